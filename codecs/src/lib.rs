@@ -1,1 +1,16 @@
-//! Placeholder of the workspace skeleton.
+//! Media time, frames, audio and video codecs, payload formats, resampling, DTMF.
+//!
+//! Everything here is a pure function of its arguments: no sockets, no clocks, no threads, no rooms. Audio is 48 kHz mono
+//! `i16` throughout, video is I420. Bytes that come from a peer never panic; they yield a [`CodecError`] or are dropped.
+
+pub mod audio;
+mod error;
+mod packet;
+pub mod resample;
+pub mod sequence;
+mod time;
+pub mod tone;
+
+pub use error::CodecError;
+pub use packet::{AudioLevel, MediaPacket};
+pub use time::MediaTime;
