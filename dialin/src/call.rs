@@ -1,0 +1,274 @@
+//! The vocabulary between the SIP endpoint and whoever owns rooms and media: calls, events, commands.
+//!
+//! Debug output never shows numbers, names, called users, SDP or INFO bodies: they end up in logs.
+
+use std::fmt;
+
+/// One call, from its INVITE to its end. Unique for the life of an endpoint, never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Who calls, as the trunk says it (From header). Debug shows neither.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// Display name, without quotes, control characters removed, at most 64 characters; empty when there is none.
+    pub display: String,
+    /// User part of the From URI, percent-decoded, at most 64 characters; empty when anonymous.
+    pub number: String,
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Caller(redacted)")
+    }
+}
+
+/// Why a call came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndReason {
+    /// The caller sent BYE.
+    CallerHungUp,
+    /// The caller sent CANCEL before the answer.
+    Cancelled,
+    /// We refused the INVITE ([`CallCommand::Refuse`]).
+    Refused,
+    /// We hung up ([`CallCommand::Hangup`]).
+    HungUp,
+    /// No ACK came for the 2xx within 64·T1 (RFC 3261 section 13.3.1.4).
+    NoAck,
+    /// The session timer ran out without a refresh (RFC 4028 section 10).
+    SessionExpired,
+    /// The ACK carried no or no usable answer to our offer, or the peer broke the dialog.
+    PeerFault,
+    /// Nobody answered or refused the call within the endpoint's limit.
+    Unanswered,
+    /// The peer answered 481 or 408 to a request of ours within the dialog.
+    DialogGone,
+}
+
+impl EndReason {
+    /// Stable label for metrics, out of a bounded set.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CallerHungUp => "caller_hung_up",
+            Self::Cancelled => "cancelled",
+            Self::Refused => "refused",
+            Self::HungUp => "hung_up",
+            Self::NoAck => "no_ack",
+            Self::SessionExpired => "session_expired",
+            Self::PeerFault => "peer_fault",
+            Self::Unanswered => "unanswered",
+            Self::DialogGone => "dialog_gone",
+        }
+    }
+}
+
+/// Why we hang up; goes into the BYE's Reason header (RFC 3326).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HangupReason {
+    /// An ordinary end: left, removed, conference ended, attendant said goodbye.
+    Normal,
+    /// No RTP came for too long.
+    MediaTimeout,
+    /// The server stops.
+    ServerStopping,
+    /// Something of ours broke.
+    InternalError,
+}
+
+/// What happened to a call. `Ended` is the last event of every call and comes exactly once.
+#[derive(Clone, PartialEq, Eq)]
+pub enum CallEvent {
+    /// A new call: answer with [`CallCommand::Answer`] or [`CallCommand::Refuse`]. `100 Trying` is out already.
+    Incoming {
+        /// The call.
+        call: CallId,
+        /// Name of the trunk it came over.
+        trunk: String,
+        /// Who calls.
+        caller: Caller,
+        /// User part of the Request-URI, percent-decoded, at most 64 characters.
+        called: String,
+        /// The SDP offer; `None` for an INVITE without one: answer with an offer of ours, the answer comes as `AnswerIn`.
+        offer: Option<String>,
+        /// The trunk has done its own IVR: `called` is a conference ID to join at once.
+        direct: bool,
+    },
+    /// The ACK for our answer is in: the call stands.
+    Confirmed {
+        /// The call.
+        call: CallId,
+    },
+    /// The answer to the offer that we made in a 2xx (late offer). Comes before `Confirmed`, or later again for
+    /// a re-INVITE without SDP.
+    AnswerIn {
+        /// The call.
+        call: CallId,
+        /// The SDP answer.
+        answer: String,
+    },
+    /// A re-INVITE or UPDATE with an offer: answer with [`CallCommand::AcceptOffer`] or [`CallCommand::RefuseOffer`].
+    Offered {
+        /// The call.
+        call: CallId,
+        /// The SDP offer.
+        offer: String,
+    },
+    /// A re-INVITE without SDP: we must offer. Reply with [`CallCommand::AcceptOffer`] holding an offer of ours.
+    OfferWanted {
+        /// The call.
+        call: CallId,
+    },
+    /// A SIP INFO arrived (already answered 200). See [`crate::info::digit`].
+    Info {
+        /// The call.
+        call: CallId,
+        /// Lower-case `type/subtype`.
+        content_type: String,
+        /// The body, at most 4 KiB.
+        body: Vec<u8>,
+    },
+    /// The call is over; its id is never used again.
+    Ended {
+        /// The call.
+        call: CallId,
+        /// Why.
+        reason: EndReason,
+    },
+}
+
+impl CallEvent {
+    /// The call that this is about.
+    #[must_use]
+    pub const fn call(&self) -> CallId {
+        match self {
+            Self::Incoming { call, .. }
+            | Self::Confirmed { call }
+            | Self::AnswerIn { call, .. }
+            | Self::Offered { call, .. }
+            | Self::OfferWanted { call }
+            | Self::Info { call, .. }
+            | Self::Ended { call, .. } => *call,
+        }
+    }
+}
+
+impl fmt::Debug for CallEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Incoming {
+                call,
+                trunk,
+                offer,
+                direct,
+                ..
+            } => f
+                .debug_struct("Incoming")
+                .field("call", call)
+                .field("trunk", trunk)
+                .field("with_offer", &offer.is_some())
+                .field("direct", direct)
+                .finish_non_exhaustive(),
+            Self::Ended { call, reason } => f
+                .debug_struct("Ended")
+                .field("call", call)
+                .field("reason", reason)
+                .finish(),
+            other => {
+                let name = match other {
+                    Self::Confirmed { .. } => "Confirmed",
+                    Self::AnswerIn { .. } => "AnswerIn",
+                    Self::Offered { .. } => "Offered",
+                    Self::OfferWanted { .. } => "OfferWanted",
+                    _ => "Info",
+                };
+                f.debug_struct(name)
+                    .field("call", &other.call())
+                    .finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+/// What the owner wants done with a call. Commands for a call that has ended are ignored (they race with its end).
+#[derive(Clone, PartialEq, Eq)]
+pub enum CallCommand {
+    /// Send `180 Ringing`.
+    Ring {
+        /// The call.
+        call: CallId,
+    },
+    /// Answer the INVITE with 200 and this SDP (answer, or offer when the INVITE had none).
+    Answer {
+        /// The call.
+        call: CallId,
+        /// SDP of ours.
+        sdp: String,
+    },
+    /// Refuse the INVITE with a status from 300 to 699 (others are sent as 500). `Ended` follows.
+    Refuse {
+        /// The call.
+        call: CallId,
+        /// SIP status.
+        status: u16,
+    },
+    /// Answer a re-INVITE or UPDATE with 200 and this SDP.
+    AcceptOffer {
+        /// The call.
+        call: CallId,
+        /// SDP of ours.
+        sdp: String,
+    },
+    /// Refuse a re-INVITE or UPDATE (usually 488); the session goes on as it was.
+    RefuseOffer {
+        /// The call.
+        call: CallId,
+        /// SIP status.
+        status: u16,
+    },
+    /// End the call whatever its state: BYE, or a refusal when not yet answered. `Ended` follows at once.
+    Hangup {
+        /// The call.
+        call: CallId,
+        /// Why.
+        reason: HangupReason,
+    },
+}
+
+impl CallCommand {
+    /// The call that this is about.
+    #[must_use]
+    pub const fn call(&self) -> CallId {
+        match self {
+            Self::Ring { call }
+            | Self::Answer { call, .. }
+            | Self::Refuse { call, .. }
+            | Self::AcceptOffer { call, .. }
+            | Self::RefuseOffer { call, .. }
+            | Self::Hangup { call, .. } => *call,
+        }
+    }
+}
+
+impl fmt::Debug for CallCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Ring { .. } => "Ring",
+            Self::Answer { .. } => "Answer",
+            Self::Refuse { .. } => "Refuse",
+            Self::AcceptOffer { .. } => "AcceptOffer",
+            Self::RefuseOffer { .. } => "RefuseOffer",
+            Self::Hangup { .. } => "Hangup",
+        };
+        f.debug_struct(name)
+            .field("call", &self.call())
+            .finish_non_exhaustive()
+    }
+}
