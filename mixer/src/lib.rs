@@ -1,1 +1,24 @@
-//! Placeholder of the workspace skeleton.
+//! The sans-IO [`Room`]: media of [`Leg`]s in, [`Output`]s out, time always an argument.
+//!
+//! ```text
+//!  Packet ─► Leg: digits, jitter buffer, decoder ─► levels ─► talkers ─► bus ─┬► shared rendition ─► every listener
+//!                                                                             └► private rendition of each talker
+//!  Packet ─► publisher ─► slots of the viewers (switched video, never decoded)
+//! ```
+//!
+//! A room ticks every 20 ms ([`Room::deadline`], [`Input::Timeout`]); video is forwarded at once when it is handled.
+//! The crate knows nothing of SIP, WebRTC, HTTP, threads and clocks; its `clippy.toml` holds it to that.
+
+mod config;
+mod io;
+mod leg;
+mod pending;
+mod room;
+mod stats;
+
+pub use config::{AudioSetting, LegConfig, RoomConfig, VideoSetting};
+pub use io::{Audience, Command, Event, Feedback, Input, LegId, OutPacket, Output, PlayId, Track};
+pub use leg::Leg;
+pub use pending::{Digit, VideoCodec};
+pub use room::Room;
+pub use stats::{EncodeCount, Encodes, LegStats, RoomStats};

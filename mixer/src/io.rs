@@ -1,0 +1,215 @@
+//! What goes into a room and what comes out: the vocabulary of the seam, without behaviour.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crate::pending::Digit;
+use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
+
+/// One participant's media; unique in the process, kept over moves between rooms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LegId(pub u64);
+
+/// One playing of a prompt or tone; chosen by the caller, unique within a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlayId(pub u64);
+
+/// Which of a leg's incoming streams a packet belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Track {
+    /// Speech, telephone events and comfort noise.
+    Audio,
+    /// The camera: forwarded to the viewers' slots.
+    Camera,
+    /// A shared screen. Counted and dropped: it gets a stream of its own in a later issue.
+    Screen,
+}
+
+/// Everything a room can be told.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The time of [`crate::Room::deadline`] has come.
+    Timeout,
+    /// A media packet came from a leg.
+    Packet {
+        /// Who sent it; packets of legs that are not in the room are dropped.
+        leg: LegId,
+        /// The packet, decrypted and parsed.
+        packet: MediaPacket,
+        /// Which stream of the leg.
+        track: Track,
+    },
+    /// A viewer's RTCP feedback.
+    Feedback {
+        /// The viewer.
+        leg: LegId,
+        /// What it asked for.
+        feedback: Feedback,
+    },
+    /// An order of the focus.
+    Command(Command),
+}
+
+/// RTCP feedback of a viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feedback {
+    /// PLI (RFC 4585 §6.3.1) or FIR (RFC 5104 §4.3.1) for one of the viewer's slots.
+    KeyframeRequest {
+        /// The viewer's slot.
+        slot: u8,
+    },
+}
+
+/// Who hears a player.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Every leg that hears the room.
+    Everyone,
+    /// One leg alone, even when it is deafened.
+    Leg(LegId),
+}
+
+/// Orders of the focus to a room. Orders about legs that are not in the room are ignored.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// The leg's audio stays out of the bus.
+    Mute {
+        /// Whom.
+        leg: LegId,
+        /// Muted or not.
+        on: bool,
+    },
+    /// The leg hears nothing of the room (players for it alone are still heard).
+    Deafen {
+        /// Whom.
+        leg: LegId,
+        /// Deafened or not.
+        on: bool,
+    },
+    /// The leg neither is heard nor hears, not even players.
+    Hold {
+        /// Whom.
+        leg: LegId,
+        /// Held or not.
+        on: bool,
+    },
+    /// Changes how loud the leg is in the mix.
+    Gain {
+        /// Whom.
+        leg: LegId,
+        /// In dB, clamped to −40 … +20.
+        db: f32,
+    },
+    /// The camera was switched on or off by its owner. Off takes it out of all slots at once.
+    Camera {
+        /// Whose.
+        leg: LegId,
+        /// Packets of the camera are forwarded or dropped.
+        on: bool,
+    },
+    /// Starts a player. The same id again replaces the earlier one.
+    Play {
+        /// Its name in [`Event::PlayFinished`] and [`Command::StopPlay`].
+        play: PlayId,
+        /// Who hears it.
+        to: Audience,
+        /// 48 kHz mono.
+        pcm: Arc<[i16]>,
+        /// From the beginning again at its end, until stopped.
+        repeat: bool,
+    },
+    /// Stops a player without [`Event::PlayFinished`].
+    StopPlay {
+        /// Which.
+        play: PlayId,
+    },
+}
+
+/// Everything a room wants done. Poll after every [`crate::Room::handle`] until there is none.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// An audio packet for a leg.
+    Audio {
+        /// To whom.
+        leg: LegId,
+        /// The packet.
+        packet: OutPacket,
+    },
+    /// A video packet for one slot of a viewer.
+    Video {
+        /// To whom.
+        leg: LegId,
+        /// Which of its outgoing video streams.
+        slot: u8,
+        /// The packet.
+        packet: OutPacket,
+    },
+    /// Ask a publisher for a keyframe (already throttled).
+    KeyframeRequest {
+        /// The publisher.
+        leg: LegId,
+        /// Which of its tracks.
+        track: Track,
+        /// The payload type of the wanted encoding (one camera may come in two codecs).
+        payload_type: u8,
+    },
+    /// Something the focus wants to know.
+    Event(Event),
+}
+
+/// A packet to be sent; the transport adds SSRC and encryption.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutPacket {
+    /// As the leg negotiated it.
+    pub payload_type: u8,
+    /// Audio: first packet after a gap. Video: last packet of a frame.
+    pub marker: bool,
+    /// Continuous per leg (audio) or per slot (video), over renditions, rooms and sources; the low 16 bits go on the wire.
+    pub sequence: u64,
+    /// In the clock of the payload type, continuous likewise.
+    pub timestamp: u32,
+    /// Shared by all legs of a rendition.
+    pub payload: Bytes,
+    /// Level of the mix (RFC 6464), when the leg negotiated the extension.
+    pub audio_level: Option<AudioLevel>,
+    /// The tick of the mix, or when the video packet came in.
+    pub captured: MediaTime,
+}
+
+/// Something that happened in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A telephone event (RFC 4733), each key press exactly once.
+    Digit {
+        /// Who keyed.
+        leg: LegId,
+        /// What; its `Debug` is redacted.
+        digit: Digit,
+    },
+    /// A leg began or ceased to be heard in the mix.
+    Talking {
+        /// Who.
+        leg: LegId,
+        /// Began or ceased.
+        on: bool,
+    },
+    /// The active speaker changed.
+    Floor {
+        /// `None` when the last holder has left.
+        holder: Option<LegId>,
+    },
+    /// Another source (or none) is on the air in a viewer's slot.
+    Slot {
+        /// The viewer.
+        leg: LegId,
+        /// Its slot.
+        slot: u8,
+        /// Whose camera.
+        source: Option<LegId>,
+    },
+    /// A player came to its end.
+    PlayFinished {
+        /// Which.
+        play: PlayId,
+    },
+}
