@@ -1,1 +1,3 @@
-//! Placeholder of the workspace skeleton.
+//! Plenum: the conferencing server. Media workers, conferences, signalling and API behind one binary.
+
+pub mod media;

@@ -1,0 +1,126 @@
+//! A timer heap with one live deadline per key.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::Hash;
+use std::time::Instant;
+
+/// Deadlines by key. Setting a key again replaces its deadline; the stale heap entry is skipped when its
+/// time comes, so the heap holds at most one entry per key plus the deadlines that were moved forward.
+#[derive(Debug)]
+pub(super) struct Timers<K> {
+    heap: BinaryHeap<Reverse<(Instant, K)>>,
+    live: HashMap<K, Entry>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// When the key really wants to be called.
+    wanted: Instant,
+    /// The earliest heap entry for the key, at or before `wanted`.
+    queued: Instant,
+}
+
+impl<K: Copy + Ord + Hash> Timers<K> {
+    pub(super) fn new() -> Self {
+        Self { heap: BinaryHeap::new(), live: HashMap::new() }
+    }
+
+    /// Calls `key` at `deadline` instead of whenever it was to be called before.
+    pub(super) fn set(&mut self, key: K, deadline: Instant) {
+        if let Some(entry) = self.live.get_mut(&key) {
+            entry.wanted = deadline;
+            // A later deadline waits for the queued entry to come up: most deadlines move back with every
+            // packet, and pushing each would grow the heap without bound.
+            if deadline >= entry.queued {
+                return;
+            }
+            entry.queued = deadline;
+        } else {
+            self.live.insert(key, Entry { wanted: deadline, queued: deadline });
+        }
+        self.heap.push(Reverse((deadline, key)));
+    }
+
+    pub(super) fn remove(&mut self, key: K) {
+        self.live.remove(&key);
+    }
+
+    /// The next time something may be due; never later than the earliest deadline.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.heap.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// A key whose deadline has come, removed; `None` when nothing more is due.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<K> {
+        while let Some(Reverse((at, key))) = self.heap.peek().copied() {
+            if at > now {
+                return None;
+            }
+            self.heap.pop();
+            let Some(entry) = self.live.get_mut(&key) else { continue };
+            if entry.queued != at {
+                continue;
+            }
+            if entry.wanted > now {
+                entry.queued = entry.wanted;
+                self.heap.push(Reverse((entry.wanted, key)));
+                continue;
+            }
+            self.live.remove(&key);
+            return Some(key);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn ms(start: Instant, ms: u64) -> Instant {
+        start + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn keys_come_up_in_the_order_of_their_deadlines() {
+        let t = Instant::now();
+        let mut timers = Timers::new();
+        timers.set(1, ms(t, 30));
+        timers.set(2, ms(t, 10));
+        timers.set(3, ms(t, 20));
+        assert_eq!(timers.pop_due(ms(t, 5)), None);
+        assert_eq!(timers.next(), Some(ms(t, 10)));
+        let order: Vec<_> = std::iter::from_fn(|| timers.pop_due(ms(t, 40))).collect();
+        assert_eq!(order, [2, 3, 1]);
+        assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn a_deadline_set_again_counts_once_at_its_last_time() {
+        let t = Instant::now();
+        let mut timers = Timers::new();
+        timers.set(1, ms(t, 10));
+        for later in 11..1_000 {
+            timers.set(1, ms(t, later));
+        }
+        assert_eq!(timers.heap.len(), 1, "moving a deadline back must not grow the heap");
+        assert_eq!(timers.pop_due(ms(t, 998)), None);
+        timers.set(1, ms(t, 500));
+        assert_eq!(timers.pop_due(ms(t, 500)), Some(1));
+        assert_eq!(timers.pop_due(ms(t, 2_000)), None);
+    }
+
+    #[test]
+    fn a_removed_key_never_comes_up() {
+        let t = Instant::now();
+        let mut timers = Timers::new();
+        timers.set(1, ms(t, 10));
+        timers.remove(1);
+        assert_eq!(timers.pop_due(ms(t, 20)), None);
+        timers.set(1, ms(t, 30));
+        assert_eq!(timers.pop_due(ms(t, 30)), Some(1));
+    }
+}
