@@ -1,1 +1,5 @@
-//! Placeholder of the workspace skeleton.
+//! People rather than media: presence now; contacts, messages and group chat have their places later.
+//!
+//! Pure: time comes as an argument, nothing here opens, locks or waits.
+
+pub mod presence;

@@ -1,3 +1,4 @@
-//! Plenum: the conferencing server. Media workers, conferences, signalling and API behind one binary.
+//! Plenum's control plane and media workers: everything of the binary but its `main`.
 
+pub mod config;
 pub mod media;
