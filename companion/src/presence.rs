@@ -172,7 +172,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { inactive: Duration::from_secs(300), away: Duration::from_secs(900), presenting_is_dnd: true }
+        Self {
+            inactive: Duration::from_secs(300),
+            away: Duration::from_secs(900),
+            presenting_is_dnd: true,
+        }
     }
 }
 
@@ -207,7 +211,11 @@ impl<D: Ord, E: Ord> Presentity<D, E> {
     /// Signs a device in or keeps it signed in. `active` when somebody touched it.
     pub fn renew(&mut self, now: Moment, device: D, active: bool, media: bool) {
         let lease_until = now.plus(LEASE);
-        let entry = self.devices.entry(device).or_insert(Device { lease_until, last_active: Some(now), media });
+        let entry = self.devices.entry(device).or_insert(Device {
+            lease_until,
+            last_active: Some(now),
+            media,
+        });
         entry.lease_until = lease_until;
         entry.media = media;
         if active {
@@ -226,8 +234,11 @@ impl<D: Ord, E: Ord> Presentity<D, E> {
     pub fn state(&self, now: Moment) -> State {
         let wish = self.wish(now);
         let choice = wish.map(|manual| manual.choice);
-        let Some(idle) = self.idle(now) else { return State::Offline };
-        let presenting = self.limits.presenting_is_dnd && self.engaged.values().any(|engaged| engaged.presenting);
+        let Some(idle) = self.idle(now) else {
+            return State::Offline;
+        };
+        let presenting = self.limits.presenting_is_dnd
+            && self.engaged.values().any(|engaged| engaged.presenting);
         let engaged = self.strongest(wish);
         match (choice, engaged) {
             (Some(Choice::AppearOffline), _) => State::Offline,
@@ -249,21 +260,33 @@ impl<D: Ord, E: Ord> Presentity<D, E> {
 
     /// The own wish unless it has lapsed.
     fn wish(&self, now: Moment) -> Option<Manual> {
-        self.manual.filter(|manual| manual.until.is_none_or(|until| now < until))
+        self.manual
+            .filter(|manual| manual.until.is_none_or(|until| now < until))
     }
 
     /// The strongest engagement that the own wish does not hide.
     fn strongest(&self, wish: Option<Manual>) -> Option<Engagement> {
         let shows = |engaged: &&Engaged| match wish {
-            Some(Manual { choice: Choice::Available | Choice::Away | Choice::BeRightBack, since, .. }) => engaged.since >= since,
+            Some(Manual {
+                choice: Choice::Available | Choice::Away | Choice::BeRightBack,
+                since,
+                ..
+            }) => engaged.since >= since,
             _ => true,
         };
-        self.engaged.values().filter(shows).map(|engaged| engaged.engagement).max()
+        self.engaged
+            .values()
+            .filter(shows)
+            .map(|engaged| engaged.engagement)
+            .max()
     }
 
     fn is_out_of_office(&self, wish: Option<Manual>) -> bool {
-        let hidden_since = wish.filter(|manual| manual.choice == Choice::Available).map(|manual| manual.since);
-        self.out_of_office.is_some_and(|since| hidden_since.is_none_or(|hidden| since >= hidden))
+        let hidden_since = wish
+            .filter(|manual| manual.choice == Choice::Available)
+            .map(|manual| manual.since);
+        self.out_of_office
+            .is_some_and(|since| hidden_since.is_none_or(|hidden| since >= hidden))
     }
 
     /// How long the most active device has been idle; `None` when there is no device. A device that cannot tell is
@@ -274,7 +297,11 @@ impl<D: Ord, E: Ord> Presentity<D, E> {
             Some(last) => now.since(last),
             None => self.limits.away.saturating_sub(Duration::from_nanos(1)),
         };
-        self.devices.values().filter(|device| is_signed_in(device, now)).map(idle).min()
+        self.devices
+            .values()
+            .filter(|device| is_signed_in(device, now))
+            .map(idle)
+            .min()
     }
 }
 

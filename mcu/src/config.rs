@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use reader::Reader;
 pub use reader::{ConfigFaults, Fault};
-pub use trunk::{Cidr, TrunkConfig, TrunkPassword};
+pub use trunk::{TrunkConfig, TrunkPassword};
 
 /// Prefix of the environment variables that override keys: `PLENUM_HTTP__PORT` is `http.port`.
 pub const ENVIRONMENT_PREFIX: &str = "PLENUM_";
@@ -183,9 +183,10 @@ impl Config {
     ) -> Result<Self, ConfigFaults> {
         let text = match file {
             None => None,
-            Some(path) => {
-                Some(std::fs::read_to_string(path).map_err(|error| ConfigFaults::unreadable(path, &error))?)
-            }
+            Some(path) => Some(
+                std::fs::read_to_string(path)
+                    .map_err(|error| ConfigFaults::unreadable(path, &error))?,
+            ),
         };
         Self::parse(text.as_deref(), environment)
     }
@@ -234,8 +235,14 @@ impl Config {
                     .into(),
             );
         }
-        if !self.server.bind.is_loopback() && self.sip.enabled && self.sip.trunks == trunk::loopback_only() {
-            warnings.push("phones beyond this machine are refused: name their gateway in [[sip.trunks]]".into());
+        if !self.server.bind.is_loopback()
+            && self.sip.enabled
+            && self.sip.trunks == trunk::loopback_only()
+        {
+            warnings.push(
+                "phones beyond this machine are refused: name their gateway in [[sip.trunks]]"
+                    .into(),
+            );
         }
         warnings
     }
@@ -258,28 +265,77 @@ fn read(reader: &mut Reader) -> Config {
     let server = read_server(reader);
     let http = read_http(reader);
     let media = MediaSection {
-        workers: reader.integer("media.workers", 0_u16, 0..=256, "0 is one worker per core").try_into().ok().filter(|n| *n > 0),
-        udp_port: reader.integer("media.udp_port", 10_000_u16, 0..=65_000, "a UDP port, or 0 for any free ones"),
+        workers: reader
+            .integer("media.workers", 0_u16, 0..=256, "0 is one worker per core")
+            .try_into()
+            .ok()
+            .filter(|n| *n > 0),
+        udp_port: reader.integer(
+            "media.udp_port",
+            10_000_u16,
+            0..=65_000,
+            "a UDP port, or 0 for any free ones",
+        ),
         ice_timeout: reader.seconds("media.ice_timeout_seconds", 15, 5..=120),
     };
     let sip = read_sip(reader);
     let conference = ConferenceConfig {
         max_participants: reader
-            .integer("conference.max_participants", 1000_u32, 2..=100_000, "people in one conference")
+            .integer(
+                "conference.max_participants",
+                1000_u32,
+                2..=100_000,
+                "people in one conference",
+            )
             .try_into()
             .unwrap_or(usize::MAX),
-        max_talkers: reader.integer("conference.max_talkers", 4_u16, 1..=32, "voices mixed at once").into(),
-        video_slots: reader.integer("conference.video_slots", 4_u8, 1..=16, "videos shown to each browser"),
+        max_talkers: reader
+            .integer(
+                "conference.max_talkers",
+                4_u16,
+                1..=32,
+                "voices mixed at once",
+            )
+            .into(),
+        video_slots: reader.integer(
+            "conference.video_slots",
+            4_u8,
+            1..=16,
+            "videos shown to each browser",
+        ),
         resume_grace: reader.seconds("conference.resume_grace_seconds", 18, 1..=20),
         entry_tones: reader.boolean("conference.entry_tones", true),
     };
-    let demo = DemoConfig { enabled: reader.boolean("demo.enabled", false) };
-    let prompts = PromptsConfig { dir: reader.path("prompts.dir") };
-    let log = LogConfig {
-        level: reader.parsed("log.level", "info".into(), level, "use error, warn, info, debug or trace"),
-        format: reader.parsed("log.format", LogFormat::Text, log_format, "use \"text\" or \"json\""),
+    let demo = DemoConfig {
+        enabled: reader.boolean("demo.enabled", false),
     };
-    Config { server, http, media, sip, conference, demo, prompts, log }
+    let prompts = PromptsConfig {
+        dir: reader.path("prompts.dir"),
+    };
+    let log = LogConfig {
+        level: reader.parsed(
+            "log.level",
+            "info".into(),
+            level,
+            "use error, warn, info, debug or trace",
+        ),
+        format: reader.parsed(
+            "log.format",
+            LogFormat::Text,
+            log_format,
+            "use \"text\" or \"json\"",
+        ),
+    };
+    Config {
+        server,
+        http,
+        media,
+        sip,
+        conference,
+        demo,
+        prompts,
+        log,
+    }
 }
 
 fn read_server(reader: &mut Reader) -> ServerConfig {
@@ -303,44 +359,100 @@ fn read_server(reader: &mut Reader) -> ServerConfig {
             "set server.announced to the IP address at which browsers and phones reach this machine",
         );
     }
-    if server.announced.is_some_and(|announced| announced.is_unspecified()) {
-        reader.fault("server.announced", "", "nobody can send to the unspecified address", "name one address");
+    if server
+        .announced
+        .is_some_and(|announced| announced.is_unspecified())
+    {
+        reader.fault(
+            "server.announced",
+            "",
+            "nobody can send to the unspecified address",
+            "name one address",
+        );
     }
     server
 }
 
 fn read_http(reader: &mut Reader) -> HttpConfig {
-    let port = reader.integer("http.port", 8080_u16, 0..=65_535, "a TCP port, or 0 for any free one");
-    let mode = reader.parsed("http.tls", "off".to_owned(), |text| Ok(text.to_owned()), "use \"off\", \"self-signed\" or \"files\"");
+    let port = reader.integer(
+        "http.port",
+        8080_u16,
+        0..=65_535,
+        "a TCP port, or 0 for any free one",
+    );
+    let mode = reader.parsed(
+        "http.tls",
+        "off".to_owned(),
+        |text| Ok(text.to_owned()),
+        "use \"off\", \"self-signed\" or \"files\"",
+    );
     let certificate = reader.path("http.certificate");
     let key = reader.path("http.key");
     let remedy = "name the PEM files in http.certificate and http.key, with http.tls = \"files\"";
     let tls = match (mode.as_str(), certificate, key) {
         ("files", Some(certificate), Some(key)) => TlsConfig::Files { certificate, key },
         ("files", ..) => {
-            reader.fault("http.tls", &mode, "needs both the certificate and its key", remedy);
+            reader.fault(
+                "http.tls",
+                &mode,
+                "needs both the certificate and its key",
+                remedy,
+            );
             TlsConfig::Off
         }
         ("off" | "self-signed", Some(_), _) | ("off" | "self-signed", _, Some(_)) => {
-            reader.fault("http.tls", &mode, "a certificate or key is named but not used", remedy);
+            reader.fault(
+                "http.tls",
+                &mode,
+                "a certificate or key is named but not used",
+                remedy,
+            );
             TlsConfig::Off
         }
         ("off", ..) => TlsConfig::Off,
         ("self-signed", ..) => TlsConfig::SelfSigned,
         _ => {
-            reader.fault("http.tls", &mode, "no such way", "use \"off\", \"self-signed\" or \"files\"");
+            reader.fault(
+                "http.tls",
+                &mode,
+                "no such way",
+                "use \"off\", \"self-signed\" or \"files\"",
+            );
             TlsConfig::Off
         }
     };
-    let api_key_files = reader.list("http.api_key_files").into_iter().map(PathBuf::from).collect();
-    HttpConfig { port, tls, api_key_files }
+    let api_key_files = reader
+        .list("http.api_key_files")
+        .into_iter()
+        .map(PathBuf::from)
+        .collect();
+    HttpConfig {
+        port,
+        tls,
+        api_key_files,
+    }
 }
 
 fn read_sip(reader: &mut Reader) -> SipSection {
     let enabled = reader.boolean("sip.enabled", true);
-    let port = reader.integer("sip.port", 5060_u16, 0..=65_535, "a UDP and TCP port, or 0 for any free one");
-    let first = reader.integer("sip.rtp_port_first", 20_000_u16, 1024..=65_534, "the lowest UDP port for RTP");
-    let last = reader.integer("sip.rtp_port_last", 29_999_u16, 1025..=65_535, "the highest UDP port for RTP");
+    let port = reader.integer(
+        "sip.port",
+        5060_u16,
+        0..=65_535,
+        "a UDP and TCP port, or 0 for any free one",
+    );
+    let first = reader.integer(
+        "sip.rtp_port_first",
+        20_000_u16,
+        1024..=65_534,
+        "the lowest UDP port for RTP",
+    );
+    let last = reader.integer(
+        "sip.rtp_port_last",
+        29_999_u16,
+        1025..=65_535,
+        "the highest UDP port for RTP",
+    );
     if last <= first {
         reader.fault(
             "sip.rtp_port_last",

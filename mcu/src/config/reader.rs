@@ -56,11 +56,20 @@ impl ConfigFaults {
     }
 
     pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
-        Self::whole(format!("{} cannot be read: {error}", path.display()), "check the path and its permissions")
+        Self::whole(
+            format!("{} cannot be read: {error}", path.display()),
+            "check the path and its permissions",
+        )
     }
 
     fn whole(reason: String, remedy: &str) -> Self {
-        Self(vec![Fault { line: None, key: String::new(), value: String::new(), reason, remedy: remedy.into() }])
+        Self(vec![Fault {
+            line: None,
+            key: String::new(),
+            value: String::new(),
+            reason,
+            remedy: remedy.into(),
+        }])
     }
 }
 
@@ -109,7 +118,11 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn empty() -> Self {
-        Self { entries: BTreeMap::new(), known: Vec::new(), faults: Vec::new() }
+        Self {
+            entries: BTreeMap::new(),
+            known: Vec::new(),
+            faults: Vec::new(),
+        }
     }
 
     pub(super) fn new(
@@ -130,9 +143,22 @@ impl Reader {
         }
         reader.flatten(text, "", table.get_ref());
         for (name, value) in environment {
-            if let Some((section, key)) = name.strip_prefix(ENVIRONMENT_PREFIX).and_then(|rest| rest.split_once("__")) {
-                let path = format!("{}.{}", section.to_ascii_lowercase(), key.to_ascii_lowercase());
-                reader.entries.insert(path, Entry { line: None, value: Value::Environment(value) });
+            if let Some((section, key)) = name
+                .strip_prefix(ENVIRONMENT_PREFIX)
+                .and_then(|rest| rest.split_once("__"))
+            {
+                let path = format!(
+                    "{}.{}",
+                    section.to_ascii_lowercase(),
+                    key.to_ascii_lowercase()
+                );
+                reader.entries.insert(
+                    path,
+                    Entry {
+                        line: None,
+                        value: Value::Environment(value),
+                    },
+                );
             }
         }
         Ok(reader)
@@ -141,11 +167,17 @@ impl Reader {
     /// Turns nested tables into `section.key` and arrays of tables into `section.key[0].key`.
     fn flatten(&mut self, text: &str, prefix: &str, table: &DeTable<'_>) {
         for (key, value) in table.iter() {
-            let path = if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
+            let path = if prefix.is_empty() {
+                key.get_ref().to_string()
+            } else {
+                format!("{prefix}.{}", key.get_ref())
+            };
             let line = Some(line_of(text, key.span().start));
             match value.get_ref() {
                 DeValue::Table(inner) => self.flatten(text, &path, inner),
-                DeValue::Array(items) if !items.is_empty() && items.iter().all(|item| item.get_ref().is_table()) => {
+                DeValue::Array(items)
+                    if !items.is_empty() && items.iter().all(|item| item.get_ref().is_table()) =>
+                {
                     for (index, item) in items.iter().enumerate() {
                         if let Some(inner) = item.get_ref().as_table() {
                             self.flatten(text, &format!("{path}[{index}]"), inner);
@@ -153,7 +185,13 @@ impl Reader {
                     }
                 }
                 other => {
-                    self.entries.insert(path, Entry { line, value: leaf(other) });
+                    self.entries.insert(
+                        path,
+                        Entry {
+                            line,
+                            value: leaf(other),
+                        },
+                    );
                 }
             }
         }
@@ -174,7 +212,13 @@ impl Reader {
         let start = format!("{path}[");
         self.entries
             .keys()
-            .filter_map(|key| key.strip_prefix(&start)?.split_once(']')?.0.parse::<usize>().ok())
+            .filter_map(|key| {
+                key.strip_prefix(&start)?
+                    .split_once(']')?
+                    .0
+                    .parse::<usize>()
+                    .ok()
+            })
             .max()
             .map_or(0, |last| last + 1)
     }
@@ -207,12 +251,22 @@ impl Reader {
 
     /// A path; an empty string counts as absent.
     pub(super) fn path(&mut self, path: &str) -> Option<PathBuf> {
-        let parse = |text: &str| Ok(Some(text).filter(|text| !text.is_empty()).map(PathBuf::from));
+        let parse = |text: &str| {
+            Ok(Some(text)
+                .filter(|text| !text.is_empty())
+                .map(PathBuf::from))
+        };
         self.parsed(path, None, parse, "a path in quotes")
     }
 
     /// A whole number within `bounds`.
-    pub(super) fn integer<T>(&mut self, path: &str, default: T, bounds: RangeInclusive<T>, remedy: &str) -> T
+    pub(super) fn integer<T>(
+        &mut self,
+        path: &str,
+        default: T,
+        bounds: RangeInclusive<T>,
+        remedy: &str,
+    ) -> T
     where
         T: std::str::FromStr + PartialOrd + fmt::Display + Copy,
     {
@@ -222,14 +276,23 @@ impl Reader {
             };
             match text.parse::<T>() {
                 Ok(number) if bounds.contains(&number) => Ok(number),
-                _ => Err(format!("is not a whole number from {} to {}", bounds.start(), bounds.end())),
+                _ => Err(format!(
+                    "is not a whole number from {} to {}",
+                    bounds.start(),
+                    bounds.end()
+                )),
             }
         });
         self.settle(path, result, default, remedy)
     }
 
     /// Whole seconds within `bounds`.
-    pub(super) fn seconds(&mut self, path: &str, default: u64, bounds: RangeInclusive<u64>) -> Duration {
+    pub(super) fn seconds(
+        &mut self,
+        path: &str,
+        default: u64,
+        bounds: RangeInclusive<u64>,
+    ) -> Duration {
         Duration::from_secs(self.integer(path, default, bounds, "whole seconds"))
     }
 
@@ -237,7 +300,9 @@ impl Reader {
     pub(super) fn boolean(&mut self, path: &str, default: bool) -> bool {
         let result = self.take(path, |value| match value {
             Value::Boolean(on) => Ok(*on),
-            Value::Environment(text) => text.parse().map_err(|_| "is neither true nor false".to_owned()),
+            Value::Environment(text) => text
+                .parse()
+                .map_err(|_| "is neither true nor false".to_owned()),
             _ => Err("is neither true nor false".into()),
         });
         self.settle(path, result, default, "write true or false without quotes")
@@ -247,9 +312,12 @@ impl Reader {
     pub(super) fn list(&mut self, path: &str) -> Vec<String> {
         let result = self.take(path, |value| match value {
             Value::List(items) => Ok(items.clone()),
-            Value::Environment(text) => {
-                Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
-            }
+            Value::Environment(text) => Ok(text
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .map(str::to_owned)
+                .collect()),
             _ => Err("is not an array of strings".into()),
         });
         self.settle(path, result, Vec::new(), "write [\"one\", \"two\"]")
@@ -264,10 +332,21 @@ impl Reader {
                 None => "remove it; config.example.toml lists every key".to_owned(),
             };
             let value = entry.value.shown();
-            self.faults.push(Fault { line: entry.line, key: path, value, reason: "no such key".into(), remedy });
+            self.faults.push(Fault {
+                line: entry.line,
+                key: path,
+                value,
+                reason: "no such key".into(),
+                remedy,
+            });
         }
-        self.faults.sort_by_key(|fault| fault.line.unwrap_or(usize::MAX));
-        if self.faults.is_empty() { Ok(()) } else { Err(ConfigFaults(self.faults)) }
+        self.faults
+            .sort_by_key(|fault| fault.line.unwrap_or(usize::MAX));
+        if self.faults.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigFaults(self.faults))
+        }
     }
 
     fn take<T>(
@@ -280,13 +359,25 @@ impl Reader {
         Some(parse(&entry.value).map_err(|reason| (entry, reason)))
     }
 
-    fn settle<T>(&mut self, path: &str, result: Option<Result<T, (Entry, String)>>, default: T, remedy: &str) -> T {
+    fn settle<T>(
+        &mut self,
+        path: &str,
+        result: Option<Result<T, (Entry, String)>>,
+        default: T,
+        remedy: &str,
+    ) -> T {
         match result {
             None => default,
             Some(Ok(value)) => value,
             Some(Err((entry, reason))) => {
                 let value = entry.value.shown();
-                self.faults.push(Fault { line: entry.line, key: path.into(), value, reason, remedy: remedy.into() });
+                self.faults.push(Fault {
+                    line: entry.line,
+                    key: path.into(),
+                    value,
+                    reason,
+                    remedy: remedy.into(),
+                });
                 default
             }
         }
@@ -296,7 +387,9 @@ impl Reader {
 fn leaf(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => Value::Text(text.to_string()),
-        DeValue::Integer(number) if number.radix() == 10 => Value::Integer(number.as_str().to_owned()),
+        DeValue::Integer(number) if number.radix() == 10 => {
+            Value::Integer(number.as_str().to_owned())
+        }
         DeValue::Boolean(on) => Value::Boolean(*on),
         DeValue::Array(items) => items
             .iter()
@@ -309,12 +402,21 @@ fn leaf(value: &DeValue<'_>) -> Value {
 
 /// Line from 1 of the byte at `offset`.
 fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+    text.bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
+        + 1
 }
 
 /// The known key most like `path`, if it is within three edits.
 fn nearest<'a>(path: &str, known: &'a [String]) -> Option<&'a str> {
-    known.iter().map(|key| (edits(path, key), key.as_str())).min().filter(|(distance, _)| *distance <= 3).map(|(_, key)| key)
+    known
+        .iter()
+        .map(|key| (edits(path, key), key.as_str()))
+        .min()
+        .filter(|(distance, _)| *distance <= 3)
+        .map(|(_, key)| key)
 }
 
 /// Levenshtein distance in bytes.

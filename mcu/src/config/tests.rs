@@ -17,10 +17,24 @@ fn the_example_states_the_defaults() {
 fn the_example_names_every_key() {
     for key in Config::keys() {
         let (section, name) = key.rsplit_once('.').unwrap();
-        let heading = if section == "sip.trunks" { "# [[sip.trunks]]".into() } else { format!("[{section}]") };
-        let after = EXAMPLE.split_once(&heading).unwrap_or_else(|| panic!("{heading} is missing")).1;
-        let body = if section == "sip.trunks" { after } else { after.split("\n[").next().unwrap() };
-        let stated = body.lines().any(|line| line.trim_start_matches(['#', ' ']).starts_with(&format!("{name} = ")));
+        let heading = if section == "sip.trunks" {
+            "# [[sip.trunks]]".into()
+        } else {
+            format!("[{section}]")
+        };
+        let after = EXAMPLE
+            .split_once(&heading)
+            .unwrap_or_else(|| panic!("{heading} is missing"))
+            .1;
+        let body = if section == "sip.trunks" {
+            after
+        } else {
+            after.split("\n[").next().unwrap()
+        };
+        let stated = body.lines().any(|line| {
+            line.trim_start_matches(['#', ' '])
+                .starts_with(&format!("{name} = "))
+        });
         assert!(stated, "{key} is not in config.example.toml");
     }
 }
@@ -53,24 +67,41 @@ fn broken_toml_tells_its_line() {
 #[test]
 fn the_environment_overrides_the_file_and_is_checked_alike() {
     let environment = |pairs: &[(&str, &str)]| {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect::<Vec<_>>()
+            .into_iter()
     };
-    let config =
-        Config::parse(Some("[http]\nport = 1\n"), environment(&[("PLENUM_HTTP__PORT", "9000"), ("HOME", "/")])).unwrap();
+    let config = Config::parse(
+        Some("[http]\nport = 1\n"),
+        environment(&[("PLENUM_HTTP__PORT", "9000"), ("HOME", "/")]),
+    )
+    .unwrap();
     assert_eq!(config.http.port, 9000);
-    let faults = Config::parse(None, environment(&[("PLENUM_HTTP__PROT", "9000"), ("PLENUM_SIP__ENABLED", "ja")]));
+    let faults = Config::parse(
+        None,
+        environment(&[("PLENUM_HTTP__PROT", "9000"), ("PLENUM_SIP__ENABLED", "ja")]),
+    );
     assert_eq!(faults.unwrap_err().faults().len(), 2);
 }
 
 #[test]
 fn a_file_without_demo_section_has_no_demo() {
     assert!(!parse("[http]\nport = 8080\n").unwrap().demo.enabled);
-    assert!(Config::parse(None, std::iter::empty()).unwrap().demo.enabled);
+    assert!(
+        Config::parse(None, std::iter::empty())
+            .unwrap()
+            .demo
+            .enabled
+    );
 }
 
 #[test]
 fn trunks_are_read_and_every_bad_one_is_reported() {
-    let config = parse("[[sip.trunks]]\nname = \"pbx\"\naddresses = [\"10.0.0.0/8\"]\ndirect = true\n").unwrap();
+    let config =
+        parse("[[sip.trunks]]\nname = \"pbx\"\naddresses = [\"10.0.0.0/8\"]\ndirect = true\n")
+            .unwrap();
     let trunk = config.sip.trunks.first().unwrap();
     assert!(trunk.direct);
     assert_eq!(trunk.addresses.first().unwrap().to_string(), "10.0.0.0/8");
@@ -78,22 +109,42 @@ fn trunks_are_read_and_every_bad_one_is_reported() {
         "[[sip.trunks]]\nname = \"a\"\naddresses = [\"10.0.0.0/99\"]\n[[sip.trunks]]\nname = \"a\"\naddress = \"x\"\nuser = \"u\"\n",
     );
     let text = bad.unwrap_err().to_string();
-    for expected in ["prefix length", "an earlier trunk has this name", "sip.trunks[1].address =", "digest needs both"] {
+    for expected in [
+        "prefix length",
+        "an earlier trunk has this name",
+        "sip.trunks[1].address =",
+        "digest needs both",
+    ] {
         assert!(text.contains(expected), "{expected:?} is not in\n{text}");
     }
 }
 
 #[test]
 fn all_interfaces_need_an_announced_address() {
-    assert!(parse("[server]\nbind = \"0.0.0.0\"\n").unwrap_err().to_string().contains("server.announced"));
+    assert!(
+        parse("[server]\nbind = \"0.0.0.0\"\n")
+            .unwrap_err()
+            .to_string()
+            .contains("server.announced")
+    );
     let config = parse("[server]\nbind = \"0.0.0.0\"\nannounced = \"192.0.2.7\"\n").unwrap();
     assert_eq!(config.server.reachable().to_string(), "192.0.2.7");
-    assert!(config.warnings().iter().any(|warning| warning.contains("https")));
+    assert!(
+        config
+            .warnings()
+            .iter()
+            .any(|warning| warning.contains("https"))
+    );
 }
 
 #[test]
 fn ports_must_suffice_for_the_calls() {
     let text = "[sip]\nrtp_port_first = 20000\nrtp_port_last = 20009\nmax_calls = 6\n";
-    assert!(parse(text).unwrap_err().to_string().contains("sip.max_calls"));
+    assert!(
+        parse(text)
+            .unwrap_err()
+            .to_string()
+            .contains("sip.max_calls")
+    );
     assert!(parse(&text.replace("= 6", "= 5")).is_ok());
 }

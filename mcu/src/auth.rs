@@ -1,0 +1,25 @@
+//! Who may do what: PINs, their guard against guessing, API keys, join tokens.
+//!
+//! Called by conferences, signalling and REST; knows no transport and no roster.
+
+mod guard;
+mod keys;
+mod pins;
+mod tokens;
+
+use serde::{Deserialize, Serialize};
+
+pub use guard::{Guard, GuardKey};
+pub use keys::{ApiKeyError, ApiKeys};
+pub use pins::{PinError, PinVerifier};
+pub use tokens::{Claims, TokenError, Tokens};
+
+/// What a participant may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// May mute and remove others, lock and end.
+    Host,
+    /// May not.
+    Guest,
+}

@@ -1,0 +1,147 @@
+//! Slows guessing down: each wrong PIN of a caller or address delays its next answer, doubling; time heals.
+//!
+//! Bounded; when full, the entry nearest to being healed is forgotten. Knows addresses only as keyed hashes.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Delay after the first wrong PIN.
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+/// Longest delay; below the 5 s that the attendant waits for an answer.
+const LONGEST_DELAY: Duration = Duration::from_secs(4);
+/// One failure is forgiven after this long.
+const HEALING: Duration = Duration::from_secs(60);
+/// Callers remembered.
+const CAPACITY: usize = 10_000;
+
+/// Who guesses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct GuardKey(u64);
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    failures: u32,
+    last: Instant,
+}
+
+/// See the module. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Guard {
+    hasher: RandomState,
+    // Shared by every session and call; a lookup of nanoseconds needs no task to own it.
+    entries: Arc<Mutex<HashMap<GuardKey, Entry>>>,
+}
+
+impl Guard {
+    /// Key of a web client: its IPv4 address or its /64 network.
+    #[must_use]
+    pub fn address(&self, address: IpAddr) -> GuardKey {
+        let network = match address.to_canonical() {
+            IpAddr::V4(v4) => u128::from(u32::from(v4)),
+            IpAddr::V6(v6) => u128::from(v6) >> 64 << 64,
+        };
+        GuardKey(self.hasher.hash_one(("address", network)))
+    }
+
+    /// Key of a phone: trunk and calling number.
+    #[must_use]
+    pub fn caller(&self, trunk: &str, number: &str) -> GuardKey {
+        GuardKey(self.hasher.hash_one(("caller", trunk, number)))
+    }
+
+    /// How long the next answer to `key` must wait, right or wrong.
+    #[must_use]
+    pub fn delay(&self, key: GuardKey, now: Instant) -> Duration {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        match entries.get(&key).map_or(0, |entry| entry.standing(now)) {
+            0 => Duration::ZERO,
+            failures => FIRST_DELAY
+                .saturating_mul(1 << (failures - 1).min(8))
+                .min(LONGEST_DELAY),
+        }
+    }
+
+    /// Remembers a wrong PIN.
+    pub fn failed(&self, key: GuardKey, now: Instant) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() >= CAPACITY && !entries.contains_key(&key) {
+            entries.retain(|_, entry| entry.standing(now) > 0);
+            let mildest = entries
+                .iter()
+                .min_by_key(|(_, entry)| (entry.standing(now), entry.last))
+                .map(|(key, _)| *key);
+            if let Some(mildest) = mildest.filter(|_| entries.len() >= CAPACITY) {
+                entries.remove(&mildest);
+            }
+        }
+        let entry = entries.entry(key).or_insert(Entry {
+            failures: 0,
+            last: now,
+        });
+        *entry = Entry {
+            failures: entry.standing(now).saturating_add(1).min(64),
+            last: now,
+        };
+    }
+}
+
+impl Entry {
+    /// Failures less those forgiven.
+    fn standing(&self, now: Instant) -> u32 {
+        let healed = now.saturating_duration_since(self.last).as_secs() / HEALING.as_secs();
+        self.failures
+            .saturating_sub(u32::try_from(healed).unwrap_or(u32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_the_longest_and_heal() {
+        let guard = Guard::default();
+        let key = guard.caller("trunk", "+4912345");
+        let start = Instant::now();
+        assert_eq!(guard.delay(key, start), Duration::ZERO);
+        let delays: Vec<_> = (0..6)
+            .map(|_| {
+                guard.failed(key, start);
+                guard.delay(key, start).as_millis()
+            })
+            .collect();
+        assert_eq!(delays, [250, 500, 1000, 2000, 4000, 4000]);
+        assert_eq!(guard.delay(key, start + HEALING * 5).as_millis(), 250);
+        assert_eq!(guard.delay(key, start + HEALING * 6), Duration::ZERO);
+        assert_eq!(
+            guard.delay(guard.caller("trunk", "+4912346"), start),
+            Duration::ZERO
+        );
+    }
+
+    #[test]
+    fn it_never_remembers_more_than_its_capacity() {
+        let guard = Guard::default();
+        let start = Instant::now();
+        let worst = guard.caller("trunk", "worst");
+        guard.failed(worst, start);
+        guard.failed(worst, start);
+        for number in 0..CAPACITY + 10 {
+            guard.failed(guard.caller("trunk", &number.to_string()), start);
+        }
+        assert!(
+            guard
+                .entries
+                .lock()
+                .is_ok_and(|entries| entries.len() <= CAPACITY)
+        );
+        assert_eq!(
+            guard.delay(worst, start).as_millis(),
+            500,
+            "the worst is not the one forgotten"
+        );
+    }
+}

@@ -1,0 +1,222 @@
+//! What outlives the process: conferences, in SQLite (WAL, synchronous, one writer).
+//!
+//! Called by [`crate::conference`] and the command line; knows no policy and no PIN in clear.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{FromRow, Row};
+
+/// Connections that read at once; writers queue for one connection of their own.
+const READERS: u32 = 4;
+
+/// Why the store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A conference of this number exists.
+    #[error("a conference of this number exists already")]
+    NumberTaken,
+    /// The database did not do it.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The database is of a newer or damaged shape.
+    #[error("the database cannot be brought to this version: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+}
+
+/// A conference as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConferenceRecord {
+    /// ULID.
+    pub id: String,
+    /// Number that people dial and type: 1 to 16 digits.
+    pub number: String,
+    /// Name on the page.
+    pub name: String,
+    /// PINs.
+    pub pins: Pins,
+    /// Milliseconds since 1970.
+    pub created_ms: i64,
+}
+
+/// argon2id strings of a conference's PINs.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Pins {
+    /// Makes its bearer host.
+    pub host: Option<String>,
+    /// Asked of guests; `None` lets everybody in.
+    pub guest: Option<String>,
+}
+
+impl std::fmt::Debug for Pins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pins(redacted)")
+    }
+}
+
+impl FromRow<'_, sqlx::sqlite::SqliteRow> for ConferenceRecord {
+    fn from_row(row: &sqlx::sqlite::SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            number: row.try_get("number")?,
+            name: row.try_get("name")?,
+            pins: Pins {
+                host: row.try_get("host_pin")?,
+                guest: row.try_get("guest_pin")?,
+            },
+            created_ms: row.try_get("created_ms")?,
+        })
+    }
+}
+
+/// See the module. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    readers: SqlitePool,
+    writer: SqlitePool,
+}
+
+impl Store {
+    /// Opens or makes the database at `path` and brings it to this version.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is of a newer version.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await?;
+        sqlx::migrate!("./migrations").run(&writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options)
+            .await?;
+        Ok(Self { readers, writer })
+    }
+
+    /// Keeps a new conference; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// When the number is taken or the database fails.
+    pub async fn create(&self, record: &ConferenceRecord) -> Result<(), StoreError> {
+        let done = sqlx::query(
+            "INSERT INTO conferences (id, number, name, host_pin, guest_pin, created_ms) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (number) DO NOTHING",
+        )
+        .bind(&record.id)
+        .bind(&record.number)
+        .bind(&record.name)
+        .bind(&record.pins.host)
+        .bind(&record.pins.guest)
+        .bind(record.created_ms)
+        .execute(&self.writer)
+        .await?;
+        if done.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::NumberTaken)
+        }
+    }
+
+    /// The conference of `number`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn find(&self, number: &str) -> Result<Option<ConferenceRecord>, StoreError> {
+        let query = sqlx::query_as("SELECT * FROM conferences WHERE number = $1").bind(number);
+        Ok(query.fetch_optional(&self.readers).await?)
+    }
+
+    /// All conferences from the oldest, at most `limit`, after the one with ULID `after`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list(&self, after: &str, limit: u32) -> Result<Vec<ConferenceRecord>, StoreError> {
+        let query = sqlx::query_as("SELECT * FROM conferences WHERE id > $1 ORDER BY id LIMIT $2")
+            .bind(after)
+            .bind(i64::from(limit));
+        Ok(query.fetch_all(&self.readers).await?)
+    }
+
+    /// Forgets the conference of `number`; `false` when there was none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete(&self, number: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query("DELETE FROM conferences WHERE number = $1")
+            .bind(number)
+            .execute(&self.writer)
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Whether the database answers.
+    pub async fn is_ready(&self) -> bool {
+        sqlx::query("SELECT 1").execute(&self.readers).await.is_ok()
+    }
+
+    /// Ends all connections; the log is folded into the database.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Milliseconds since 1970.
+#[must_use]
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn record(number: &str) -> ConferenceRecord {
+        ConferenceRecord {
+            id: ulid::Ulid::generate().to_string(),
+            number: number.into(),
+            name: "Ünïcode \" name".into(),
+            pins: Pins {
+                host: Some("$argon2id$x".into()),
+                guest: None,
+            },
+            created_ms: now_ms(),
+        }
+    }
+
+    #[tokio::test]
+    async fn conferences_are_kept_found_listed_and_forgotten() {
+        let folder = crate::scratch::Folder::new();
+        let path = folder.path().join("plenum.db");
+        let store = Store::open(&path).await.unwrap();
+        let (one, two) = (record("1001"), record("1002"));
+        store.create(&one).await.unwrap();
+        store.create(&two).await.unwrap();
+        assert!(matches!(
+            store.create(&record("1001")).await,
+            Err(StoreError::NumberTaken)
+        ));
+        // A second opening without a close sees what was acknowledged: the log alone carries it.
+        let again = Store::open(&path).await.unwrap();
+        assert_eq!(again.find("1001").await.unwrap(), Some(one.clone()));
+        assert_eq!(again.list("", 10).await.unwrap().len(), 2);
+        assert!(again.delete("1001").await.unwrap());
+        assert!(!again.delete("1001").await.unwrap());
+        assert_eq!(store.find("1001").await.unwrap(), None);
+    }
+}
