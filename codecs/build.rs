@@ -2,19 +2,30 @@
 
 use std::process::Command;
 
-#[expect(clippy::print_stdout, reason = "standard output is how a build script talks to cargo")]
+#[expect(
+    clippy::print_stdout,
+    reason = "standard output is how a build script talks to cargo"
+)]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=PATH");
     println!("cargo::rerun-if-env-changed=OPENH264_NO_ASM");
-    let x86 = matches!(std::env::var("CARGO_CFG_TARGET_ARCH").as_deref(), Ok("x86_64" | "x86"));
+    let x86 = matches!(
+        std::env::var("CARGO_CFG_TARGET_ARCH").as_deref(),
+        Ok("x86_64" | "x86")
+    );
     if !x86 {
         return;
     }
     if std::env::var_os("OPENH264_NO_ASM").is_some() {
-        println!("cargo::error=OPENH264_NO_ASM is set: OpenH264 would be built without its assembler and run 2.3 times slower. Unset it.");
+        println!(
+            "cargo::error=OPENH264_NO_ASM is set: OpenH264 would be built without its assembler and run 2.3 times slower. Unset it."
+        );
     }
-    let found = Command::new("nasm").arg("-v").output().is_ok_and(|output| output.status.success());
+    let found = Command::new("nasm")
+        .arg("-v")
+        .output()
+        .is_ok_and(|output| output.status.success());
     if !found {
         println!(
             "cargo::error=nasm is not on PATH: OpenH264 would be built without its assembler and run 2.3 times slower. \

@@ -67,7 +67,9 @@ impl AudioCodec {
     /// The codec of an SDP encoding name, in any case of letters.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Opus, Self::Pcmu, Self::Pcma].into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name))
+        [Self::Opus, Self::Pcmu, Self::Pcma]
+            .into_iter()
+            .find(|codec| codec.name().eq_ignore_ascii_case(name))
     }
 
     /// Units of the RTP timestamp in one 20 ms frame.
@@ -98,9 +100,15 @@ pub enum OpusMode {
 
 impl OpusMode {
     /// What a mix goes out as: RESTRICTED_LOWDELAY, 32 kbit/s, complexity 5 (39 µs per frame).
-    pub const MIX: Self = Self::LowDelay { bitrate: 32_000, complexity: 5 };
+    pub const MIX: Self = Self::LowDelay {
+        bitrate: 32_000,
+        complexity: 5,
+    };
     /// What a listener with loss gets: VOIP with FEC for 10 % loss, 32 kbit/s.
-    pub const LOSSY: Self = Self::Voip { bitrate: 32_000, fec_loss_percent: 10 };
+    pub const LOSSY: Self = Self::Voip {
+        bitrate: 32_000,
+        fec_loss_percent: 10,
+    };
 }
 
 /// What an encoder is made from, and the key by which listeners share one: equal settings give equal payloads.
@@ -118,17 +126,26 @@ impl EncoderSetting {
     /// The usual setting of a codec; Opus as [`OpusMode::MIX`].
     #[must_use]
     pub const fn of(codec: AudioCodec) -> Self {
-        Self { codec, opus: OpusMode::MIX }
+        Self {
+            codec,
+            opus: OpusMode::MIX,
+        }
     }
 
     /// Opus in a given mode.
     #[must_use]
     pub const fn opus(mode: OpusMode) -> Self {
-        Self { codec: AudioCodec::Opus, opus: mode }
+        Self {
+            codec: AudioCodec::Opus,
+            opus: mode,
+        }
     }
 
     fn key(&self) -> (AudioCodec, Option<OpusMode>) {
-        (self.codec, (self.codec == AudioCodec::Opus).then_some(self.opus))
+        (
+            self.codec,
+            (self.codec == AudioCodec::Opus).then_some(self.opus),
+        )
     }
 }
 
@@ -195,7 +212,12 @@ impl AudioDecoder {
     ///
     /// # Errors
     /// [`CodecError::Malformed`] when `next_payload` is not valid Opus.
-    pub fn decode_fec(&mut self, next_payload: &[u8], samples: usize, out: &mut Vec<i16>) -> Result<bool, CodecError> {
+    pub fn decode_fec(
+        &mut self,
+        next_payload: &[u8],
+        samples: usize,
+        out: &mut Vec<i16>,
+    ) -> Result<bool, CodecError> {
         match &mut self.0 {
             DecoderKind::Opus(decoder) => decoder.decode_fec(next_payload, samples, out),
             DecoderKind::G711(_) => Ok(false),
@@ -221,7 +243,11 @@ pub struct AudioEncoder(EncoderKind);
 #[derive(Debug)]
 enum EncoderKind {
     Opus(OpusEncoder),
-    G711 { law: g711::Law, resampler: Downsampler, scratch: Vec<i16> },
+    G711 {
+        law: g711::Law,
+        resampler: Downsampler,
+        scratch: Vec<i16>,
+    },
 }
 
 impl AudioEncoder {
@@ -230,7 +256,11 @@ impl AudioEncoder {
     /// # Errors
     /// [`CodecError::Setting`] when the setting is out of range, [`CodecError::Library`] when libopus fails.
     pub fn new(setting: EncoderSetting) -> Result<Self, CodecError> {
-        let g711 = |law| EncoderKind::G711 { law, resampler: Downsampler::new(Ratio::Six), scratch: Vec::new() };
+        let g711 = |law| EncoderKind::G711 {
+            law,
+            resampler: Downsampler::new(Ratio::Six),
+            scratch: Vec::new(),
+        };
         Ok(Self(match setting.codec {
             AudioCodec::Opus => EncoderKind::Opus(OpusEncoder::new(setting.opus)?),
             AudioCodec::Pcmu => g711(g711::Law::Mu),
@@ -245,7 +275,11 @@ impl AudioEncoder {
     pub fn encode(&mut self, frame: &Frame) -> Result<Bytes, CodecError> {
         match &mut self.0 {
             EncoderKind::Opus(encoder) => encoder.encode(frame),
-            EncoderKind::G711 { law, resampler, scratch } => {
+            EncoderKind::G711 {
+                law,
+                resampler,
+                scratch,
+            } => {
                 scratch.clear();
                 resampler.push(frame, scratch);
                 Ok(scratch.iter().map(|&sample| law.encode(sample)).collect())
@@ -256,13 +290,25 @@ impl AudioEncoder {
 
 /// Loudness in −dBov as RFC 6464 has it: 0 is a square wave at full scale, 127 silence; a full-scale sine is 3.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "a level has a resolution of 1 dB")]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=127 first")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a level has a resolution of 1 dB"
+)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to 0..=127 first"
+)]
 pub fn level_dbov(samples: &[i16]) -> u8 {
-    let energy: u64 = samples.iter().map(|&sample| u64::from(sample.unsigned_abs()).pow(2)).sum();
+    let energy: u64 = samples
+        .iter()
+        .map(|&sample| u64::from(sample.unsigned_abs()).pow(2))
+        .sum();
     if energy == 0 {
         return 127;
     }
     let mean = energy as f64 / samples.len() as f64;
-    (-10.0 * (mean / (32_768.0 * 32_768.0)).log10()).round().clamp(0.0, 127.0) as u8
+    (-10.0 * (mean / (32_768.0 * 32_768.0)).log10())
+        .round()
+        .clamp(0.0, 127.0) as u8
 }

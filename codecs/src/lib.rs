@@ -8,8 +8,11 @@ mod error;
 mod packet;
 pub mod resample;
 pub mod sequence;
+pub mod telephone_event;
 mod time;
 pub mod tone;
+pub mod video;
+pub mod wav;
 
 pub use error::CodecError;
 pub use packet::{AudioLevel, MediaPacket};

@@ -13,12 +13,18 @@ pub struct AudioLevel {
 
 impl AudioLevel {
     /// Digital silence.
-    pub const SILENCE: Self = Self { dbov: 127, voice: false };
+    pub const SILENCE: Self = Self {
+        dbov: 127,
+        voice: false,
+    };
 
     /// Reads the one-byte extension of RFC 6464 §3: voice bit, then seven bits of −dBov.
     #[must_use]
     pub const fn from_byte(byte: u8) -> Self {
-        Self { dbov: byte & 0x7f, voice: byte & 0x80 != 0 }
+        Self {
+            dbov: byte & 0x7f,
+            voice: byte & 0x80 != 0,
+        }
     }
 
     /// Writes the one-byte extension of RFC 6464 §3. Levels above 127 count as 127.
@@ -57,7 +63,20 @@ mod tests {
         for byte in 0..=255u8 {
             assert_eq!(AudioLevel::from_byte(byte).to_byte(), byte);
         }
-        assert_eq!(AudioLevel { dbov: 200, voice: true }.to_byte(), 0xff);
-        assert_eq!(AudioLevel::from_byte(0x9e), AudioLevel { dbov: 30, voice: true });
+        assert_eq!(
+            AudioLevel {
+                dbov: 200,
+                voice: true
+            }
+            .to_byte(),
+            0xff
+        );
+        assert_eq!(
+            AudioLevel::from_byte(0x9e),
+            AudioLevel {
+                dbov: 30,
+                voice: true
+            }
+        );
     }
 }

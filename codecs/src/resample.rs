@@ -75,7 +75,10 @@ fn bessel_i0(x: f64) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "at most 288 taps")]
-#[expect(clippy::cast_possible_truncation, reason = "coefficients are kept in single precision")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "coefficients are kept in single precision"
+)]
 fn low_pass(factor: usize) -> Vec<f32> {
     let count = TAPS * factor;
     let centre = (count - 1) as f64 / 2.0;
@@ -83,7 +86,11 @@ fn low_pass(factor: usize) -> Vec<f32> {
         .map(|i| {
             let t = i as f64 - centre;
             let x = t / factor as f64;
-            let sinc = if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) };
+            let sinc = if x == 0.0 {
+                1.0
+            } else {
+                (PI * x).sin() / (PI * x)
+            };
             let edge = t / (centre + 0.5);
             sinc * bessel_i0(BETA * (1.0 - edge * edge).max(0.0).sqrt())
         })
@@ -97,7 +104,9 @@ fn split(ratio: Ratio) -> Vec<[f32; TAPS]> {
     let factor = ratio.factor();
     let prototype = ratio.prototype();
     (0..factor)
-        .map(|phase| std::array::from_fn(|tap| prototype[(TAPS - 1 - tap) * factor + phase] * factor as f32))
+        .map(|phase| {
+            std::array::from_fn(|tap| prototype[(TAPS - 1 - tap) * factor + phase] * factor as f32)
+        })
         .collect()
 }
 
@@ -113,7 +122,10 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// Rounds to the nearest sample and clips.
-#[expect(clippy::cast_possible_truncation, reason = "clamped to the range of i16 first")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "clamped to the range of i16 first"
+)]
 fn to_sample(value: f32) -> i16 {
     // `f32::round` is a library call without SSE4.1 (35 times slower); adding and subtracting 1.5 * 2^23 rounds in the FPU.
     const MAGIC: f32 = 12_582_912.0;
@@ -133,12 +145,16 @@ impl Upsampler {
     /// A resampler with silence in its history.
     #[must_use]
     pub fn new(ratio: Ratio) -> Self {
-        Self { ratio, window: vec![0.0; TAPS - 1] }
+        Self {
+            ratio,
+            window: vec![0.0; TAPS - 1],
+        }
     }
 
     /// Appends `input.len() * factor` samples at 48 kHz to `out`.
     pub fn push(&mut self, input: &[i16], out: &mut Vec<i16>) {
-        self.window.extend(input.iter().map(|&sample| f32::from(sample)));
+        self.window
+            .extend(input.iter().map(|&sample| f32::from(sample)));
         out.reserve(input.len() * self.ratio.factor());
         let phases = self.ratio.phases();
         for taps in self.window.windows(TAPS) {
@@ -160,13 +176,17 @@ impl Downsampler {
     /// A resampler with silence in its history.
     #[must_use]
     pub fn new(ratio: Ratio) -> Self {
-        Self { ratio, window: vec![0.0; (TAPS - 1) * ratio.factor()] }
+        Self {
+            ratio,
+            window: vec![0.0; (TAPS - 1) * ratio.factor()],
+        }
     }
 
     /// Appends `input.len() / factor` samples at the lower rate to `out`. A remainder of the division waits for the next call.
     pub fn push(&mut self, input: &[i16], out: &mut Vec<i16>) {
         let (factor, taps) = (self.ratio.factor(), self.ratio.prototype());
-        self.window.extend(input.iter().map(|&sample| f32::from(sample)));
+        self.window
+            .extend(input.iter().map(|&sample| f32::from(sample)));
         let mut used = 0;
         // The prototype is symmetric, so it needs no reversal.
         while let Some(window) = self.window.get(used..used + taps.len()) {

@@ -33,7 +33,9 @@ impl Unwrapper {
         } else {
             let behind = u64::from(ahead.wrapping_neg());
             // Below zero there is nothing: a stream that walks backwards for ever is pushed up by one turn.
-            newest.checked_sub(behind).unwrap_or(newest + u64::from(ahead))
+            newest
+                .checked_sub(behind)
+                .unwrap_or(newest + u64::from(ahead))
         };
         self.newest = Some(newest.max(number));
         number
@@ -71,7 +73,9 @@ impl TimestampUnwrapper {
             newest + u64::from(ahead)
         } else {
             let behind = u64::from(ahead.wrapping_neg());
-            newest.checked_sub(behind).unwrap_or(newest + u64::from(ahead))
+            newest
+                .checked_sub(behind)
+                .unwrap_or(newest + u64::from(ahead))
         };
         self.newest = Some(newest.max(number));
         number
@@ -84,12 +88,18 @@ impl TimestampUnwrapper {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the low bits are what is wanted")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the low bits are what is wanted"
+)]
 const fn low16(number: u64) -> u16 {
     number as u16
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the low bits are what is wanted")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the low bits are what is wanted"
+)]
 const fn low32(number: u64) -> u32 {
     number as u32
 }

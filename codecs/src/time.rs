@@ -99,10 +99,19 @@ mod tests {
     fn arithmetic_saturates_at_both_ends() {
         let second = MediaTime::from_millis(1_000);
         assert_eq!(second.as_nanos(), 1_000_000_000);
-        assert_eq!(second + Duration::from_millis(20), MediaTime::from_millis(1_020));
-        assert_eq!(second.since(MediaTime::from_millis(400)), Duration::from_millis(600));
+        assert_eq!(
+            second + Duration::from_millis(20),
+            MediaTime::from_millis(1_020)
+        );
+        assert_eq!(
+            second.since(MediaTime::from_millis(400)),
+            Duration::from_millis(600)
+        );
         assert_eq!(MediaTime::ZERO.since(second), Duration::ZERO);
         assert_eq!(MediaTime::MAX + Duration::from_secs(1), MediaTime::MAX);
-        assert_eq!(second.saturating_sub(Duration::from_secs(2)), MediaTime::ZERO);
+        assert_eq!(
+            second.saturating_sub(Duration::from_secs(2)),
+            MediaTime::ZERO
+        );
     }
 }

@@ -14,7 +14,11 @@ impl Tone {
     /// A sine of `hertz` with a peak of `amplitude` (of 32767).
     #[must_use]
     pub fn new(hertz: f64, amplitude: f64) -> Self {
-        Self { hertz, amplitude, position: 0 }
+        Self {
+            hertz,
+            amplitude,
+            position: 0,
+        }
     }
 
     /// Appends `samples` samples at 48 kHz.
@@ -23,8 +27,14 @@ impl Tone {
     }
 
     /// The next sample.
-    #[expect(clippy::cast_precision_loss, reason = "exact for 5,900 years of samples")]
-    #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, which clips")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact for 5,900 years of samples"
+    )]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`as` saturates, which clips"
+    )]
     pub fn next_sample(&mut self) -> i16 {
         let turns = (self.position as f64 * self.hertz / f64::from(SAMPLE_RATE)).fract();
         self.position += 1;
@@ -34,7 +44,10 @@ impl Tone {
 
 /// A beep of `millis` with soft edges of 5 ms, so that it does not click: 48 kHz mono.
 #[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "a gain of at most one cannot enlarge a sample")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a gain of at most one cannot enlarge a sample"
+)]
 #[expect(clippy::cast_precision_loss, reason = "an edge has 240 samples")]
 pub fn beep(hertz: f64, amplitude: f64, millis: u32) -> Vec<i16> {
     const EDGE: usize = 240;
@@ -61,5 +74,9 @@ pub fn tone_rms(samples: &[i16], hertz: f64) -> f64 {
         re += f64::from(sample) * window * angle.cos();
         im += f64::from(sample) * window * angle.sin();
     }
-    if samples.is_empty() { 0.0 } else { re.hypot(im) / count * std::f64::consts::SQRT_2 }
+    if samples.is_empty() {
+        0.0
+    } else {
+        re.hypot(im) / count * std::f64::consts::SQRT_2
+    }
 }

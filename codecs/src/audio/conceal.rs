@@ -25,9 +25,16 @@ const FADE: usize = 400;
 pub(super) fn payload_samples(payload: &[u8]) -> Result<usize, CodecError> {
     let samples = payload.len() * FACTOR;
     match samples {
-        0 => Err(CodecError::malformed("G.711 payload", "at least one octet expected")),
+        0 => Err(CodecError::malformed(
+            "G.711 payload",
+            "at least one octet expected",
+        )),
         1..=MAX_PAYLOAD_SAMPLES => Ok(samples),
-        _ => Err(CodecError::TooLarge { format: "G.711 payload", size: samples, limit: MAX_PAYLOAD_SAMPLES }),
+        _ => Err(CodecError::TooLarge {
+            format: "G.711 payload",
+            size: samples,
+            limit: MAX_PAYLOAD_SAMPLES,
+        }),
     }
 }
 
@@ -69,10 +76,17 @@ impl Gap {
                 own * weight + f32::from(before[i]) * (1.0 - weight)
             })
             .collect();
-        Self { cycle, pitch, position: 0 }
+        Self {
+            cycle,
+            pitch,
+            position: 0,
+        }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "a gain of at most one cannot enlarge a sample")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a gain of at most one cannot enlarge a sample"
+    )]
     fn next_sample(&mut self) -> i16 {
         let gain = 1.0 - ratio(self.position.saturating_sub(WHOLE), FADE).min(1.0);
         let sample = self.cycle[self.position % self.pitch] * gain;
@@ -89,7 +103,10 @@ fn ratio(part: usize, whole: usize) -> f32 {
 /// Lag with the highest normalised correlation, in samples at 8 kHz.
 fn find_pitch(history: &[i16]) -> usize {
     let end = history.len();
-    let recent: Vec<f32> = history[end - COMPARED..].iter().map(|&sample| f32::from(sample)).collect();
+    let recent: Vec<f32> = history[end - COMPARED..]
+        .iter()
+        .map(|&sample| f32::from(sample))
+        .collect();
     let (mut best, mut best_score) = (PITCH_MAX, f32::MIN);
     for lag in PITCH_MIN..=PITCH_MAX {
         let (mut product, mut energy) = (0.0f32, 1.0f32);
@@ -108,13 +125,20 @@ fn find_pitch(history: &[i16]) -> usize {
 
 impl G711Decoder {
     pub(super) fn new(law: Law) -> Self {
-        Self { law, resampler: Upsampler::new(Ratio::Six), history: vec![0; HISTORY], scratch: Vec::new(), gap: None }
+        Self {
+            law,
+            resampler: Upsampler::new(Ratio::Six),
+            history: vec![0; HISTORY],
+            scratch: Vec::new(),
+            gap: None,
+        }
     }
 
     pub(super) fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<(), CodecError> {
         payload_samples(payload)?;
         self.scratch.clear();
-        self.scratch.extend(payload.iter().map(|&octet| self.law.decode(octet)));
+        self.scratch
+            .extend(payload.iter().map(|&octet| self.law.decode(octet)));
         if let Some(mut gap) = self.gap.take() {
             fade_in(&mut self.scratch, &mut gap);
         }
@@ -127,7 +151,8 @@ impl G711Decoder {
         let end = out.len() + samples;
         let gap = self.gap.get_or_insert_with(|| Gap::open(&self.history));
         self.scratch.clear();
-        self.scratch.extend((0..samples.div_ceil(FACTOR)).map(|_| gap.next_sample()));
+        self.scratch
+            .extend((0..samples.div_ceil(FACTOR)).map(|_| gap.next_sample()));
         self.remember();
         self.resampler.push(&self.scratch, out);
         out.truncate(end);
@@ -141,11 +166,17 @@ impl G711Decoder {
 }
 
 /// Speech after a gap: a quarter of a period, and 4 ms more for each 10 ms of gap (at most 10 ms), is cross-faded.
-#[expect(clippy::cast_possible_truncation, reason = "a weighted mean of two samples is a sample")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a weighted mean of two samples is a sample"
+)]
 fn fade_in(samples: &mut [i16], gap: &mut Gap) {
-    let overlap = (gap.pitch / 4 + gap.position / WHOLE * 32).min(WHOLE).min(samples.len());
+    let overlap = (gap.pitch / 4 + gap.position / WHOLE * 32)
+        .min(WHOLE)
+        .min(samples.len());
     for (i, sample) in samples.iter_mut().take(overlap).enumerate() {
         let weight = ratio(i + 1, overlap + 1);
-        *sample = (f32::from(*sample) * weight + f32::from(gap.next_sample()) * (1.0 - weight)) as i16;
+        *sample =
+            (f32::from(*sample) * weight + f32::from(gap.next_sample()) * (1.0 - weight)) as i16;
     }
 }

@@ -40,17 +40,27 @@ impl Law {
 }
 
 /// µ-law: 14-bit magnitude with a bias of 33, eight segments found by the highest bit.
-#[expect(clippy::cast_possible_truncation, reason = "the code has eight bits by construction")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the code has eight bits by construction"
+)]
 const fn encode_mu(sample: i16) -> u8 {
     let magnitude = (if sample < 0 { !sample } else { sample } >> 2).cast_unsigned() + 33;
-    let magnitude = if magnitude > 0x1fff { 0x1fff } else { magnitude };
+    let magnitude = if magnitude > 0x1fff {
+        0x1fff
+    } else {
+        magnitude
+    };
     let segment = (10 - magnitude.leading_zeros()) as u16; // magnitude is 33..=8191, so 0..=7
     let code = (segment << 4) | ((magnitude >> (segment + 1)) & 0x0f);
     !(code as u8 | if sample < 0 { 0x80 } else { 0 })
 }
 
 /// A-law: 12-bit magnitude, the two lowest segments share one step; even bits inverted.
-#[expect(clippy::cast_possible_truncation, reason = "the code has eight bits by construction")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the code has eight bits by construction"
+)]
 const fn encode_a(sample: i16) -> u8 {
     let magnitude = (if sample < 0 { !sample } else { sample } >> 4).cast_unsigned();
     let code = if magnitude < 16 {
@@ -78,14 +88,26 @@ const fn table(law: Law) -> [i16; 256] {
 const fn decode_mu(octet: i16) -> i16 {
     let code = !octet & 0xff;
     let magnitude = ((((code & 0x0f) << 3) + 0x84) << ((code >> 4) & 7)) - 0x84;
-    if code & 0x80 == 0 { magnitude } else { -magnitude }
+    if code & 0x80 == 0 {
+        magnitude
+    } else {
+        -magnitude
+    }
 }
 
 const fn decode_a(octet: i16) -> i16 {
     let code = octet ^ 0x55;
     let (segment, mantissa) = ((code >> 4) & 7, (code & 0x0f) << 4);
-    let magnitude = if segment == 0 { mantissa + 8 } else { (mantissa + 0x108) << (segment - 1) };
-    if code & 0x80 != 0 { magnitude } else { -magnitude }
+    let magnitude = if segment == 0 {
+        mantissa + 8
+    } else {
+        (mantissa + 0x108) << (segment - 1)
+    };
+    if code & 0x80 != 0 {
+        magnitude
+    } else {
+        -magnitude
+    }
 }
 
 #[cfg(test)]
@@ -94,7 +116,11 @@ mod tests {
 
     /// µ-law compression as the reference of ITU-T G.191 (STL) states it: a search through the segments.
     fn reference_mu(linear: i16) -> u8 {
-        let mut magnitude = if linear < 0 { (!i32::from(linear) >> 2) + 33 } else { (i32::from(linear) >> 2) + 33 };
+        let mut magnitude = if linear < 0 {
+            (!i32::from(linear) >> 2) + 33
+        } else {
+            (i32::from(linear) >> 2) + 33
+        };
         magnitude = magnitude.min(0x1fff);
         let (mut rest, mut segment) = (magnitude >> 6, 1);
         while rest != 0 {
@@ -107,7 +133,11 @@ mod tests {
 
     /// A-law compression as the reference of ITU-T G.191 (STL) states it.
     fn reference_a(linear: i16) -> u8 {
-        let mut code = if linear < 0 { !i32::from(linear) >> 4 } else { i32::from(linear) >> 4 };
+        let mut code = if linear < 0 {
+            !i32::from(linear) >> 4
+        } else {
+            i32::from(linear) >> 4
+        };
         if code > 15 {
             let mut exponent = 1;
             while code > 31 {
@@ -153,8 +183,16 @@ mod tests {
             assert_eq!(A.encode(sample), reference_a(sample), "A-law of {sample}");
         }
         for octet in 0..=255 {
-            assert_eq!(i32::from(Mu.decode(octet)), reference_mu_expand(octet), "µ-law octet {octet}");
-            assert_eq!(i32::from(A.decode(octet)), reference_a_expand(octet), "A-law octet {octet}");
+            assert_eq!(
+                i32::from(Mu.decode(octet)),
+                reference_mu_expand(octet),
+                "µ-law octet {octet}"
+            );
+            assert_eq!(
+                i32::from(A.decode(octet)),
+                reference_a_expand(octet),
+                "A-law octet {octet}"
+            );
         }
     }
 

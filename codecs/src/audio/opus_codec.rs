@@ -12,20 +12,35 @@ const MAX_PAYLOAD: usize = 1_275;
 const GRAIN: usize = 120;
 
 fn library(error: &opus::Error) -> CodecError {
-    CodecError::Library { library: "libopus", call: error.function(), code: error.code() as i64 }
+    CodecError::Library {
+        library: "libopus",
+        call: error.function(),
+        code: error.code() as i64,
+    }
 }
 
 /// Samples at 48 kHz in a payload, at most 120 ms (RFC 6716 §3.2.5).
 pub(super) fn payload_samples(payload: &[u8]) -> Result<usize, CodecError> {
     if payload.is_empty() {
-        return Err(CodecError::malformed("opus payload", "at least a TOC octet expected"));
+        return Err(CodecError::malformed(
+            "opus payload",
+            "at least a TOC octet expected",
+        ));
     }
-    let samples = packet::get_nb_samples(payload, SAMPLE_RATE)
-        .map_err(|_| CodecError::malformed("opus payload", "a frame count that fits 120 ms expected"))?;
+    let samples = packet::get_nb_samples(payload, SAMPLE_RATE).map_err(|_| {
+        CodecError::malformed("opus payload", "a frame count that fits 120 ms expected")
+    })?;
     match samples {
-        0 => Err(CodecError::malformed("opus payload", "at least one frame expected")),
+        0 => Err(CodecError::malformed(
+            "opus payload",
+            "at least one frame expected",
+        )),
         1..=MAX_PAYLOAD_SAMPLES => Ok(samples),
-        _ => Err(CodecError::TooLarge { format: "opus payload", size: samples, limit: MAX_PAYLOAD_SAMPLES }),
+        _ => Err(CodecError::TooLarge {
+            format: "opus payload",
+            size: samples,
+            limit: MAX_PAYLOAD_SAMPLES,
+        }),
     }
 }
 
@@ -35,38 +50,60 @@ pub(super) struct OpusDecoder(Decoder);
 
 impl OpusDecoder {
     pub(super) fn new() -> Result<Self, CodecError> {
-        Decoder::new(SAMPLE_RATE, Channels::Mono).map(Self).map_err(|error| library(&error))
+        Decoder::new(SAMPLE_RATE, Channels::Mono)
+            .map(Self)
+            .map_err(|error| library(&error))
     }
 
     pub(super) fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<(), CodecError> {
         let samples = payload_samples(payload)?;
-        self.run(payload, samples, false, out)
-            .map_err(|_| CodecError::malformed("opus payload", "frames as the TOC announces expected"))
+        self.run(payload, samples, false, out).map_err(|_| {
+            CodecError::malformed("opus payload", "frames as the TOC announces expected")
+        })
     }
 
     pub(super) fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) {
         let end = out.len() + samples;
         while out.len() < end {
             let grains = (end - out.len()).div_ceil(GRAIN) * GRAIN;
-            if self.run(&[], grains.min(MAX_PAYLOAD_SAMPLES), false, out).is_err() {
+            if self
+                .run(&[], grains.min(MAX_PAYLOAD_SAMPLES), false, out)
+                .is_err()
+            {
                 break;
             }
         }
         out.resize(end, 0);
     }
 
-    pub(super) fn decode_fec(&mut self, next: &[u8], samples: usize, out: &mut Vec<i16>) -> Result<bool, CodecError> {
+    pub(super) fn decode_fec(
+        &mut self,
+        next: &[u8],
+        samples: usize,
+        out: &mut Vec<i16>,
+    ) -> Result<bool, CodecError> {
         payload_samples(next)?;
-        if samples == 0 || samples > MAX_PAYLOAD_SAMPLES || !samples.is_multiple_of(GRAIN) || !has_fec(next)? {
+        if samples == 0
+            || samples > MAX_PAYLOAD_SAMPLES
+            || !samples.is_multiple_of(GRAIN)
+            || !has_fec(next)?
+        {
             return Ok(false);
         }
-        self.run(next, samples, true, out)
-            .map_err(|_| CodecError::malformed("opus payload", "frames as the TOC announces expected"))?;
+        self.run(next, samples, true, out).map_err(|_| {
+            CodecError::malformed("opus payload", "frames as the TOC announces expected")
+        })?;
         Ok(true)
     }
 
     /// Decodes into the end of `out`, which is left as it was on an error.
-    fn run(&mut self, payload: &[u8], samples: usize, fec: bool, out: &mut Vec<i16>) -> Result<(), opus::Error> {
+    fn run(
+        &mut self,
+        payload: &[u8],
+        samples: usize,
+        fec: bool,
+        out: &mut Vec<i16>,
+    ) -> Result<(), opus::Error> {
         let start = out.len();
         out.resize(start + samples, 0);
         let made = self.0.decode(payload, &mut out[start..], fec);
@@ -82,15 +119,17 @@ fn has_fec(payload: &[u8]) -> Result<bool, CodecError> {
     if toc & 0x80 != 0 {
         return Ok(false); // CELT only
     }
-    let parsed =
-        packet::parse(payload).map_err(|_| CodecError::malformed("opus payload", "frames as the TOC announces expected"))?;
+    let parsed = packet::parse(payload).map_err(|_| {
+        CodecError::malformed("opus payload", "frames as the TOC announces expected")
+    })?;
     let Some(&head) = parsed.frames.first().and_then(|frame| frame.first()) else {
         return Ok(false); // a frame of no octets is DTX
     };
     let frame_samples = packet::get_samples_per_frame(payload, SAMPLE_RATE).unwrap_or(FRAME);
     let silk_frames = (frame_samples / FRAME).max(1);
     let stereo = toc & 0x04 != 0;
-    Ok((head >> (7 - silk_frames)) & 1 == 1 || stereo && (head >> 6usize.saturating_sub(2 * silk_frames)) & 1 == 1)
+    Ok((head >> (7 - silk_frames)) & 1 == 1
+        || stereo && (head >> 6usize.saturating_sub(2 * silk_frames)) & 1 == 1)
 }
 
 /// Mono encoder of 20 ms frames at 48 kHz.
@@ -103,19 +142,26 @@ impl OpusEncoder {
             OpusMode::LowDelay { bitrate, .. } => (Application::LowDelay, bitrate),
             OpusMode::Voip { bitrate, .. } => (Application::Voip, bitrate),
         };
-        let bits = i32::try_from(bitrate).ok().filter(|bits| (6_000..=510_000).contains(bits)).ok_or(CodecError::Setting {
-            what: "opus bit rate",
-            value: i64::from(bitrate),
-            allowed: "6000 to 510000 bit/s",
-        })?;
-        let mut encoder = Encoder::new(SAMPLE_RATE, Channels::Mono, application).map_err(|error| library(&error))?;
+        let bits = i32::try_from(bitrate)
+            .ok()
+            .filter(|bits| (6_000..=510_000).contains(bits))
+            .ok_or(CodecError::Setting {
+                what: "opus bit rate",
+                value: i64::from(bitrate),
+                allowed: "6000 to 510000 bit/s",
+            })?;
+        let mut encoder = Encoder::new(SAMPLE_RATE, Channels::Mono, application)
+            .map_err(|error| library(&error))?;
         set_up(&mut encoder, mode, bits).map_err(|error| library(&error))?;
         Ok(Self(encoder))
     }
 
     pub(super) fn encode(&mut self, frame: &Frame) -> Result<Bytes, CodecError> {
         let mut payload = [0; MAX_PAYLOAD];
-        let size = self.0.encode(frame, &mut payload).map_err(|error| library(&error))?;
+        let size = self
+            .0
+            .encode(frame, &mut payload)
+            .map_err(|error| library(&error))?;
         Ok(Bytes::copy_from_slice(&payload[..size]))
     }
 }
@@ -123,8 +169,12 @@ impl OpusEncoder {
 fn set_up(encoder: &mut Encoder, mode: OpusMode, bits: i32) -> Result<(), opus::Error> {
     encoder.set_bitrate(Bitrate::Bits(bits))?;
     match mode {
-        OpusMode::LowDelay { complexity, .. } => encoder.set_complexity(i32::from(complexity.min(10))),
-        OpusMode::Voip { fec_loss_percent, .. } => {
+        OpusMode::LowDelay { complexity, .. } => {
+            encoder.set_complexity(i32::from(complexity.min(10)))
+        }
+        OpusMode::Voip {
+            fec_loss_percent, ..
+        } => {
             encoder.set_complexity(9)?;
             encoder.set_signal(Signal::Voice)?;
             encoder.set_inband_fec(true)?;
