@@ -5,14 +5,32 @@
 //! handle(now, input)   poll_output() -> Option<SipOutput>   deadline() -> Option<MediaTime>
 //! ```
 
+mod call;
+mod commands;
+mod requests;
+mod streams;
+mod tags;
+mod timers;
+mod transactions;
+mod uac;
+mod write;
+
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use plenum_codecs::MediaTime;
 
-use crate::call::{CallCommand, CallEvent};
+use crate::call::{CallCommand, CallEvent, CallId};
+use crate::sip::{self, Guard, Parsed};
 use crate::trunk::Trunk;
+use call::{Call, DialogKey};
+use streams::Streams;
+use tags::Tags;
+use timers::{Owner, Timers};
+use transactions::Servers;
+use uac::Clients;
 
 /// One TCP connection. The shell counts accepted ones from 0; the endpoint's own connects have the top bit set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -157,12 +175,12 @@ pub struct EndpointConfig {
     pub session_interval: Duration,
     /// Smallest session interval we accept; smaller are answered 422: 90 s.
     pub session_minimum: Duration,
-    /// Server header.
+    /// Server and User-Agent header; empty: none.
     pub server: String,
-    /// Seed of tags and branches; take it from the operating system's random source.
-    pub seed: u64,
-    /// Secret that digest nonces are signed with; random per start.
-    pub nonce_secret: [u8; 32],
+    /// An established call without a session timer is probed by OPTIONS this often: 300 s.
+    pub liveness: Duration,
+    /// Secret that tags, branches and digest nonces are made from; random per start.
+    pub secret: [u8; 32],
 }
 
 impl EndpointConfig {
@@ -177,8 +195,8 @@ impl EndpointConfig {
             session_interval: Duration::from_secs(1_800),
             session_minimum: Duration::from_secs(90),
             server: "Plenum".to_owned(),
-            seed: 0,
-            nonce_secret: [0; 32],
+            liveness: Duration::from_secs(300),
+            secret: [0; 32],
         }
     }
 }
@@ -210,35 +228,159 @@ pub struct EndpointCounters {
     pub streams: usize,
 }
 
+/// Where a message came from.
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    source: SocketAddr,
+    /// `None`: UDP.
+    stream: Option<StreamId>,
+}
+
 /// The endpoint. See the module's documentation.
 pub struct SipEndpoint {
     config: EndpointConfig,
+    /// Digest state per trunk.
+    guards: Vec<Option<Guard>>,
+    outputs: VecDeque<SipOutput>,
+    counters: EndpointCounters,
+    timers: Timers,
+    tags: Tags,
+    servers: Servers,
+    clients: Clients,
+    streams: Streams,
+    calls: HashMap<CallId, Call>,
+    dialogs: HashMap<DialogKey, CallId>,
+    next_call: u64,
+    /// Stateless refusals left in the running second, and that second.
+    refusals: (u32, u64),
 }
 
 impl SipEndpoint {
     /// An endpoint without calls.
     #[must_use]
     pub fn new(config: EndpointConfig) -> Self {
-        Self { config }
+        let guards = config
+            .trunks
+            .iter()
+            .map(|trunk| trunk.credentials.clone().map(|credentials| Guard::new(credentials, config.secret)))
+            .collect();
+        Self {
+            guards,
+            outputs: VecDeque::new(),
+            counters: EndpointCounters::default(),
+            timers: Timers::default(),
+            tags: Tags::new(config.secret),
+            servers: Servers::default(),
+            clients: Clients::default(),
+            streams: Streams::default(),
+            calls: HashMap::new(),
+            dialogs: HashMap::new(),
+            next_call: 0,
+            refusals: (config.limits.refusals_per_second, 0),
+            config,
+        }
     }
 
-    /// Takes an input; then [`Self::poll_output`] until it is dry.
-    pub fn handle(&mut self, _now: MediaTime, _input: SipInput) {}
+    /// Takes an input; then [`Self::poll_output`] until it is dry. Timers that are due fire first.
+    pub fn handle(&mut self, now: MediaTime, input: SipInput) {
+        self.expire(now);
+        match input {
+            SipInput::Datagram { from, bytes } => self.on_datagram(now, from, bytes),
+            SipInput::StreamOpened { stream, from } => self.on_stream_opened(now, stream, from),
+            SipInput::StreamBytes { stream, bytes } => self.on_stream_bytes(now, stream, &bytes),
+            SipInput::StreamClosed { stream } => self.streams.remove(stream),
+            SipInput::Command(command) => self.on_command(now, command),
+            SipInput::Tick => {}
+        }
+    }
 
     /// The next thing to send or to tell, in order.
     pub fn poll_output(&mut self) -> Option<SipOutput> {
-        None
+        self.outputs.pop_front()
     }
 
     /// When to call [`Self::handle`] with [`SipInput::Tick`] at the latest; `None`: no timer runs.
     #[must_use]
     pub fn deadline(&self) -> Option<MediaTime> {
-        None
+        self.timers.next()
     }
 
     /// Counts for metrics.
     #[must_use]
     pub fn counters(&self) -> EndpointCounters {
-        EndpointCounters::default()
+        EndpointCounters {
+            calls: self.calls.len(),
+            transactions: self.servers.len(),
+            streams: self.streams.len(),
+            ..self.counters
+        }
+    }
+
+    /// The calls that have not ended, for a graceful stop.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallId> {
+        self.calls.values().filter(|call| !call.is_over()).map(|call| call.id).collect()
+    }
+
+    /// Requests of ours that are not answered yet, and calls that wait for their ACK to be ended.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.clients.len() + self.calls.len()
+    }
+
+    fn expire(&mut self, now: MediaTime) {
+        while let Some((due, owner)) = self.timers.pop(now) {
+            match owner {
+                Owner::Server(id) => self.server_due(now, due, id),
+                Owner::Client(id) => self.client_due(now, due, id),
+                Owner::Call(id) => self.call_due(now, due, id),
+                Owner::Stream(id) => self.stream_due(now, due, id),
+            }
+        }
+    }
+
+    fn on_datagram(&mut self, now: MediaTime, source: SocketAddr, bytes: Bytes) {
+        if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return; // keep-alive of RFC 5626 or of a NAT
+        }
+        let arrival = Arrival { source, stream: None };
+        match sip::parse_datagram(bytes, u16::MAX.into()) {
+            Ok(parsed) => self.on_message(now, arrival, parsed),
+            Err(sip::Unreadable::Answerable(request)) => {
+                self.counters.malformed += 1;
+                self.refuse_stateless(now, arrival, &request, 400);
+            }
+            Err(sip::Unreadable::Not) => self.counters.malformed += 1,
+        }
+    }
+
+    fn on_message(&mut self, now: MediaTime, arrival: Arrival, parsed: Parsed) {
+        match parsed {
+            Parsed::Request(request) => self.on_request(now, arrival, request),
+            Parsed::Response(response) => self.on_response(now, &response),
+        }
+    }
+
+    fn send(&mut self, wire: Wire, bytes: Bytes) {
+        if let Wire::Tcp(stream) = wire
+            && !self.streams.is_open(stream)
+        {
+            return; // the peer took its connection away; timers end what depended on it
+        }
+        self.outputs.push_back(SipOutput::Send { wire, bytes });
+    }
+
+    fn tell(&mut self, event: CallEvent) {
+        self.outputs.push_back(SipOutput::Event(event));
+    }
+}
+
+/// Puts a deadline on the heap unless an entry that is as early stands there already.
+fn arm(timers: &mut Timers, deadline: Option<MediaTime>, armed: &mut Option<MediaTime>, owner: Owner) {
+    if let Some(due) = deadline
+        && armed.is_none_or(|stands| due < stands)
+    {
+        *armed = Some(due);
+        timers.set(due, owner);
     }
 }

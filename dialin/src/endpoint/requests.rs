@@ -1,0 +1,489 @@
+//! What comes from callers: every request, checked in the order of RFC 3261 section 8.2, then given to its
+//! dialog or made into a new call.
+
+use std::net::IpAddr;
+
+use plenum_codecs::MediaTime;
+
+use super::call::{Call, DialogKey, Peer, Pending, PendingKind, Phase, SessionTerms, SessionTimer};
+use super::transactions::Acknowledged;
+use super::write::{ALLOW, Reply};
+use super::{Arrival, SipEndpoint, Wire};
+use crate::call::{CallEvent, CallId, Caller, EndReason};
+use crate::sip::{Authentication, Key, Method, Request};
+
+/// Option tags that Require may name.
+const SUPPORTED: &[&str] = &["timer"];
+
+/// Largest INFO body, bytes.
+const MAX_INFO: usize = 4 * 1024;
+
+/// INFO bodies that are understood.
+const INFO_TYPES: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
+
+/// What came of looking at the body of an INVITE or UPDATE.
+enum Body {
+    None,
+    Sdp(String),
+    Refused(u16),
+}
+
+impl SipEndpoint {
+    /// The trunk that a source address belongs to.
+    pub(super) fn trunk_of(&self, source: IpAddr) -> Option<usize> {
+        self.config.trunks.iter().position(|trunk| trunk.sources.iter().any(|range| range.contains(source)))
+    }
+
+    pub(super) fn on_request(&mut self, now: MediaTime, arrival: Arrival, request: Box<Request>) {
+        self.counters.requests += 1;
+        let Some(trunk) = self.trunk_of(arrival.source.ip()) else {
+            self.counters.untrusted += 1;
+            return self.refuse_stateless(now, arrival, &request, 403);
+        };
+        let Some(key) = request.key() else {
+            self.counters.malformed += 1;
+            return;
+        };
+        if request.method == Method::Ack {
+            return self.on_ack(now, &key, &request);
+        }
+        if let Some(id) = self.servers.find(&key) {
+            return self.absorb(id);
+        }
+        let merge = (request.to_tag().is_none() && request.method != Method::Cancel).then(|| {
+            (request.call_id(), request.from_tag().unwrap_or_default(), request.cseq(), request.method)
+        });
+        let merged = merge.as_ref().is_some_and(|merge| self.servers.is_merged(merge));
+        let Some(server) = self.begin(arrival, &request, merge.filter(|_| !merged)) else {
+            self.counters.overload += 1;
+            return self.refuse_stateless(now, arrival, &request, 503);
+        };
+        if let Some((status, why)) = self.check(&request) {
+            tracing::debug!(status, why, "request refused");
+            if status == 400 {
+                self.counters.malformed += 1;
+            }
+            return self.refuse(now, server, arrival, &request, status);
+        }
+        if request.method == Method::Cancel {
+            return self.on_cancel(now, server, arrival, &request);
+        }
+        if merged {
+            return self.refuse(now, server, arrival, &request, 482);
+        }
+        if request.to_tag().is_some() {
+            return self.within_dialog(now, server, arrival, request);
+        }
+        match request.method {
+            Method::Invite => self.on_invite(now, server, arrival, request, trunk),
+            Method::Options => self.on_options(now, server, arrival, &request),
+            _ => self.refuse(now, server, arrival, &request, 481),
+        }
+    }
+
+    /// Checks that hold for every method but ACK; gives the status to refuse with and why.
+    fn check(&self, request: &Request) -> Option<(u16, &'static str)> {
+        if let Some(fault) = request.fault() {
+            return Some(fault);
+        }
+        if request.body().len() > self.config.limits.message {
+            return Some((513, "size"));
+        }
+        if request.from_tag().is_none() {
+            return Some((400, "From tag"));
+        }
+        match request.method {
+            Method::Unknown => return Some((501, "method")),
+            Method::Unsupported => return Some((405, "method")),
+            _ => {}
+        }
+        if !request.has_served_scheme() {
+            return Some((416, "scheme"));
+        }
+        if request.method != Method::Cancel && !request.unsupported(SUPPORTED).is_empty() {
+            return Some((420, "Require"));
+        }
+        None
+    }
+
+    /// Answers with a failure and what RFC 3261 wants to stand beside it.
+    pub(super) fn refuse(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: &Request, status: u16) {
+        let tag = self.tags.derived(&request.call_id(), request.from_tag().as_deref());
+        self.refuse_tagged(now, server, arrival, request, status, &tag);
+    }
+
+    pub(super) fn refuse_tagged(
+        &mut self,
+        now: MediaTime,
+        server: u64,
+        arrival: Arrival,
+        request: &Request,
+        status: u16,
+        tag: &str,
+    ) {
+        let mut reply = Reply::new(request, status, tag);
+        match status {
+            405 | 501 => reply = reply.header("Allow", ALLOW),
+            415 => {
+                let accept = if request.method == Method::Info { INFO_TYPES.join(", ") } else { "application/sdp".into() };
+                reply = reply.header("Accept", &accept).header("Accept-Encoding", "identity");
+            }
+            420 => reply = reply.header("Unsupported", &request.unsupported(SUPPORTED).join(", ")),
+            422 => reply = reply.header("Min-SE", &self.config.session_minimum.as_secs().to_string()),
+            500 => reply = reply.header("Retry-After", &(1 + request.cseq() % 10).to_string()),
+            503 => reply = reply.header("Retry-After", "5"),
+            _ => {}
+        }
+        self.reply(now, server, arrival, status, reply);
+    }
+
+    /// Sends a finished reply through its transaction.
+    pub(super) fn reply(&mut self, now: MediaTime, server: u64, arrival: Arrival, status: u16, reply: Reply<'_>) {
+        if let Some((bytes, _)) = reply.write(arrival.source, &self.config.server) {
+            self.answer(now, server, status, bytes);
+        }
+    }
+
+    /// Refuses without remembering anything, at a bounded rate.
+    pub(super) fn refuse_stateless(&mut self, now: MediaTime, arrival: Arrival, request: &Request, status: u16) {
+        if request.method == Method::Ack {
+            return;
+        }
+        let second = now.as_millis() / 1_000;
+        if self.refusals.1 != second {
+            self.refusals = (self.config.limits.refusals_per_second, second);
+        }
+        if self.refusals.0 == 0 {
+            self.counters.overload += 1;
+            return;
+        }
+        self.refusals.0 -= 1;
+        let tag = self.tags.derived(&request.call_id(), request.from_tag().as_deref());
+        let mut reply = Reply::new(request, status, &tag);
+        if status == 503 {
+            reply = reply.header("Retry-After", "5");
+        }
+        if let Some((bytes, to)) = reply.write(arrival.source, &self.config.server) {
+            self.send(arrival.stream.map_or(Wire::Udp(to), Wire::Tcp), bytes);
+        }
+    }
+
+    fn on_options(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: &Request) {
+        let tag = self.tags.derived(&request.call_id(), request.from_tag().as_deref());
+        let reply = Reply::new(request, 200, &tag)
+            .header("Contact", &self.contact(arrival.stream.is_some()))
+            .header("Allow", ALLOW)
+            .header("Accept", "application/sdp")
+            .header("Accept-Encoding", "identity")
+            .header("Accept-Language", "en")
+            .header("Supported", "timer");
+        self.reply(now, server, arrival, 200, reply);
+    }
+
+    fn on_cancel(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: &Request) {
+        let Some(invite) = request.cancelled_key().and_then(|key| self.servers.find(&key)) else {
+            return self.refuse(now, server, arrival, request, 481);
+        };
+        let call = self
+            .calls
+            .values_mut()
+            .find(|call| call.pending.as_ref().is_some_and(|pending| pending.server == invite));
+        let Some(call) = call else {
+            // Answered already: the CANCEL came too late and changes nothing (RFC 3261 section 9.2).
+            let tag = self.tags.derived(&request.call_id(), request.from_tag().as_deref());
+            return self.reply(now, server, arrival, 200, Reply::new(request, 200, &tag));
+        };
+        let id = call.id;
+        let tag = String::from_utf8_lossy(&call.key.local_tag).into_owned();
+        let pending = call.pending.take();
+        self.reply(now, server, arrival, 200, Reply::new(request, 200, &tag));
+        if let Some(pending) = pending {
+            self.refuse_tagged(now, pending.server, pending.arrival, &pending.request, 487, &tag);
+            if pending.kind == PendingKind::Initial {
+                self.finish(id, EndReason::Cancelled);
+            }
+        }
+    }
+
+    fn on_ack(&mut self, now: MediaTime, key: &Key, request: &Request) {
+        if let Some(server) = self.servers.find(key)
+            && self.acknowledge(now, server) == Acknowledged::Refusal
+        {
+            return;
+        }
+        let Some(call) = self.dialog_of(request).and_then(|id| self.calls.get_mut(&id)) else { return };
+        let fits = call.unacked.as_ref().is_some_and(|unacked| unacked.cseq == request.cseq());
+        let Some(unacked) = call.unacked.take_if(|_| fits) else { return };
+        let id = call.id;
+        let initial = call.phase == Phase::Answered;
+        call.phase = Phase::Standing;
+        if call.session.is_none() {
+            call.probe = Some(now + self.config.liveness);
+        }
+        if let Some(reason) = call.farewell {
+            return self.say_bye(now, id, reason);
+        }
+        self.arm_call(id);
+        if unacked.we_offered {
+            match body_of(request) {
+                Body::Sdp(answer) => self.tell(CallEvent::AnswerIn { call: id, answer }),
+                _ if initial => return self.abandon(now, id, EndReason::PeerFault),
+                _ => {}
+            }
+        }
+        if initial {
+            self.tell(CallEvent::Confirmed { call: id });
+        }
+    }
+
+    fn dialog_of(&self, request: &Request) -> Option<CallId> {
+        let key = DialogKey {
+            call_id: request.call_id(),
+            local_tag: request.to_tag()?,
+            remote_tag: request.from_tag().unwrap_or_default(),
+        };
+        self.dialogs.get(&key).copied()
+    }
+
+    fn on_invite(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: Box<Request>, trunk: usize) {
+        if let Some(guard) = self.guards.get_mut(trunk).and_then(Option::as_mut) {
+            if let Authentication::Challenge { stale } = guard.check(now, &request) {
+                let challenges = guard.challenges(now, stale);
+                self.counters.unauthenticated += 1;
+                let tag = self.tags.derived(&request.call_id(), request.from_tag().as_deref());
+                let reply = challenges
+                    .iter()
+                    .fold(Reply::new(&request, 401, &tag), |reply, value| reply.header("WWW-Authenticate", value));
+                return self.reply(now, server, arrival, 401, reply);
+            }
+        }
+        let offer = match body_of(&request) {
+            Body::None => None,
+            Body::Sdp(sdp) => Some(sdp),
+            Body::Refused(status) => return self.refuse(now, server, arrival, &request, status),
+        };
+        let (Some(target), Some(mut routes)) = (request.contact(), request.record_routes()) else {
+            return self.refuse(now, server, arrival, &request, 400);
+        };
+        let session = match self.session_terms(&request) {
+            Ok(session) => session,
+            Err(status) => return self.refuse(now, server, arrival, &request, status),
+        };
+        if self.calls.len() >= self.config.limits.calls {
+            self.counters.overload += 1;
+            return self.refuse(now, server, arrival, &request, 503);
+        }
+        // The order of the UAS's route set is that of the message (RFC 3261 section 12.1.1).
+        routes.truncate(16);
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        let local_tag = self.tags.fresh();
+        let key = DialogKey {
+            call_id: request.call_id(),
+            local_tag: local_tag.clone().into_bytes(),
+            remote_tag: request.from_tag().unwrap_or_default(),
+        };
+        let (display, number) = request.caller();
+        let called = request.called();
+        let call = Call {
+            id,
+            key: key.clone(),
+            local: format!("{};tag={local_tag}", request.to().unwrap_or_default()),
+            remote: request.from().unwrap_or_default(),
+            target,
+            routes,
+            peer: Peer { source: arrival.source, stream: arrival.stream, behind_nat: request.behind_nat(arrival.source) },
+            remote_cseq: request.cseq(),
+            local_cseq: 0,
+            phase: Phase::Early,
+            pending: Some(Pending {
+                kind: PendingKind::Initial,
+                server,
+                we_offer: offer.is_none(),
+                due: now + self.config.limits.unanswered,
+                session,
+                arrival,
+                request,
+            }),
+            unacked: None,
+            session: None,
+            probe: None,
+            farewell: None,
+            armed: None,
+        };
+        self.dialogs.insert(key, id);
+        self.calls.insert(id, call);
+        self.arm_call(id);
+        self.trying(now, id);
+        let Some(trunk) = self.config.trunks.get(trunk) else { return };
+        let (trunk, direct) = (trunk.name.clone(), trunk.direct);
+        self.tell(CallEvent::Incoming { call: id, trunk, caller: Caller { display, number }, called, offer, direct });
+    }
+
+    /// `100 Trying` for the INVITE that waits.
+    fn trying(&mut self, now: MediaTime, id: CallId) {
+        let Some(pending) = self.calls.get(&id).and_then(|call| call.pending.as_ref()) else { return };
+        let mut reply = Reply::new(&pending.request, 100, "");
+        if let Some(timestamp) = pending.request.timestamp() {
+            reply = reply.header("Timestamp", &timestamp);
+        }
+        let written = reply.write(pending.arrival.source, &self.config.server);
+        let server = pending.server;
+        if let Some((bytes, _)) = written {
+            self.answer(now, server, 100, bytes);
+        }
+    }
+
+    /// What to agree on for the session timer (RFC 4028 section 9); `Err` is the status to refuse with.
+    fn session_terms(&self, request: &Request) -> Result<Option<SessionTerms>, u16> {
+        let wish = request.timer_wish().map_err(|()| 400_u16)?;
+        if wish.interval.is_some_and(|interval| interval < self.config.session_minimum) {
+            return Err(422);
+        }
+        let floor = wish.minimum.unwrap_or_default().max(self.config.session_minimum);
+        let ours = self.config.session_interval.max(floor);
+        let interval = match wish.interval {
+            Some(asked) => asked.min(ours),
+            None if wish.supported => ours,
+            None => return Ok(None),
+        };
+        let we_refresh = wish.we_refresh || !wish.supported;
+        // We refresh by UPDATE only; a peer that wants us to refresh and takes none gets no timer.
+        let possible = !we_refresh || request.allows_update();
+        Ok(possible.then_some(SessionTerms { interval, we_refresh, require: wish.supported }))
+    }
+
+    fn within_dialog(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: Box<Request>) {
+        let found = self.dialog_of(&request).filter(|id| self.calls.get(id).is_some_and(|call| !call.is_over()));
+        // A BYE may meet ours on its way: the call that waits for its ACK still answers it.
+        let found = found.or_else(|| self.dialog_of(&request).filter(|_| request.method == Method::Bye));
+        let Some(call) = found.and_then(|id| self.calls.get_mut(&id)) else {
+            return self.refuse(now, server, arrival, &request, 481);
+        };
+        let id = call.id;
+        if request.cseq() <= call.remote_cseq {
+            return self.refuse(now, server, arrival, &request, 500);
+        }
+        call.remote_cseq = request.cseq();
+        call.peer.source = arrival.source;
+        call.peer.stream = arrival.stream.or(call.peer.stream);
+        match request.method {
+            Method::Bye => {
+                self.reply(now, server, arrival, 200, Reply::new(&request, 200, ""));
+                self.caller_hung_up(now, id);
+            }
+            Method::Invite | Method::Update => self.on_modify(now, server, arrival, request, id),
+            Method::Info => self.on_info(now, server, arrival, &request, id),
+            Method::Options => self.on_options(now, server, arrival, &request),
+            _ => self.refuse(now, server, arrival, &request, 405),
+        }
+    }
+
+    fn caller_hung_up(&mut self, now: MediaTime, id: CallId) {
+        let pending = self.calls.get_mut(&id).and_then(|call| call.pending.take());
+        if let Some(pending) = pending {
+            self.refuse_pending(now, id, &pending, 487);
+        }
+        self.finish(id, EndReason::CallerHungUp);
+    }
+
+    fn on_info(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: &Request, id: CallId) {
+        let body = request.body();
+        if body.is_empty() {
+            return self.reply(now, server, arrival, 200, Reply::new(request, 200, ""));
+        }
+        let content_type = request.content_type().unwrap_or_default();
+        if !INFO_TYPES.contains(&content_type.as_str()) || request.is_encoded() {
+            return self.refuse(now, server, arrival, request, 415);
+        }
+        if body.len() > MAX_INFO {
+            return self.refuse(now, server, arrival, request, 413);
+        }
+        self.reply(now, server, arrival, 200, Reply::new(request, 200, ""));
+        self.tell(CallEvent::Info { call: id, content_type, body: body.to_vec() });
+    }
+
+    /// A re-INVITE or UPDATE.
+    fn on_modify(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: Box<Request>, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let invite = request.method == Method::Invite;
+        let body = body_of(&request);
+        if let Body::Refused(status) = body {
+            return self.refuse(now, server, arrival, &request, status);
+        }
+        let offers = matches!(body, Body::Sdp(_));
+        if (invite || offers) && call.pending.is_some() {
+            return self.refuse(now, server, arrival, &request, 500);
+        }
+        if (invite || offers) && call.unacked.as_ref().is_some_and(|unacked| invite || unacked.we_offered) {
+            return self.refuse(now, server, arrival, &request, 491);
+        }
+        let session = match self.session_terms(&request) {
+            Ok(session) => session,
+            Err(status) => return self.refuse(now, server, arrival, &request, status),
+        };
+        let contact = request.contact();
+        if invite && contact.is_none() {
+            return self.refuse(now, server, arrival, &request, 400);
+        }
+        let due = now + self.config.timing.t1 * 40; // within the peer's 64·T1
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some(target) = contact {
+            call.target = target; // target refresh (RFC 3261 section 12.2.2)
+        }
+        let kind = if invite { PendingKind::Reinvite } else { PendingKind::Update };
+        let pending = Pending { kind, server, request, arrival, we_offer: !offers, due, session };
+        let event = match body {
+            Body::Sdp(offer) => CallEvent::Offered { call: id, offer },
+            _ if invite => CallEvent::OfferWanted { call: id },
+            _ => return self.refreshed(now, id, &pending),
+        };
+        call.pending = Some(pending);
+        self.arm_call(id);
+        if invite {
+            self.trying(now, id);
+        }
+        self.tell(event);
+    }
+
+    /// An UPDATE without SDP: nothing but a refresh of session timer and target.
+    fn refreshed(&mut self, now: MediaTime, id: CallId, pending: &Pending) {
+        let mut reply = Reply::new(&pending.request, 200, "").header("Contact", &self.contact(pending.arrival.stream.is_some()));
+        for (name, value) in session_headers(pending.session) {
+            reply = reply.header(name, &value);
+        }
+        self.reply(now, pending.server, pending.arrival, 200, reply);
+        self.start_session(now, id, pending.session);
+    }
+
+    /// (Re)starts or stops the session timer as just agreed.
+    pub(super) fn start_session(&mut self, now: MediaTime, id: CallId, terms: Option<SessionTerms>) {
+        let liveness = self.config.liveness;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.session = terms.map(|terms| SessionTimer::start(now, terms));
+        call.probe = (terms.is_none() && call.phase == Phase::Standing).then(|| now + liveness);
+        self.arm_call(id);
+    }
+}
+
+/// Headers of a 2xx that agree on a session timer.
+pub(super) fn session_headers(terms: Option<SessionTerms>) -> Vec<(&'static str, String)> {
+    let Some(terms) = terms else { return Vec::new() };
+    let refresher = if terms.we_refresh { "uas" } else { "uac" };
+    let mut headers = vec![("Session-Expires", format!("{};refresher={refresher}", terms.interval.as_secs()))];
+    if terms.require {
+        headers.push(("Require", "timer".to_owned()));
+    }
+    headers
+}
+
+/// The SDP of a request, if that is what its body is.
+fn body_of(request: &Request) -> Body {
+    if request.body().is_empty() {
+        return Body::None;
+    }
+    if request.is_encoded() || request.content_type().as_deref() != Some("application/sdp") {
+        return Body::Refused(415);
+    }
+    std::str::from_utf8(request.body()).map_or(Body::Refused(400), |text| Body::Sdp(text.to_owned()))
+}

@@ -1,0 +1,140 @@
+//! TCP connections: framing, bounds, idling. Knows nothing of what the messages mean.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use plenum_codecs::MediaTime;
+
+use super::timers::Owner;
+use super::{Arrival, SipEndpoint, SipOutput, StreamId, Wire, arm};
+use crate::sip::Framer;
+
+/// Connections of sources that no trunk knows, at once: enough to tell them 403.
+const STRANGERS: usize = 32;
+
+/// Ids of connections that the endpoint asked for.
+const OURS: u64 = 1 << 63;
+
+struct Stream {
+    from: SocketAddr,
+    stranger: bool,
+    framer: Framer,
+    /// When it is closed unless something comes.
+    idle: MediaTime,
+    /// When an unfinished message is given up.
+    partial: Option<MediaTime>,
+    armed: Option<MediaTime>,
+}
+
+impl Stream {
+    fn deadline(&self) -> MediaTime {
+        self.partial.map_or(self.idle, |partial| partial.min(self.idle))
+    }
+}
+
+/// All connections.
+#[derive(Default)]
+pub(super) struct Streams {
+    open: HashMap<StreamId, Stream>,
+    opened: u64,
+}
+
+impl Streams {
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(super) fn is_open(&self, stream: StreamId) -> bool {
+        self.open.contains_key(&stream)
+    }
+
+    pub(super) fn remove(&mut self, stream: StreamId) {
+        self.open.remove(&stream);
+    }
+}
+
+impl SipEndpoint {
+    pub(super) fn on_stream_opened(&mut self, now: MediaTime, stream: StreamId, from: SocketAddr) {
+        let stranger = self.trunk_of(from.ip()).is_none();
+        let strangers = self.streams.open.values().filter(|open| open.stranger).count();
+        if self.streams.len() >= self.config.limits.streams || (stranger && strangers >= STRANGERS) {
+            self.counters.overload += 1;
+            self.outputs.push_back(SipOutput::CloseStream(stream));
+            return;
+        }
+        self.add_stream(now, stream, from, stranger);
+    }
+
+    fn add_stream(&mut self, now: MediaTime, id: StreamId, from: SocketAddr, stranger: bool) {
+        let limits = self.config.limits;
+        let mut stream = Stream {
+            from,
+            stranger,
+            // Twice the limit: a message that is a little too long can still be answered 513.
+            framer: Framer::new(limits.message.saturating_mul(2)),
+            idle: now + if stranger { limits.stream_partial } else { limits.stream_idle },
+            partial: None,
+            armed: None,
+        };
+        arm(&mut self.timers, Some(stream.deadline()), &mut stream.armed, Owner::Stream(id));
+        self.streams.open.insert(id, stream);
+    }
+
+    /// Asks for a connection of our own, for a request within a dialog whose connection is gone.
+    pub(super) fn connect(&mut self, now: MediaTime, to: SocketAddr) -> StreamId {
+        let id = StreamId(OURS | self.streams.opened);
+        self.streams.opened += 1;
+        self.add_stream(now, id, to, false);
+        self.outputs.push_back(SipOutput::Connect { stream: id, to });
+        id
+    }
+
+    pub(super) fn on_stream_bytes(&mut self, now: MediaTime, id: StreamId, bytes: &[u8]) {
+        let limits = self.config.limits;
+        let Some(stream) = self.streams.open.get_mut(&id) else { return };
+        let arrival = Arrival { source: stream.from, stream: Some(id) };
+        let Ok(messages) = stream.framer.push(bytes) else {
+            self.counters.malformed += 1;
+            return self.close_stream(id);
+        };
+        if !stream.stranger {
+            stream.idle = now + limits.stream_idle;
+        }
+        stream.partial = match (stream.framer.is_partial(), messages.is_empty()) {
+            (false, _) => None,
+            (true, true) => stream.partial.or(Some(now + limits.stream_partial)),
+            (true, false) => Some(now + limits.stream_partial),
+        };
+        let ping = stream.framer.take_ping();
+        arm(&mut self.timers, Some(stream.deadline()), &mut stream.armed, Owner::Stream(id));
+        if ping {
+            self.send(Wire::Tcp(id), Bytes::from_static(b"\r\n"));
+        }
+        for message in messages {
+            self.on_message(now, arrival, message);
+        }
+    }
+
+    fn close_stream(&mut self, id: StreamId) {
+        self.streams.remove(id);
+        self.outputs.push_back(SipOutput::CloseStream(id));
+    }
+
+    pub(super) fn stream_due(&mut self, now: MediaTime, due: MediaTime, id: StreamId) {
+        let busy = self.calls.values().any(|call| call.uses(id));
+        let idle = self.config.limits.stream_idle;
+        let Some(stream) = self.streams.open.get_mut(&id) else { return };
+        if stream.armed != Some(due) {
+            return;
+        }
+        stream.armed = None;
+        if busy && stream.partial.is_none_or(|partial| partial > now) && stream.idle <= now {
+            stream.idle = now + idle;
+        }
+        if stream.deadline() <= now {
+            return self.close_stream(id);
+        }
+        arm(&mut self.timers, Some(stream.deadline()), &mut stream.armed, Owner::Stream(id));
+    }
+}

@@ -1,0 +1,221 @@
+//! Requests of ours within dialogs: BYE, UPDATE that refreshes a session, OPTIONS that asks whether the peer is
+//! still there. Client transactions are those of RFC 3261 section 17.1.2 (non-INVITE).
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use plenum_codecs::MediaTime;
+
+use super::call::SessionTimer;
+use super::timers::Owner;
+use super::write::{append, finish, push};
+use super::{SipEndpoint, Wire, arm};
+use crate::call::{CallId, EndReason, HangupReason};
+use crate::sip::{self, Method, Response};
+
+#[derive(Debug)]
+struct Client {
+    call: CallId,
+    method: Method,
+    branch: String,
+    wire: Wire,
+    bytes: Bytes,
+    /// Timer E: next repetition (UDP only) and the wait after it.
+    repeat: Option<(MediaTime, Duration)>,
+    /// Timer F.
+    end: MediaTime,
+    armed: Option<MediaTime>,
+}
+
+/// All client transactions.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    by_id: HashMap<u64, Client>,
+    by_branch: HashMap<String, u64>,
+    next: u64,
+}
+
+impl Clients {
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Client> {
+        let client = self.by_id.remove(&id)?;
+        self.by_branch.remove(&client.branch);
+        Some(client)
+    }
+}
+
+impl SipEndpoint {
+    pub(super) fn send_bye(&mut self, now: MediaTime, id: CallId, reason: HangupReason) {
+        let reason = match reason {
+            HangupReason::Normal => "Q.850;cause=16;text=\"Normal call clearing\"",
+            HangupReason::MediaTimeout => "SIP;cause=408;text=\"No RTP\"",
+            HangupReason::ServerStopping => "SIP;cause=503;text=\"Server stopping\"",
+            HangupReason::InternalError => "SIP;cause=500;text=\"Server error\"",
+        };
+        self.request(now, id, Method::Bye, &[("Reason", reason)]);
+    }
+
+    /// Refreshes the session or asks whether the peer is there, if it is time.
+    pub(super) fn keep_alive(&mut self, now: MediaTime, id: CallId) {
+        let liveness = self.config.liveness;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some(session) = call.session.as_mut().filter(|session| session.refresh.is_some_and(|at| at <= now)) {
+            session.refresh = None;
+            let expires = format!("{};refresher=uac", session.terms.interval.as_secs());
+            return self.request(now, id, Method::Update, &[("Supported", "timer"), ("Session-Expires", &expires)]);
+        }
+        if call.probe.is_some_and(|at| at <= now) {
+            call.probe = Some(now + liveness);
+            self.request(now, id, Method::Options, &[("Accept", "application/sdp")]);
+        }
+    }
+
+    /// Sends a request within the dialog (RFC 3261 section 12.2.1.1).
+    fn request(&mut self, now: MediaTime, id: CallId, method: Method, headers: &[(&str, &str)]) {
+        let timing = self.config.timing;
+        let Some((wire, tcp)) = self.way_to(now, id) else { return };
+        let branch = format!("z9hG4bK{}", self.tags.fresh());
+        let contact = self.contact(tcp);
+        let announced = self.config.announced;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.local_cseq += 1;
+        let strict = call.routes.first().filter(|first| !first.loose);
+        let uri = strict.map_or(&call.target.uri, |first| &first.uri);
+        let mut text = format!("{} {uri} SIP/2.0\r\n", method.as_str());
+        let transport = if tcp { "TCP" } else { "UDP" };
+        let host = sip::host_text(announced.ip());
+        append(
+            &mut text,
+            format_args!("Via: SIP/2.0/{transport} {host}:{};branch={branch};rport\r\n", announced.port()),
+        );
+        let skip = usize::from(strict.is_some());
+        let last = strict.map(|_| &call.target);
+        for route in call.routes.iter().skip(skip).chain(last) {
+            append(&mut text, format_args!("Route: <{}>\r\n", route.uri));
+        }
+        push(&mut text, "From", &call.local);
+        push(&mut text, "To", &call.remote);
+        push(&mut text, "Call-ID", &String::from_utf8_lossy(&call.key.call_id));
+        append(&mut text, format_args!("CSeq: {} {}\r\nMax-Forwards: 70\r\n", call.local_cseq, method.as_str()));
+        if method != Method::Bye {
+            push(&mut text, "Contact", &contact);
+        }
+        if !self.config.server.is_empty() {
+            push(&mut text, "User-Agent", &self.config.server);
+        }
+        for (name, value) in headers {
+            push(&mut text, name, value);
+        }
+        finish(&mut text, None);
+        let bytes = Bytes::from(text);
+        let mut client = Client {
+            call: id,
+            method,
+            branch: branch.clone(),
+            wire,
+            bytes: bytes.clone(),
+            repeat: (!tcp).then(|| (now + timing.t1, timing.t1 * 2)),
+            end: now + timing.t1 * 64,
+            armed: None,
+        };
+        let number = self.clients.next;
+        self.clients.next += 1;
+        let due = client.repeat.map_or(client.end, |(at, _)| at);
+        arm(&mut self.timers, Some(due), &mut client.armed, Owner::Client(number));
+        self.clients.by_branch.insert(branch, number);
+        self.clients.by_id.insert(number, client);
+        self.send(wire, bytes);
+    }
+
+    /// Where requests within the dialog go. Names are not resolved: then, and behind a NAT, they go where the
+    /// caller's own requests came from.
+    fn way_to(&mut self, now: MediaTime, id: CallId) -> Option<(Wire, bool)> {
+        let call = self.calls.get(&id)?;
+        let peer = call.peer;
+        let hop = call.routes.first().unwrap_or(&call.target);
+        let address: SocketAddr = match hop.address {
+            Some(address) if !(peer.behind_nat && call.routes.is_empty()) => address,
+            _ => peer.source,
+        };
+        match peer.stream {
+            None => Some((Wire::Udp(address), false)),
+            Some(stream) if self.streams.is_open(stream) => Some((Wire::Tcp(stream), true)),
+            Some(_) => {
+                let stream = self.connect(now, address);
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.peer.stream = Some(stream);
+                }
+                Some((Wire::Tcp(stream), true))
+            }
+        }
+    }
+
+    pub(super) fn on_response(&mut self, now: MediaTime, response: &Response) {
+        let Some(number) = self.clients.by_branch.get(&response.branch).copied() else { return };
+        if self.clients.by_id.get(&number).is_none_or(|client| client.method != response.method) {
+            return;
+        }
+        if response.status < 200 {
+            return; // timer E goes on at T2 in the RFC; ours is on its way there
+        }
+        if let Some(client) = self.clients.remove(number) {
+            self.answered(now, client.call, client.method, response.status, response.session_interval);
+        }
+    }
+
+    /// A request of ours has its final answer; 408 stands for none.
+    fn answered(&mut self, now: MediaTime, id: CallId, method: Method, status: u16, interval: Option<Duration>) {
+        if method == Method::Bye {
+            return;
+        }
+        if matches!(status, 408 | 481) {
+            return self.abandon(now, id, EndReason::DialogGone);
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let (Method::Update, Some(session)) = (method, call.session.as_mut()) {
+            if (200..300).contains(&status) {
+                let mut terms = session.terms;
+                if let Some(interval) = interval {
+                    terms.interval = interval.max(self.config.session_minimum);
+                }
+                *session = SessionTimer::start(now, terms);
+            } else {
+                // 491 and the like: try again soon; the session's end stands.
+                session.refresh = Some(now + Duration::from_secs(3));
+            }
+        }
+        self.arm_call(id);
+    }
+
+    pub(super) fn client_due(&mut self, now: MediaTime, due: MediaTime, number: u64) {
+        let t2 = self.config.timing.t2;
+        let Some(client) = self.clients.by_id.get_mut(&number) else { return };
+        if client.armed != Some(due) {
+            return;
+        }
+        client.armed = None;
+        if client.end <= now {
+            if let Some(client) = self.clients.remove(number) {
+                self.answered(now, client.call, client.method, 408, None);
+            }
+            return;
+        }
+        let mut again = None;
+        if let Some((at, wait)) = client.repeat
+            && at <= now
+        {
+            client.repeat = Some((now + wait, (wait * 2).min(t2)));
+            again = Some((client.wire, client.bytes.clone()));
+        }
+        let next = client.repeat.map_or(client.end, |(at, _)| at.min(client.end));
+        arm(&mut self.timers, Some(next), &mut client.armed, Owner::Client(number));
+        if let Some((wire, bytes)) = again {
+            self.send(wire, bytes);
+        }
+    }
+}
