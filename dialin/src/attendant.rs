@@ -13,8 +13,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use crate::digit::Digit;
 use plenum_codecs::MediaTime;
+use plenum_codecs::telephone_event::Digit;
 
 /// A conference number as keyed or dialled: 1 to 16 digits. Debug shows nothing of it.
 #[derive(Clone, PartialEq, Eq, Hash)]

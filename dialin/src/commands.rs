@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::digit::Digit;
 use plenum_codecs::MediaTime;
+use plenum_codecs::telephone_event::Digit;
 
 /// What a caller can order by keys while in a conference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -262,7 +262,12 @@ impl SipEndpoint {
         let guards = config
             .trunks
             .iter()
-            .map(|trunk| trunk.credentials.clone().map(|credentials| Guard::new(credentials, config.secret)))
+            .map(|trunk| {
+                trunk
+                    .credentials
+                    .clone()
+                    .map(|credentials| Guard::new(credentials, config.secret))
+            })
             .collect();
         Self {
             guards,
@@ -319,7 +324,11 @@ impl SipEndpoint {
     /// The calls that have not ended, for a graceful stop.
     #[must_use]
     pub fn calls(&self) -> Vec<CallId> {
-        self.calls.values().filter(|call| !call.is_over()).map(|call| call.id).collect()
+        self.calls
+            .values()
+            .filter(|call| !call.is_over())
+            .map(|call| call.id)
+            .collect()
     }
 
     /// Requests of ours that are not answered yet, and calls that wait for their ACK to be ended.
@@ -343,7 +352,10 @@ impl SipEndpoint {
         if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             return; // keep-alive of RFC 5626 or of a NAT
         }
-        let arrival = Arrival { source, stream: None };
+        let arrival = Arrival {
+            source,
+            stream: None,
+        };
         match sip::parse_datagram(bytes, u16::MAX.into()) {
             Ok(parsed) => self.on_message(now, arrival, parsed),
             Err(sip::Unreadable::Answerable(request)) => {
@@ -376,7 +388,12 @@ impl SipEndpoint {
 }
 
 /// Puts a deadline on the heap unless an entry that is as early stands there already.
-fn arm(timers: &mut Timers, deadline: Option<MediaTime>, armed: &mut Option<MediaTime>, owner: Owner) {
+fn arm(
+    timers: &mut Timers,
+    deadline: Option<MediaTime>,
+    armed: &mut Option<MediaTime>,
+    owner: Owner,
+) {
     if let Some(due) = deadline
         && armed.is_none_or(|stands| due < stands)
     {

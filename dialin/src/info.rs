@@ -1,7 +1,7 @@
 //! Digits in SIP INFO bodies: `application/dtmf-relay` (`Signal=5`) and `application/dtmf` (`5`).
 //! Neither has an RFC; both are what PBXes send when neither RFC 4733 nor in-band tones work.
 
-use crate::digit::Digit;
+use plenum_codecs::telephone_event::Digit;
 
 /// The digit of an INFO, if it is one. `content_type` is lower-case `type/subtype`.
 #[must_use]

@@ -13,7 +13,7 @@
 pub mod attendant;
 pub mod call;
 pub mod commands;
-mod digit;
+
 pub mod endpoint;
 pub mod fuzz;
 pub mod info;
@@ -23,9 +23,9 @@ mod sip;
 pub mod trunk;
 
 pub use call::{CallCommand, CallEvent, CallId, Caller, EndReason, HangupReason};
-pub use digit::Digit;
 pub use endpoint::{
     EndpointConfig, EndpointCounters, Limits, SipEndpoint, SipInput, SipOutput, StreamId, Timing,
     Wire,
 };
+pub use plenum_codecs::telephone_event::Digit;
 pub use trunk::{Cidr, Credentials, Trunk};

@@ -1,9 +1,14 @@
 //! SDP offer/answer (RFC 3264) of one phone call: one audio stream of plain RTP, every other m-line refused
 //! with port 0. Tolerant of what comes in, strict in what goes out. Owns no sockets.
 
+mod read;
+mod write;
+
 use std::net::SocketAddr;
 
 use plenum_codecs::audio::AudioCodec;
+
+use read::{Description, Formats};
 
 /// Direction of a stream as *we* hold it after negotiation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,7 +61,14 @@ pub struct SessionPolicy {
 /// What must be remembered of a session for the next offer or answer. Opaque.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
+    /// Version in the o-line that was sent last.
     version: u64,
+    /// Our description as sent last, without its version: an unchanged one keeps its version (RFC 3264 section 8).
+    sent: String,
+    /// Media types and profiles of all m-lines so far; they may only grow (RFC 3264 section 8).
+    media: Vec<(String, String)>,
+    /// Payload types that we offered, per codec, and that of telephone-event.
+    offered: Vec<(AudioCodec, u8)>,
 }
 
 /// The audio stream as agreed.
@@ -138,17 +150,39 @@ impl SdpError {
 /// # Errors
 /// When the offer cannot be read or holds nothing that we can do.
 pub fn answer(
-    _offer: &str,
-    _policy: &SessionPolicy,
-    _previous: Option<&Session>,
+    offer: &str,
+    policy: &SessionPolicy,
+    previous: Option<&Session>,
 ) -> Result<Negotiated, SdpError> {
-    Err(SdpError::NoAudio)
+    let description = Description::read(offer)?;
+    if previous.is_some_and(|previous| description.media().len() < previous.media.len()) {
+        return Err(SdpError::Malformed); // m-lines never go away (RFC 3264 section 8)
+    }
+    let index = description.choose_audio()?;
+    let formats = description.formats(index);
+    let (codec, payload_type) = choose_codec(&formats, policy).ok_or(SdpError::NoCodec)?;
+    let audio = stream(&description, index, &formats, codec, payload_type, policy)?;
+    let body = write::answer(&description, index, &audio, policy);
+    let media = description.media_lines();
+    let (answer, session) = versioned(body, media, Vec::new(), policy, previous);
+    Ok(Negotiated {
+        answer,
+        session,
+        audio,
+    })
 }
 
 /// Makes an offer of ours, for an INVITE without one.
 #[must_use]
-pub fn offer(_policy: &SessionPolicy, _previous: Option<&Session>) -> (String, Session) {
-    (String::new(), Session { version: 1 })
+pub fn offer(policy: &SessionPolicy, previous: Option<&Session>) -> (String, Session) {
+    let offered = offered_types(policy);
+    // A session that has m-lines keeps them: the audio stream in the first place, refused ones as they were.
+    let media = previous.map_or_else(
+        || vec![("audio".to_owned(), "RTP/AVP".to_owned())],
+        |session| session.media.clone(),
+    );
+    let body = write::offer(&offered, &media, policy);
+    versioned(body, media, offered, policy, previous)
 }
 
 /// Reads the answer to an offer of ours.
@@ -156,9 +190,130 @@ pub fn offer(_policy: &SessionPolicy, _previous: Option<&Session>) -> (String, S
 /// # Errors
 /// When the answer cannot be read or does not fit the offer.
 pub fn accept_answer(
-    _answer: &str,
-    _policy: &SessionPolicy,
-    _offered: &Session,
+    answer: &str,
+    policy: &SessionPolicy,
+    offered: &Session,
 ) -> Result<AudioSession, SdpError> {
-    Err(SdpError::NoAudio)
+    let description = Description::read(answer)?;
+    if description.media().len() != offered.media.len() {
+        return Err(SdpError::AnswerMismatch);
+    }
+    let index = description.choose_audio()?;
+    let formats = description.formats(index);
+    let (codec, payload_type) = choose_codec(&formats, policy).ok_or(SdpError::NoCodec)?;
+    let receive = offered
+        .offered
+        .iter()
+        .find(|(of, _)| *of == codec)
+        .map(|(_, number)| *number);
+    let mut audio = stream(&description, index, &formats, codec, payload_type, policy)?;
+    audio.receive_payload_type = receive.ok_or(SdpError::AnswerMismatch)?;
+    Ok(audio)
+}
+
+/// Our first codec that the far end has too.
+fn choose_codec(formats: &Formats, policy: &SessionPolicy) -> Option<(AudioCodec, u8)> {
+    policy
+        .codecs
+        .iter()
+        .find_map(|codec| formats.codec(*codec).map(|number| (*codec, number)))
+}
+
+fn stream(
+    description: &Description,
+    index: usize,
+    formats: &Formats,
+    codec: AudioCodec,
+    payload_type: u8,
+    policy: &SessionPolicy,
+) -> Result<AudioSession, SdpError> {
+    let remote_rtp = description.rtp_address(index)?;
+    let mut direction = description.direction(index).reversed();
+    if remote_rtp.ip().is_unspecified() && direction.sends() {
+        // Hold as before RFC 3264: an address of zeros means "do not send".
+        direction = if direction.receives() {
+            Direction::ReceiveOnly
+        } else {
+            Direction::Inactive
+        };
+    }
+    // The clock of telephone-event is that of the codec beside it (RFC 4733 section 2.1); 8000 serves for all else.
+    let wanted = codec.clock_rate();
+    let telephone_event = formats
+        .telephone_event(wanted)
+        .or_else(|| formats.telephone_event(8_000))
+        .filter(|_| policy.telephone_event);
+    Ok(AudioSession {
+        remote_rtcp: description.rtcp_address(index, remote_rtp),
+        remote_rtp,
+        codec,
+        payload_type,
+        receive_payload_type: payload_type,
+        telephone_event,
+        comfort_noise: formats.comfort_noise(),
+        direction,
+        ptime: description.ptime(index),
+    })
+}
+
+/// Payload types of an offer of ours: static ones where they exist.
+fn offered_types(policy: &SessionPolicy) -> Vec<(AudioCodec, u8)> {
+    let mut dynamic = 110_u8;
+    let mut offered = Vec::new();
+    for codec in &policy.codecs {
+        let number = codec.static_payload_type().unwrap_or_else(|| {
+            dynamic += 1;
+            dynamic
+        });
+        offered.push((*codec, number));
+    }
+    offered
+}
+
+/// Puts the o-line before a body, with the next version unless nothing has changed.
+fn versioned(
+    body: String,
+    media: Vec<(String, String)>,
+    offered: Vec<(AudioCodec, u8)>,
+    policy: &SessionPolicy,
+    previous: Option<&Session>,
+) -> (String, Session) {
+    let version = previous.map_or(1, |previous| {
+        if previous.sent == body {
+            previous.version
+        } else {
+            previous.version.saturating_add(1)
+        }
+    });
+    let text = write::with_origin(&body, version, policy);
+    (
+        text,
+        Session {
+            version,
+            sent: body,
+            media,
+            offered,
+        },
+    )
+}
+
+impl Direction {
+    const fn reversed(self) -> Self {
+        match self {
+            Self::SendOnly => Self::ReceiveOnly,
+            Self::ReceiveOnly => Self::SendOnly,
+            other => other,
+        }
+    }
+
+    /// The SDP attribute.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SendReceive => "sendrecv",
+            Self::SendOnly => "sendonly",
+            Self::ReceiveOnly => "recvonly",
+            Self::Inactive => "inactive",
+        }
+    }
 }

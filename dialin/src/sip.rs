@@ -11,7 +11,7 @@ use sipx_sip::headers::misc::ContentType;
 use sipx_sip::headers::{Contact, From, RecordRoute, To, Via};
 use sipx_sip::session::{MinSe, Refresher, SessionExpires};
 use sipx_sip::validate::Finding;
-use sipx_sip::{CSeq, Host, HeaderName, Message, TransactionKey, Uri};
+use sipx_sip::{CSeq, HeaderName, Host, Message, TransactionKey, Uri};
 use sipx_ua::auth::Algorithm;
 use sipx_ua::challenge::{Authenticator, Presented, Verdict};
 
@@ -136,7 +136,9 @@ fn limits(message: usize) -> sipx_sip::Limits {
 pub(crate) fn parse_datagram(bytes: Bytes, limit: usize) -> Result<Parsed, Unreadable> {
     match sipx_sip::parse_datagram(bytes.clone(), &limits(limit)) {
         Ok(message) => convert(message).ok_or(Unreadable::Not),
-        Err(_) => salvage(&bytes, limit).map_or(Err(Unreadable::Not), |request| Err(Unreadable::Answerable(request))),
+        Err(_) => salvage(&bytes, limit).map_or(Err(Unreadable::Not), |request| {
+            Err(Unreadable::Answerable(request))
+        }),
     }
 }
 
@@ -146,14 +148,21 @@ fn salvage(bytes: &[u8], limit: usize) -> Option<Box<Request>> {
     let mut head = Vec::with_capacity(end + 4);
     for line in bytes.get(..end)?.split(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let name = line.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
+        let name = line
+            .split(|byte| *byte == b':')
+            .next()
+            .unwrap_or_default()
+            .trim_ascii();
         if !name.eq_ignore_ascii_case(b"content-length") && !name.eq_ignore_ascii_case(b"l") {
             head.extend_from_slice(line);
             head.extend_from_slice(b"\r\n");
         }
     }
     head.extend_from_slice(b"\r\n");
-    match sipx_sip::parse_datagram(Bytes::from(head), &limits(limit)).ok().and_then(convert)? {
+    match sipx_sip::parse_datagram(Bytes::from(head), &limits(limit))
+        .ok()
+        .and_then(convert)?
+    {
         Parsed::Request(request) => Some(request),
         Parsed::Response(_) => None,
     }
@@ -169,7 +178,10 @@ fn convert(message: Message) -> Option<Parsed> {
             let via = response.headers.typed::<Via>()?.ok()?;
             let branch = String::from_utf8(via.branch()?.to_vec()).ok()?;
             let cseq = response.headers.typed::<CSeq>()?.ok()?;
-            let session = response.headers.typed::<SessionExpires>().and_then(Result::ok);
+            let session = response
+                .headers
+                .typed::<SessionExpires>()
+                .and_then(Result::ok);
             Some(Parsed::Response(Response {
                 status: response.status.code(),
                 branch,
@@ -223,7 +235,10 @@ impl Request {
     pub(crate) fn fault(&self) -> Option<(u16, &'static str)> {
         let findings = sipx_sip::validate_request(&self.inner);
         // RFC 2543 clients send no Max-Forwards; only a proxy could miss it.
-        let worst = findings.iter().filter(|finding| !finding.is_repairable()).max_by_key(|finding| finding.status())?;
+        let worst = findings
+            .iter()
+            .filter(|finding| !finding.is_repairable())
+            .max_by_key(|finding| finding.status())?;
         let why = match worst {
             Finding::MissingRequiredHeader(name)
             | Finding::MalformedRequiredHeader(name)
@@ -237,28 +252,52 @@ impl Request {
     }
 
     fn values<'a>(&'a self, name: &'a HeaderName) -> impl Iterator<Item = Cow<'a, [u8]>> {
-        self.inner.headers.get_all(name).map(sipx_sip::Header::value)
+        self.inner
+            .headers
+            .get_all(name)
+            .map(sipx_sip::Header::value)
     }
 
     /// One header's text; `None` when it is absent.
     fn value(&self, name: &HeaderName) -> Option<String> {
-        self.inner.headers.value(name).map(|value| String::from_utf8_lossy(&value).into_owned())
+        self.inner
+            .headers
+            .value(name)
+            .map(|value| String::from_utf8_lossy(&value).into_owned())
     }
 
     pub(crate) fn call_id(&self) -> Vec<u8> {
-        self.inner.headers.value(&HeaderName::CallId).map(|value| value.trim_ascii().to_vec()).unwrap_or_default()
+        self.inner
+            .headers
+            .value(&HeaderName::CallId)
+            .map(|value| value.trim_ascii().to_vec())
+            .unwrap_or_default()
     }
 
     pub(crate) fn from_tag(&self) -> Option<Vec<u8>> {
-        self.inner.headers.typed::<From>()?.ok()?.tag().map(<[u8]>::to_vec)
+        self.inner
+            .headers
+            .typed::<From>()?
+            .ok()?
+            .tag()
+            .map(<[u8]>::to_vec)
     }
 
     pub(crate) fn to_tag(&self) -> Option<Vec<u8>> {
-        self.inner.headers.typed::<To>()?.ok()?.tag().map(<[u8]>::to_vec)
+        self.inner
+            .headers
+            .typed::<To>()?
+            .ok()?
+            .tag()
+            .map(<[u8]>::to_vec)
     }
 
     pub(crate) fn cseq(&self) -> u32 {
-        self.inner.headers.typed::<CSeq>().and_then(Result::ok).map_or(0, |cseq| cseq.sequence)
+        self.inner
+            .headers
+            .typed::<CSeq>()
+            .and_then(Result::ok)
+            .map_or(0, |cseq| cseq.sequence)
     }
 
     pub(crate) fn from(&self) -> Option<String> {
@@ -271,7 +310,10 @@ impl Request {
 
     /// Call-ID and CSeq as they came, for the response.
     pub(crate) fn echo(&self) -> [(&'static str, Option<String>); 2] {
-        [("Call-ID", self.value(&HeaderName::CallId)), ("CSeq", self.value(&HeaderName::CSeq))]
+        [
+            ("Call-ID", self.value(&HeaderName::CallId)),
+            ("CSeq", self.value(&HeaderName::CSeq)),
+        ]
     }
 
     /// Timestamp as it came (RFC 3261 section 8.2.6.1: copied into 100).
@@ -284,8 +326,13 @@ impl Request {
     pub(crate) fn response_vias(&self, source: SocketAddr) -> Option<(Vec<String>, SocketAddr)> {
         let top = self.inner.headers.typed::<Via>()?.ok()?;
         let wants_rport = top.rport().is_some();
-        let same_host = matches!(&top.host, Host::Ip(ip) if ip.to_canonical() == source.ip().to_canonical());
-        let port = if wants_rport { source.port() } else { top.port.unwrap_or(5_060) };
+        let same_host =
+            matches!(&top.host, Host::Ip(ip) if ip.to_canonical() == source.ip().to_canonical());
+        let port = if wants_rport {
+            source.port()
+        } else {
+            top.port.unwrap_or(5_060)
+        };
         let mut rows = Vec::new();
         for (index, row) in self.values(&HeaderName::Via).enumerate() {
             if index > 0 {
@@ -315,11 +362,18 @@ impl Request {
 
     /// Whether the sender sits behind a NAT: its own Via, the only one, names another address than its packets.
     pub(crate) fn behind_nat(&self, source: SocketAddr) -> bool {
-        let vias: Vec<Via> = self.inner.headers.typed_all::<Via>().filter_map(Result::ok).take(2).collect();
+        let vias: Vec<Via> = self
+            .inner
+            .headers
+            .typed_all::<Via>()
+            .filter_map(Result::ok)
+            .take(2)
+            .collect();
         match vias.as_slice() {
             [only] => match &only.host {
                 Host::Ip(ip) => {
-                    ip.to_canonical() != source.ip().to_canonical() || only.port.unwrap_or(5_060) != source.port()
+                    ip.to_canonical() != source.ip().to_canonical()
+                        || only.port.unwrap_or(5_060) != source.port()
                 }
                 Host::Name(_) => true,
             },
@@ -339,7 +393,9 @@ impl Request {
 
     /// Display name and user part of From.
     pub(crate) fn caller(&self) -> (String, String) {
-        let Some(Ok(from)) = self.inner.headers.typed::<From>() else { return Default::default() };
+        let Some(Ok(from)) = self.inner.headers.typed::<From>() else {
+            return Default::default();
+        };
         let number = match from.uri.tel_parts() {
             Some(tel) => text_of(Some(tel.subscriber().to_vec())),
             None => text_of(from.uri.decoded_user()),
@@ -350,7 +406,12 @@ impl Request {
     /// The URI of the first Contact; `None` when absent or unusable.
     pub(crate) fn contact(&self) -> Option<Hop> {
         let contact = self.inner.headers.typed::<Contact>()?.ok()?;
-        contact.uri.scheme().is_sip().then(|| hop(&contact.uri)).flatten()
+        contact
+            .uri
+            .scheme()
+            .is_sip()
+            .then(|| hop(&contact.uri))
+            .flatten()
     }
 
     /// The Record-Route set, in the order of the message; `None` when it cannot be read or is too long.
@@ -367,15 +428,25 @@ impl Request {
 
     /// Record-Route rows as they came, for the 2xx.
     pub(crate) fn record_route_rows(&self) -> Vec<String> {
-        self.values(&HeaderName::RecordRoute).map(|row| String::from_utf8_lossy(&row).into_owned()).collect()
+        self.values(&HeaderName::RecordRoute)
+            .map(|row| String::from_utf8_lossy(&row).into_owned())
+            .collect()
     }
 
     /// Option tags of Require that are not in `supported`; malformed ones too.
     pub(crate) fn unsupported(&self, supported: &[&str]) -> Vec<String> {
         let mut missing = Vec::new();
         for row in self.values(&HeaderName::Require) {
-            for tag in String::from_utf8_lossy(&row).split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
-                if missing.len() < 16 && !supported.iter().any(|known| known.eq_ignore_ascii_case(tag)) {
+            for tag in String::from_utf8_lossy(&row)
+                .split(',')
+                .map(str::trim)
+                .filter(|tag| !tag.is_empty())
+            {
+                if missing.len() < 16
+                    && !supported
+                        .iter()
+                        .any(|known| known.eq_ignore_ascii_case(tag))
+                {
                     missing.push(tag.to_owned());
                 }
             }
@@ -384,8 +455,11 @@ impl Request {
     }
 
     fn lists(&self, name: &HeaderName, token: &str) -> bool {
-        self.values(name)
-            .any(|row| String::from_utf8_lossy(&row).split(',').any(|each| each.trim().eq_ignore_ascii_case(token)))
+        self.values(name).any(|row| {
+            String::from_utf8_lossy(&row)
+                .split(',')
+                .any(|each| each.trim().eq_ignore_ascii_case(token))
+        })
     }
 
     /// Whether the sender takes UPDATE within dialogs.
@@ -395,10 +469,21 @@ impl Request {
 
     /// What it says of session timers; `Err` when malformed.
     pub(crate) fn timer_wish(&self) -> Result<TimerWish, ()> {
-        let session = self.inner.headers.typed::<SessionExpires>().transpose().map_err(|_| ())?;
-        let minimum = self.inner.headers.typed::<MinSe>().transpose().map_err(|_| ())?;
+        let session = self
+            .inner
+            .headers
+            .typed::<SessionExpires>()
+            .transpose()
+            .map_err(|_| ())?;
+        let minimum = self
+            .inner
+            .headers
+            .typed::<MinSe>()
+            .transpose()
+            .map_err(|_| ())?;
         Ok(TimerWish {
-            supported: self.lists(&HeaderName::Supported, "timer") || self.lists(&HeaderName::Require, "timer"),
+            supported: self.lists(&HeaderName::Supported, "timer")
+                || self.lists(&HeaderName::Require, "timer"),
             interval: session.map(|session| session.interval),
             we_refresh: session.is_some_and(|session| session.refresher == Some(Refresher::Uas)),
             minimum: minimum.map(|minimum| minimum.0),
@@ -419,7 +504,8 @@ impl Request {
 
     /// Whether the body is encoded in a way that we cannot undo.
     pub(crate) fn is_encoded(&self) -> bool {
-        self.values(&HeaderName::ContentEncoding).any(|row| !row.trim_ascii().eq_ignore_ascii_case(b"identity"))
+        self.values(&HeaderName::ContentEncoding)
+            .any(|row| !row.trim_ascii().eq_ignore_ascii_case(b"identity"))
     }
 
     pub(crate) fn body(&self) -> &Bytes {
@@ -429,13 +515,20 @@ impl Request {
 
 /// Whether a Via segment is this parameter.
 fn named(segment: &str, name: &str) -> bool {
-    segment.split('=').next().is_some_and(|found| found.trim().eq_ignore_ascii_case(name))
+    segment
+        .split('=')
+        .next()
+        .is_some_and(|found| found.trim().eq_ignore_ascii_case(name))
 }
 
 /// Peer's text made safe to show: at most 64 characters, none of them control characters.
 fn text_of(bytes: Option<Vec<u8>>) -> String {
     let bytes = bytes.unwrap_or_default();
-    String::from_utf8_lossy(&bytes).chars().filter(|c| !c.is_control()).take(64).collect()
+    String::from_utf8_lossy(&bytes)
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(64)
+        .collect()
 }
 
 fn hop(uri: &Uri) -> Option<Hop> {
@@ -445,7 +538,11 @@ fn hop(uri: &Uri) -> Option<Hop> {
         _ => None,
     };
     let loose = uri.params().is_some_and(|params| params.contains("lr"));
-    Some(Hop { uri: text, loose, address })
+    Some(Hop {
+        uri: text,
+        loose,
+        address,
+    })
 }
 
 /// An address as a SIP host: IPv6 in brackets.
@@ -461,7 +558,9 @@ pub(crate) fn host_text(ip: IpAddr) -> String {
 pub(crate) enum Authentication {
     Passed,
     /// Challenge; the flag says that only the nonce was old.
-    Challenge { stale: bool },
+    Challenge {
+        stale: bool,
+    },
 }
 
 /// Digest authentication of one trunk, SHA-256 and MD5 (RFC 7616, RFC 8760).
@@ -474,28 +573,44 @@ pub(crate) struct Guard {
 impl Guard {
     pub(crate) fn new(credentials: Credentials, secret: [u8; 32]) -> Self {
         let realm = credentials.realm.clone();
-        let authenticator = |algorithm| Authenticator::new(realm.clone(), secret).with_algorithm(algorithm);
-        Self { sha256: authenticator(Algorithm::Sha256), md5: authenticator(Algorithm::Md5), credentials }
+        let authenticator =
+            |algorithm| Authenticator::new(realm.clone(), secret).with_algorithm(algorithm);
+        Self {
+            sha256: authenticator(Algorithm::Sha256),
+            md5: authenticator(Algorithm::Md5),
+            credentials,
+        }
     }
 
     /// Values of WWW-Authenticate, strongest first.
     pub(crate) fn challenges(&self, now: MediaTime, stale: bool) -> [String; 2] {
         let seconds = seconds(now);
-        [self.sha256.challenge_at(stale, seconds), self.md5.challenge_at(stale, seconds)]
+        [
+            self.sha256.challenge_at(stale, seconds),
+            self.md5.challenge_at(stale, seconds),
+        ]
     }
 
     pub(crate) fn check(&mut self, now: MediaTime, request: &Request) -> Authentication {
         let mut outcome = Authentication::Challenge { stale: false };
         for value in request.values(&HeaderName::Authorization).take(4) {
-            let Some(presented) = Presented::parse(&value) else { continue };
-            let ours = presented.username == self.credentials.username && presented.realm == self.credentials.realm;
+            let Some(presented) = Presented::parse(&value) else {
+                continue;
+            };
+            let ours = presented.username == self.credentials.username
+                && presented.realm == self.credentials.realm;
             let authenticator = match presented.algorithm {
                 Algorithm::Sha256 => &mut self.sha256,
                 Algorithm::Md5 => &mut self.md5,
                 _ => continue,
             };
             let method = request.inner.method.to_string();
-            match authenticator.verify_at(&presented, &method, &self.credentials.password, seconds(now)) {
+            match authenticator.verify_at(
+                &presented,
+                &method,
+                &self.credentials.password,
+                seconds(now),
+            ) {
                 Verdict::Authenticated if ours => return Authentication::Passed,
                 Verdict::Stale if ours => outcome = Authentication::Challenge { stale: true },
                 _ => {}
@@ -511,8 +626,21 @@ fn seconds(now: MediaTime) -> u64 {
 
 /// The Authorization that a client with these credentials would send; for tests of ours.
 #[cfg(test)]
-pub(crate) fn authorize(challenge: &str, credentials: &Credentials, method: &str, uri: &str) -> Option<String> {
+pub(crate) fn authorize(
+    challenge: &str,
+    credentials: &Credentials,
+    method: &str,
+    uri: &str,
+) -> Option<String> {
     let challenge = sipx_ua::auth::Challenge::parse(challenge.as_bytes(), false)?;
-    let credentials = sipx_ua::auth::Credentials::new(credentials.username.clone(), credentials.password.clone());
-    Some(sipx_ua::auth::respond(&challenge, &credentials, method, uri, 1, "0a4f113b"))
+    let credentials =
+        sipx_ua::auth::Credentials::new(credentials.username.clone(), credentials.password.clone());
+    Some(sipx_ua::auth::respond(
+        &challenge,
+        &credentials,
+        method,
+        uri,
+        1,
+        "0a4f113b",
+    ))
 }

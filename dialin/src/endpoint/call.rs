@@ -138,8 +138,14 @@ impl Call {
     pub(super) fn deadline(&self) -> Option<MediaTime> {
         [
             self.pending.as_ref().map(|pending| pending.due),
-            self.unacked.as_ref().map(|unacked| unacked.repeat.min(unacked.end)),
-            self.session.map(|session| session.refresh.map_or(session.expires, |at| at.min(session.expires))),
+            self.unacked
+                .as_ref()
+                .map(|unacked| unacked.repeat.min(unacked.end)),
+            self.session.map(|session| {
+                session
+                    .refresh
+                    .map_or(session.expires, |at| at.min(session.expires))
+            }),
             self.probe,
         ]
         .into_iter()

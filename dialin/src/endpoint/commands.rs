@@ -27,10 +27,19 @@ impl SipEndpoint {
     }
 
     fn ring(&mut self, now: MediaTime, id: CallId) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let Some(pending) = call.pending.as_ref().filter(|pending| pending.kind == PendingKind::Initial) else { return };
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
+        let Some(pending) = call
+            .pending
+            .as_ref()
+            .filter(|pending| pending.kind == PendingKind::Initial)
+        else {
+            return;
+        };
         let tag = String::from_utf8_lossy(&call.key.local_tag).into_owned();
-        let mut reply = Reply::new(&pending.request, 180, &tag).header("Contact", &self.contact(call.peer.stream.is_some()));
+        let mut reply = Reply::new(&pending.request, 180, &tag)
+            .header("Contact", &self.contact(call.peer.stream.is_some()));
         for row in pending.request.record_route_rows() {
             reply = reply.header("Record-Route", &row);
         }
@@ -43,8 +52,13 @@ impl SipEndpoint {
     /// 200 with SDP to the request that waits.
     fn accept(&mut self, now: MediaTime, id: CallId, sdp: &str, initial: bool) {
         let timing = self.config.timing;
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(pending) = call.pending.take_if(|pending| (pending.kind == PendingKind::Initial) == initial) else {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let Some(pending) = call
+            .pending
+            .take_if(|pending| (pending.kind == PendingKind::Initial) == initial)
+        else {
             return;
         };
         let tag = String::from_utf8_lossy(&call.key.local_tag).into_owned();
@@ -61,7 +75,9 @@ impl SipEndpoint {
         for (name, value) in session_headers(pending.session) {
             reply = reply.header(name, &value);
         }
-        let Some((bytes, to)) = reply.write(pending.arrival.source, &self.config.server) else { return };
+        let Some((bytes, to)) = reply.write(pending.arrival.source, &self.config.server) else {
+            return;
+        };
         if pending.kind != PendingKind::Update
             && let Some(call) = self.calls.get_mut(&id)
         {
@@ -83,9 +99,18 @@ impl SipEndpoint {
     }
 
     fn refuse_owned(&mut self, now: MediaTime, id: CallId, status: u16, initial: bool) {
-        let status = if (300..700).contains(&status) { status } else { 500 };
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(pending) = call.pending.take_if(|pending| (pending.kind == PendingKind::Initial) == initial) else {
+        let status = if (300..700).contains(&status) {
+            status
+        } else {
+            500
+        };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let Some(pending) = call
+            .pending
+            .take_if(|pending| (pending.kind == PendingKind::Initial) == initial)
+        else {
             return;
         };
         self.refuse_pending(now, id, &pending, status);
@@ -95,13 +120,31 @@ impl SipEndpoint {
     }
 
     /// Refuses the request that waited, with the dialog's tag.
-    pub(super) fn refuse_pending(&mut self, now: MediaTime, id: CallId, pending: &Pending, status: u16) {
-        let tag = self.calls.get(&id).map(|call| String::from_utf8_lossy(&call.key.local_tag).into_owned());
-        self.refuse_tagged(now, pending.server, pending.arrival, &pending.request, status, &tag.unwrap_or_default());
+    pub(super) fn refuse_pending(
+        &mut self,
+        now: MediaTime,
+        id: CallId,
+        pending: &Pending,
+        status: u16,
+    ) {
+        let tag = self
+            .calls
+            .get(&id)
+            .map(|call| String::from_utf8_lossy(&call.key.local_tag).into_owned());
+        self.refuse_tagged(
+            now,
+            pending.server,
+            pending.arrival,
+            &pending.request,
+            status,
+            &tag.unwrap_or_default(),
+        );
     }
 
     fn hangup(&mut self, now: MediaTime, id: CallId, reason: HangupReason) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         let phase = call.phase;
         if let Some(pending) = call.pending.take() {
             let status = match (pending.kind, reason) {
@@ -122,7 +165,10 @@ impl SipEndpoint {
                 if let Some(call) = self.calls.get_mut(&id) {
                     call.farewell = Some(reason);
                 }
-                self.tell(CallEvent::Ended { call: id, reason: EndReason::HungUp });
+                self.tell(CallEvent::Ended {
+                    call: id,
+                    reason: EndReason::HungUp,
+                });
             }
         }
     }
@@ -144,7 +190,9 @@ impl SipEndpoint {
 
     /// Forgets a call and tells its end once.
     pub(super) fn finish(&mut self, id: CallId, reason: EndReason) {
-        let Some(call) = self.calls.remove(&id) else { return };
+        let Some(call) = self.calls.remove(&id) else {
+            return;
+        };
         self.dialogs.remove(&call.key);
         if !call.is_over() {
             self.tell(CallEvent::Ended { call: id, reason });
@@ -155,18 +203,29 @@ impl SipEndpoint {
     pub(super) fn contact(&self, tcp: bool) -> String {
         let announced = self.config.announced;
         let transport = if tcp { ";transport=tcp" } else { "" };
-        format!("<sip:{}:{}{transport}>", sip::host_text(announced.ip()), announced.port())
+        format!(
+            "<sip:{}:{}{transport}>",
+            sip::host_text(announced.ip()),
+            announced.port()
+        )
     }
 
     pub(super) fn arm_call(&mut self, id: CallId) {
         if let Some(call) = self.calls.get_mut(&id) {
-            arm(&mut self.timers, call.deadline(), &mut call.armed, Owner::Call(id));
+            arm(
+                &mut self.timers,
+                call.deadline(),
+                &mut call.armed,
+                Owner::Call(id),
+            );
         }
     }
 
     pub(super) fn call_due(&mut self, now: MediaTime, due: MediaTime, id: CallId) {
         let t2 = self.config.timing.t2;
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         if call.armed != Some(due) {
             return;
         }
@@ -178,7 +237,11 @@ impl SipEndpoint {
             }
             return self.arm_call(id);
         }
-        if call.unacked.as_ref().is_some_and(|unacked| unacked.end <= now) {
+        if call
+            .unacked
+            .as_ref()
+            .is_some_and(|unacked| unacked.end <= now)
+        {
             self.counters.missing_acks += 1;
             return self.abandon(now, id, EndReason::NoAck);
         }
@@ -187,7 +250,11 @@ impl SipEndpoint {
             return self.abandon(now, id, EndReason::SessionExpired);
         }
         let mut again = None;
-        if let Some(unacked) = call.unacked.as_mut().filter(|unacked| unacked.repeat <= now) {
+        if let Some(unacked) = call
+            .unacked
+            .as_mut()
+            .filter(|unacked| unacked.repeat <= now)
+        {
             unacked.repeat = now + unacked.wait;
             unacked.wait = (unacked.wait * 2).min(t2);
             again = Some((unacked.wire, unacked.bytes.clone()));

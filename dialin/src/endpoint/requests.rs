@@ -31,7 +31,10 @@ enum Body {
 impl SipEndpoint {
     /// The trunk that a source address belongs to.
     pub(super) fn trunk_of(&self, source: IpAddr) -> Option<usize> {
-        self.config.trunks.iter().position(|trunk| trunk.sources.iter().any(|range| range.contains(source)))
+        self.config
+            .trunks
+            .iter()
+            .position(|trunk| trunk.sources.iter().any(|range| range.contains(source)))
     }
 
     pub(super) fn on_request(&mut self, now: MediaTime, arrival: Arrival, request: Box<Request>) {
@@ -51,9 +54,16 @@ impl SipEndpoint {
             return self.absorb(id);
         }
         let merge = (request.to_tag().is_none() && request.method != Method::Cancel).then(|| {
-            (request.call_id(), request.from_tag().unwrap_or_default(), request.cseq(), request.method)
+            (
+                request.call_id(),
+                request.from_tag().unwrap_or_default(),
+                request.cseq(),
+                request.method,
+            )
         });
-        let merged = merge.as_ref().is_some_and(|merge| self.servers.is_merged(merge));
+        let merged = merge
+            .as_ref()
+            .is_some_and(|merge| self.servers.is_merged(merge));
         let Some(server) = self.begin(arrival, &request, merge.filter(|_| !merged)) else {
             self.counters.overload += 1;
             return self.refuse_stateless(now, arrival, &request, 503);
@@ -107,8 +117,17 @@ impl SipEndpoint {
     }
 
     /// Answers with a failure and what RFC 3261 wants to stand beside it.
-    pub(super) fn refuse(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: &Request, status: u16) {
-        let tag = self.tags.derived(&request.call_id(), request.from_tag().as_deref());
+    pub(super) fn refuse(
+        &mut self,
+        now: MediaTime,
+        server: u64,
+        arrival: Arrival,
+        request: &Request,
+        status: u16,
+    ) {
+        let tag = self
+            .tags
+            .derived(&request.call_id(), request.from_tag().as_deref());
         self.refuse_tagged(now, server, arrival, request, status, &tag);
     }
 
@@ -125,11 +144,19 @@ impl SipEndpoint {
         match status {
             405 | 501 => reply = reply.header("Allow", ALLOW),
             415 => {
-                let accept = if request.method == Method::Info { INFO_TYPES.join(", ") } else { "application/sdp".into() };
-                reply = reply.header("Accept", &accept).header("Accept-Encoding", "identity");
+                let accept = if request.method == Method::Info {
+                    INFO_TYPES.join(", ")
+                } else {
+                    "application/sdp".into()
+                };
+                reply = reply
+                    .header("Accept", &accept)
+                    .header("Accept-Encoding", "identity");
             }
             420 => reply = reply.header("Unsupported", &request.unsupported(SUPPORTED).join(", ")),
-            422 => reply = reply.header("Min-SE", &self.config.session_minimum.as_secs().to_string()),
+            422 => {
+                reply = reply.header("Min-SE", &self.config.session_minimum.as_secs().to_string())
+            }
             500 => reply = reply.header("Retry-After", &(1 + request.cseq() % 10).to_string()),
             503 => reply = reply.header("Retry-After", "5"),
             _ => {}
@@ -138,14 +165,27 @@ impl SipEndpoint {
     }
 
     /// Sends a finished reply through its transaction.
-    pub(super) fn reply(&mut self, now: MediaTime, server: u64, arrival: Arrival, status: u16, reply: Reply<'_>) {
+    pub(super) fn reply(
+        &mut self,
+        now: MediaTime,
+        server: u64,
+        arrival: Arrival,
+        status: u16,
+        reply: Reply<'_>,
+    ) {
         if let Some((bytes, _)) = reply.write(arrival.source, &self.config.server) {
             self.answer(now, server, status, bytes);
         }
     }
 
     /// Refuses without remembering anything, at a bounded rate.
-    pub(super) fn refuse_stateless(&mut self, now: MediaTime, arrival: Arrival, request: &Request, status: u16) {
+    pub(super) fn refuse_stateless(
+        &mut self,
+        now: MediaTime,
+        arrival: Arrival,
+        request: &Request,
+        status: u16,
+    ) {
         if request.method == Method::Ack {
             return;
         }
@@ -158,7 +198,9 @@ impl SipEndpoint {
             return;
         }
         self.refusals.0 -= 1;
-        let tag = self.tags.derived(&request.call_id(), request.from_tag().as_deref());
+        let tag = self
+            .tags
+            .derived(&request.call_id(), request.from_tag().as_deref());
         let mut reply = Reply::new(request, status, &tag);
         if status == 503 {
             reply = reply.header("Retry-After", "5");
@@ -169,7 +211,9 @@ impl SipEndpoint {
     }
 
     fn on_options(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: &Request) {
-        let tag = self.tags.derived(&request.call_id(), request.from_tag().as_deref());
+        let tag = self
+            .tags
+            .derived(&request.call_id(), request.from_tag().as_deref());
         let reply = Reply::new(request, 200, &tag)
             .header("Contact", &self.contact(arrival.stream.is_some()))
             .header("Allow", ALLOW)
@@ -181,16 +225,22 @@ impl SipEndpoint {
     }
 
     fn on_cancel(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: &Request) {
-        let Some(invite) = request.cancelled_key().and_then(|key| self.servers.find(&key)) else {
+        let Some(invite) = request
+            .cancelled_key()
+            .and_then(|key| self.servers.find(&key))
+        else {
             return self.refuse(now, server, arrival, request, 481);
         };
-        let call = self
-            .calls
-            .values_mut()
-            .find(|call| call.pending.as_ref().is_some_and(|pending| pending.server == invite));
+        let call = self.calls.values_mut().find(|call| {
+            call.pending
+                .as_ref()
+                .is_some_and(|pending| pending.server == invite)
+        });
         let Some(call) = call else {
             // Answered already: the CANCEL came too late and changes nothing (RFC 3261 section 9.2).
-            let tag = self.tags.derived(&request.call_id(), request.from_tag().as_deref());
+            let tag = self
+                .tags
+                .derived(&request.call_id(), request.from_tag().as_deref());
             return self.reply(now, server, arrival, 200, Reply::new(request, 200, &tag));
         };
         let id = call.id;
@@ -198,7 +248,14 @@ impl SipEndpoint {
         let pending = call.pending.take();
         self.reply(now, server, arrival, 200, Reply::new(request, 200, &tag));
         if let Some(pending) = pending {
-            self.refuse_tagged(now, pending.server, pending.arrival, &pending.request, 487, &tag);
+            self.refuse_tagged(
+                now,
+                pending.server,
+                pending.arrival,
+                &pending.request,
+                487,
+                &tag,
+            );
             if pending.kind == PendingKind::Initial {
                 self.finish(id, EndReason::Cancelled);
             }
@@ -211,9 +268,19 @@ impl SipEndpoint {
         {
             return;
         }
-        let Some(call) = self.dialog_of(request).and_then(|id| self.calls.get_mut(&id)) else { return };
-        let fits = call.unacked.as_ref().is_some_and(|unacked| unacked.cseq == request.cseq());
-        let Some(unacked) = call.unacked.take_if(|_| fits) else { return };
+        let Some(call) = self
+            .dialog_of(request)
+            .and_then(|id| self.calls.get_mut(&id))
+        else {
+            return;
+        };
+        let fits = call
+            .unacked
+            .as_ref()
+            .is_some_and(|unacked| unacked.cseq == request.cseq());
+        let Some(unacked) = call.unacked.take_if(|_| fits) else {
+            return;
+        };
         let id = call.id;
         let initial = call.phase == Phase::Answered;
         call.phase = Phase::Standing;
@@ -245,15 +312,26 @@ impl SipEndpoint {
         self.dialogs.get(&key).copied()
     }
 
-    fn on_invite(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: Box<Request>, trunk: usize) {
+    fn on_invite(
+        &mut self,
+        now: MediaTime,
+        server: u64,
+        arrival: Arrival,
+        request: Box<Request>,
+        trunk: usize,
+    ) {
         if let Some(guard) = self.guards.get_mut(trunk).and_then(Option::as_mut) {
             if let Authentication::Challenge { stale } = guard.check(now, &request) {
                 let challenges = guard.challenges(now, stale);
                 self.counters.unauthenticated += 1;
-                let tag = self.tags.derived(&request.call_id(), request.from_tag().as_deref());
+                let tag = self
+                    .tags
+                    .derived(&request.call_id(), request.from_tag().as_deref());
                 let reply = challenges
                     .iter()
-                    .fold(Reply::new(&request, 401, &tag), |reply, value| reply.header("WWW-Authenticate", value));
+                    .fold(Reply::new(&request, 401, &tag), |reply, value| {
+                        reply.header("WWW-Authenticate", value)
+                    });
                 return self.reply(now, server, arrival, 401, reply);
             }
         }
@@ -292,7 +370,11 @@ impl SipEndpoint {
             remote: request.from().unwrap_or_default(),
             target,
             routes,
-            peer: Peer { source: arrival.source, stream: arrival.stream, behind_nat: request.behind_nat(arrival.source) },
+            peer: Peer {
+                source: arrival.source,
+                stream: arrival.stream,
+                behind_nat: request.behind_nat(arrival.source),
+            },
             remote_cseq: request.cseq(),
             local_cseq: 0,
             phase: Phase::Early,
@@ -315,14 +397,25 @@ impl SipEndpoint {
         self.calls.insert(id, call);
         self.arm_call(id);
         self.trying(now, id);
-        let Some(trunk) = self.config.trunks.get(trunk) else { return };
+        let Some(trunk) = self.config.trunks.get(trunk) else {
+            return;
+        };
         let (trunk, direct) = (trunk.name.clone(), trunk.direct);
-        self.tell(CallEvent::Incoming { call: id, trunk, caller: Caller { display, number }, called, offer, direct });
+        self.tell(CallEvent::Incoming {
+            call: id,
+            trunk,
+            caller: Caller { display, number },
+            called,
+            offer,
+            direct,
+        });
     }
 
     /// `100 Trying` for the INVITE that waits.
     fn trying(&mut self, now: MediaTime, id: CallId) {
-        let Some(pending) = self.calls.get(&id).and_then(|call| call.pending.as_ref()) else { return };
+        let Some(pending) = self.calls.get(&id).and_then(|call| call.pending.as_ref()) else {
+            return;
+        };
         let mut reply = Reply::new(&pending.request, 100, "");
         if let Some(timestamp) = pending.request.timestamp() {
             reply = reply.header("Timestamp", &timestamp);
@@ -337,10 +430,16 @@ impl SipEndpoint {
     /// What to agree on for the session timer (RFC 4028 section 9); `Err` is the status to refuse with.
     fn session_terms(&self, request: &Request) -> Result<Option<SessionTerms>, u16> {
         let wish = request.timer_wish().map_err(|()| 400_u16)?;
-        if wish.interval.is_some_and(|interval| interval < self.config.session_minimum) {
+        if wish
+            .interval
+            .is_some_and(|interval| interval < self.config.session_minimum)
+        {
             return Err(422);
         }
-        let floor = wish.minimum.unwrap_or_default().max(self.config.session_minimum);
+        let floor = wish
+            .minimum
+            .unwrap_or_default()
+            .max(self.config.session_minimum);
         let ours = self.config.session_interval.max(floor);
         let interval = match wish.interval {
             Some(asked) => asked.min(ours),
@@ -350,13 +449,28 @@ impl SipEndpoint {
         let we_refresh = wish.we_refresh || !wish.supported;
         // We refresh by UPDATE only; a peer that wants us to refresh and takes none gets no timer.
         let possible = !we_refresh || request.allows_update();
-        Ok(possible.then_some(SessionTerms { interval, we_refresh, require: wish.supported }))
+        Ok(possible.then_some(SessionTerms {
+            interval,
+            we_refresh,
+            require: wish.supported,
+        }))
     }
 
-    fn within_dialog(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: Box<Request>) {
-        let found = self.dialog_of(&request).filter(|id| self.calls.get(id).is_some_and(|call| !call.is_over()));
+    fn within_dialog(
+        &mut self,
+        now: MediaTime,
+        server: u64,
+        arrival: Arrival,
+        request: Box<Request>,
+    ) {
+        let found = self
+            .dialog_of(&request)
+            .filter(|id| self.calls.get(id).is_some_and(|call| !call.is_over()));
         // A BYE may meet ours on its way: the call that waits for its ACK still answers it.
-        let found = found.or_else(|| self.dialog_of(&request).filter(|_| request.method == Method::Bye));
+        let found = found.or_else(|| {
+            self.dialog_of(&request)
+                .filter(|_| request.method == Method::Bye)
+        });
         let Some(call) = found.and_then(|id| self.calls.get_mut(&id)) else {
             return self.refuse(now, server, arrival, &request, 481);
         };
@@ -387,7 +501,14 @@ impl SipEndpoint {
         self.finish(id, EndReason::CallerHungUp);
     }
 
-    fn on_info(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: &Request, id: CallId) {
+    fn on_info(
+        &mut self,
+        now: MediaTime,
+        server: u64,
+        arrival: Arrival,
+        request: &Request,
+        id: CallId,
+    ) {
         let body = request.body();
         if body.is_empty() {
             return self.reply(now, server, arrival, 200, Reply::new(request, 200, ""));
@@ -400,12 +521,25 @@ impl SipEndpoint {
             return self.refuse(now, server, arrival, request, 413);
         }
         self.reply(now, server, arrival, 200, Reply::new(request, 200, ""));
-        self.tell(CallEvent::Info { call: id, content_type, body: body.to_vec() });
+        self.tell(CallEvent::Info {
+            call: id,
+            content_type,
+            body: body.to_vec(),
+        });
     }
 
     /// A re-INVITE or UPDATE.
-    fn on_modify(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: Box<Request>, id: CallId) {
-        let Some(call) = self.calls.get(&id) else { return };
+    fn on_modify(
+        &mut self,
+        now: MediaTime,
+        server: u64,
+        arrival: Arrival,
+        request: Box<Request>,
+        id: CallId,
+    ) {
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
         let invite = request.method == Method::Invite;
         let body = body_of(&request);
         if let Body::Refused(status) = body {
@@ -415,7 +549,12 @@ impl SipEndpoint {
         if (invite || offers) && call.pending.is_some() {
             return self.refuse(now, server, arrival, &request, 500);
         }
-        if (invite || offers) && call.unacked.as_ref().is_some_and(|unacked| invite || unacked.we_offered) {
+        if (invite || offers)
+            && call
+                .unacked
+                .as_ref()
+                .is_some_and(|unacked| invite || unacked.we_offered)
+        {
             return self.refuse(now, server, arrival, &request, 491);
         }
         let session = match self.session_terms(&request) {
@@ -427,12 +566,26 @@ impl SipEndpoint {
             return self.refuse(now, server, arrival, &request, 400);
         }
         let due = now + self.config.timing.t1 * 40; // within the peer's 64·T1
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         if let Some(target) = contact {
             call.target = target; // target refresh (RFC 3261 section 12.2.2)
         }
-        let kind = if invite { PendingKind::Reinvite } else { PendingKind::Update };
-        let pending = Pending { kind, server, request, arrival, we_offer: !offers, due, session };
+        let kind = if invite {
+            PendingKind::Reinvite
+        } else {
+            PendingKind::Update
+        };
+        let pending = Pending {
+            kind,
+            server,
+            request,
+            arrival,
+            we_offer: !offers,
+            due,
+            session,
+        };
         let event = match body {
             Body::Sdp(offer) => CallEvent::Offered { call: id, offer },
             _ if invite => CallEvent::OfferWanted { call: id },
@@ -448,7 +601,8 @@ impl SipEndpoint {
 
     /// An UPDATE without SDP: nothing but a refresh of session timer and target.
     fn refreshed(&mut self, now: MediaTime, id: CallId, pending: &Pending) {
-        let mut reply = Reply::new(&pending.request, 200, "").header("Contact", &self.contact(pending.arrival.stream.is_some()));
+        let mut reply = Reply::new(&pending.request, 200, "")
+            .header("Contact", &self.contact(pending.arrival.stream.is_some()));
         for (name, value) in session_headers(pending.session) {
             reply = reply.header(name, &value);
         }
@@ -457,9 +611,16 @@ impl SipEndpoint {
     }
 
     /// (Re)starts or stops the session timer as just agreed.
-    pub(super) fn start_session(&mut self, now: MediaTime, id: CallId, terms: Option<SessionTerms>) {
+    pub(super) fn start_session(
+        &mut self,
+        now: MediaTime,
+        id: CallId,
+        terms: Option<SessionTerms>,
+    ) {
         let liveness = self.config.liveness;
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         call.session = terms.map(|terms| SessionTimer::start(now, terms));
         call.probe = (terms.is_none() && call.phase == Phase::Standing).then(|| now + liveness);
         self.arm_call(id);
@@ -468,9 +629,14 @@ impl SipEndpoint {
 
 /// Headers of a 2xx that agree on a session timer.
 pub(super) fn session_headers(terms: Option<SessionTerms>) -> Vec<(&'static str, String)> {
-    let Some(terms) = terms else { return Vec::new() };
+    let Some(terms) = terms else {
+        return Vec::new();
+    };
     let refresher = if terms.we_refresh { "uas" } else { "uac" };
-    let mut headers = vec![("Session-Expires", format!("{};refresher={refresher}", terms.interval.as_secs()))];
+    let mut headers = vec![(
+        "Session-Expires",
+        format!("{};refresher={refresher}", terms.interval.as_secs()),
+    )];
     if terms.require {
         headers.push(("Require", "timer".to_owned()));
     }
@@ -485,5 +651,6 @@ fn body_of(request: &Request) -> Body {
     if request.is_encoded() || request.content_type().as_deref() != Some("application/sdp") {
         return Body::Refused(415);
     }
-    std::str::from_utf8(request.body()).map_or(Body::Refused(400), |text| Body::Sdp(text.to_owned()))
+    std::str::from_utf8(request.body())
+        .map_or(Body::Refused(400), |text| Body::Sdp(text.to_owned()))
 }

@@ -29,7 +29,8 @@ struct Stream {
 
 impl Stream {
     fn deadline(&self) -> MediaTime {
-        self.partial.map_or(self.idle, |partial| partial.min(self.idle))
+        self.partial
+            .map_or(self.idle, |partial| partial.min(self.idle))
     }
 }
 
@@ -57,8 +58,14 @@ impl Streams {
 impl SipEndpoint {
     pub(super) fn on_stream_opened(&mut self, now: MediaTime, stream: StreamId, from: SocketAddr) {
         let stranger = self.trunk_of(from.ip()).is_none();
-        let strangers = self.streams.open.values().filter(|open| open.stranger).count();
-        if self.streams.len() >= self.config.limits.streams || (stranger && strangers >= STRANGERS) {
+        let strangers = self
+            .streams
+            .open
+            .values()
+            .filter(|open| open.stranger)
+            .count();
+        if self.streams.len() >= self.config.limits.streams || (stranger && strangers >= STRANGERS)
+        {
             self.counters.overload += 1;
             self.outputs.push_back(SipOutput::CloseStream(stream));
             return;
@@ -73,11 +80,21 @@ impl SipEndpoint {
             stranger,
             // Twice the limit: a message that is a little too long can still be answered 513.
             framer: Framer::new(limits.message.saturating_mul(2)),
-            idle: now + if stranger { limits.stream_partial } else { limits.stream_idle },
+            idle: now
+                + if stranger {
+                    limits.stream_partial
+                } else {
+                    limits.stream_idle
+                },
             partial: None,
             armed: None,
         };
-        arm(&mut self.timers, Some(stream.deadline()), &mut stream.armed, Owner::Stream(id));
+        arm(
+            &mut self.timers,
+            Some(stream.deadline()),
+            &mut stream.armed,
+            Owner::Stream(id),
+        );
         self.streams.open.insert(id, stream);
     }
 
@@ -86,14 +103,20 @@ impl SipEndpoint {
         let id = StreamId(OURS | self.streams.opened);
         self.streams.opened += 1;
         self.add_stream(now, id, to, false);
-        self.outputs.push_back(SipOutput::Connect { stream: id, to });
+        self.outputs
+            .push_back(SipOutput::Connect { stream: id, to });
         id
     }
 
     pub(super) fn on_stream_bytes(&mut self, now: MediaTime, id: StreamId, bytes: &[u8]) {
         let limits = self.config.limits;
-        let Some(stream) = self.streams.open.get_mut(&id) else { return };
-        let arrival = Arrival { source: stream.from, stream: Some(id) };
+        let Some(stream) = self.streams.open.get_mut(&id) else {
+            return;
+        };
+        let arrival = Arrival {
+            source: stream.from,
+            stream: Some(id),
+        };
         let Ok(messages) = stream.framer.push(bytes) else {
             self.counters.malformed += 1;
             return self.close_stream(id);
@@ -107,7 +130,12 @@ impl SipEndpoint {
             (true, false) => Some(now + limits.stream_partial),
         };
         let ping = stream.framer.take_ping();
-        arm(&mut self.timers, Some(stream.deadline()), &mut stream.armed, Owner::Stream(id));
+        arm(
+            &mut self.timers,
+            Some(stream.deadline()),
+            &mut stream.armed,
+            Owner::Stream(id),
+        );
         if ping {
             self.send(Wire::Tcp(id), Bytes::from_static(b"\r\n"));
         }
@@ -124,7 +152,9 @@ impl SipEndpoint {
     pub(super) fn stream_due(&mut self, now: MediaTime, due: MediaTime, id: StreamId) {
         let busy = self.calls.values().any(|call| call.uses(id));
         let idle = self.config.limits.stream_idle;
-        let Some(stream) = self.streams.open.get_mut(&id) else { return };
+        let Some(stream) = self.streams.open.get_mut(&id) else {
+            return;
+        };
         if stream.armed != Some(due) {
             return;
         }
@@ -135,6 +165,11 @@ impl SipEndpoint {
         if stream.deadline() <= now {
             return self.close_stream(id);
         }
-        arm(&mut self.timers, Some(stream.deadline()), &mut stream.armed, Owner::Stream(id));
+        arm(
+            &mut self.timers,
+            Some(stream.deadline()),
+            &mut stream.armed,
+            Owner::Stream(id),
+        );
     }
 }

@@ -96,7 +96,12 @@ pub(super) enum Acknowledged {
 
 impl SipEndpoint {
     /// Begins a transaction. `None`: there are too many, or the request cannot be answered.
-    pub(super) fn begin(&mut self, arrival: Arrival, request: &Request, merge: Option<MergeKey>) -> Option<u64> {
+    pub(super) fn begin(
+        &mut self,
+        arrival: Arrival,
+        request: &Request,
+        merge: Option<MergeKey>,
+    ) -> Option<u64> {
         if self.servers.len() >= self.config.limits.transactions {
             return None;
         }
@@ -129,7 +134,9 @@ impl SipEndpoint {
     /// Sends an answer and moves the transaction on.
     pub(super) fn answer(&mut self, now: MediaTime, id: u64, status: u16, bytes: Bytes) {
         let timing = self.config.timing;
-        let Some(server) = self.servers.by_id.get_mut(&id) else { return };
+        let Some(server) = self.servers.by_id.get_mut(&id) else {
+            return;
+        };
         if server.state != State::Proceeding {
             return;
         }
@@ -144,7 +151,12 @@ impl SipEndpoint {
             } else if server.invite && !reliable {
                 server.repeat = Some((now + timing.t1, timing.t1 * 2));
             }
-            arm(&mut self.timers, server.deadline(), &mut server.armed, Owner::Server(id));
+            arm(
+                &mut self.timers,
+                server.deadline(),
+                &mut server.armed,
+                Owner::Server(id),
+            );
             if reliable && !server.invite {
                 self.servers.remove(id); // timer J is zero
             }
@@ -167,7 +179,9 @@ impl SipEndpoint {
     /// An ACK with the branch of this transaction.
     pub(super) fn acknowledge(&mut self, now: MediaTime, id: u64) -> Acknowledged {
         let timing = self.config.timing;
-        let Some(server) = self.servers.by_id.get_mut(&id) else { return Acknowledged::Success };
+        let Some(server) = self.servers.by_id.get_mut(&id) else {
+            return Acknowledged::Success;
+        };
         match server.state {
             State::Accepted => Acknowledged::Success,
             State::Completed => {
@@ -178,7 +192,12 @@ impl SipEndpoint {
                     self.servers.remove(id);
                 } else {
                     server.end = Some(now + timing.t4);
-                    arm(&mut self.timers, server.deadline(), &mut server.armed, Owner::Server(id));
+                    arm(
+                        &mut self.timers,
+                        server.deadline(),
+                        &mut server.armed,
+                        Owner::Server(id),
+                    );
                 }
                 Acknowledged::Refusal
             }
@@ -188,7 +207,9 @@ impl SipEndpoint {
 
     pub(super) fn server_due(&mut self, now: MediaTime, due: MediaTime, id: u64) {
         let t2 = self.config.timing.t2;
-        let Some(server) = self.servers.by_id.get_mut(&id) else { return };
+        let Some(server) = self.servers.by_id.get_mut(&id) else {
+            return;
+        };
         if server.armed != Some(due) {
             return;
         }
@@ -203,7 +224,12 @@ impl SipEndpoint {
             server.repeat = Some((now + wait, (wait * 2).min(t2)));
             again = server.last.clone().map(|bytes| (server.wire, bytes));
         }
-        arm(&mut self.timers, server.deadline(), &mut server.armed, Owner::Server(id));
+        arm(
+            &mut self.timers,
+            server.deadline(),
+            &mut server.armed,
+            Owner::Server(id),
+        );
         if let Some((wire, bytes)) = again {
             self.send(wire, bytes);
         }

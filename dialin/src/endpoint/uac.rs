@@ -63,11 +63,22 @@ impl SipEndpoint {
     /// Refreshes the session or asks whether the peer is there, if it is time.
     pub(super) fn keep_alive(&mut self, now: MediaTime, id: CallId) {
         let liveness = self.config.liveness;
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        if let Some(session) = call.session.as_mut().filter(|session| session.refresh.is_some_and(|at| at <= now)) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        if let Some(session) = call
+            .session
+            .as_mut()
+            .filter(|session| session.refresh.is_some_and(|at| at <= now))
+        {
             session.refresh = None;
             let expires = format!("{};refresher=uac", session.terms.interval.as_secs());
-            return self.request(now, id, Method::Update, &[("Supported", "timer"), ("Session-Expires", &expires)]);
+            return self.request(
+                now,
+                id,
+                Method::Update,
+                &[("Supported", "timer"), ("Session-Expires", &expires)],
+            );
         }
         if call.probe.is_some_and(|at| at <= now) {
             call.probe = Some(now + liveness);
@@ -78,11 +89,15 @@ impl SipEndpoint {
     /// Sends a request within the dialog (RFC 3261 section 12.2.1.1).
     fn request(&mut self, now: MediaTime, id: CallId, method: Method, headers: &[(&str, &str)]) {
         let timing = self.config.timing;
-        let Some((wire, tcp)) = self.way_to(now, id) else { return };
+        let Some((wire, tcp)) = self.way_to(now, id) else {
+            return;
+        };
         let branch = format!("z9hG4bK{}", self.tags.fresh());
         let contact = self.contact(tcp);
         let announced = self.config.announced;
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         call.local_cseq += 1;
         let strict = call.routes.first().filter(|first| !first.loose);
         let uri = strict.map_or(&call.target.uri, |first| &first.uri);
@@ -91,7 +106,10 @@ impl SipEndpoint {
         let host = sip::host_text(announced.ip());
         append(
             &mut text,
-            format_args!("Via: SIP/2.0/{transport} {host}:{};branch={branch};rport\r\n", announced.port()),
+            format_args!(
+                "Via: SIP/2.0/{transport} {host}:{};branch={branch};rport\r\n",
+                announced.port()
+            ),
         );
         let skip = usize::from(strict.is_some());
         let last = strict.map(|_| &call.target);
@@ -100,8 +118,19 @@ impl SipEndpoint {
         }
         push(&mut text, "From", &call.local);
         push(&mut text, "To", &call.remote);
-        push(&mut text, "Call-ID", &String::from_utf8_lossy(&call.key.call_id));
-        append(&mut text, format_args!("CSeq: {} {}\r\nMax-Forwards: 70\r\n", call.local_cseq, method.as_str()));
+        push(
+            &mut text,
+            "Call-ID",
+            &String::from_utf8_lossy(&call.key.call_id),
+        );
+        append(
+            &mut text,
+            format_args!(
+                "CSeq: {} {}\r\nMax-Forwards: 70\r\n",
+                call.local_cseq,
+                method.as_str()
+            ),
+        );
         if method != Method::Bye {
             push(&mut text, "Contact", &contact);
         }
@@ -126,7 +155,12 @@ impl SipEndpoint {
         let number = self.clients.next;
         self.clients.next += 1;
         let due = client.repeat.map_or(client.end, |(at, _)| at);
-        arm(&mut self.timers, Some(due), &mut client.armed, Owner::Client(number));
+        arm(
+            &mut self.timers,
+            Some(due),
+            &mut client.armed,
+            Owner::Client(number),
+        );
         self.clients.by_branch.insert(branch, number);
         self.clients.by_id.insert(number, client);
         self.send(wire, bytes);
@@ -156,27 +190,49 @@ impl SipEndpoint {
     }
 
     pub(super) fn on_response(&mut self, now: MediaTime, response: &Response) {
-        let Some(number) = self.clients.by_branch.get(&response.branch).copied() else { return };
-        if self.clients.by_id.get(&number).is_none_or(|client| client.method != response.method) {
+        let Some(number) = self.clients.by_branch.get(&response.branch).copied() else {
+            return;
+        };
+        if self
+            .clients
+            .by_id
+            .get(&number)
+            .is_none_or(|client| client.method != response.method)
+        {
             return;
         }
         if response.status < 200 {
             return; // timer E goes on at T2 in the RFC; ours is on its way there
         }
         if let Some(client) = self.clients.remove(number) {
-            self.answered(now, client.call, client.method, response.status, response.session_interval);
+            self.answered(
+                now,
+                client.call,
+                client.method,
+                response.status,
+                response.session_interval,
+            );
         }
     }
 
     /// A request of ours has its final answer; 408 stands for none.
-    fn answered(&mut self, now: MediaTime, id: CallId, method: Method, status: u16, interval: Option<Duration>) {
+    fn answered(
+        &mut self,
+        now: MediaTime,
+        id: CallId,
+        method: Method,
+        status: u16,
+        interval: Option<Duration>,
+    ) {
         if method == Method::Bye {
             return;
         }
         if matches!(status, 408 | 481) {
             return self.abandon(now, id, EndReason::DialogGone);
         }
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         if let (Method::Update, Some(session)) = (method, call.session.as_mut()) {
             if (200..300).contains(&status) {
                 let mut terms = session.terms;
@@ -194,7 +250,9 @@ impl SipEndpoint {
 
     pub(super) fn client_due(&mut self, now: MediaTime, due: MediaTime, number: u64) {
         let t2 = self.config.timing.t2;
-        let Some(client) = self.clients.by_id.get_mut(&number) else { return };
+        let Some(client) = self.clients.by_id.get_mut(&number) else {
+            return;
+        };
         if client.armed != Some(due) {
             return;
         }
@@ -212,8 +270,15 @@ impl SipEndpoint {
             client.repeat = Some((now + wait, (wait * 2).min(t2)));
             again = Some((client.wire, client.bytes.clone()));
         }
-        let next = client.repeat.map_or(client.end, |(at, _)| at.min(client.end));
-        arm(&mut self.timers, Some(next), &mut client.armed, Owner::Client(number));
+        let next = client
+            .repeat
+            .map_or(client.end, |(at, _)| at.min(client.end));
+        arm(
+            &mut self.timers,
+            Some(next),
+            &mut client.armed,
+            Owner::Client(number),
+        );
         if let Some((wire, bytes)) = again {
             self.send(wire, bytes);
         }

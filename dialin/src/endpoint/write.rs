@@ -22,7 +22,13 @@ pub(super) struct Reply<'a> {
 impl<'a> Reply<'a> {
     /// A response to `request`; `to_tag` is added to To unless To has one, or the status is 100.
     pub(super) fn new(request: &'a Request, status: u16, to_tag: &'a str) -> Self {
-        Self { request, status, to_tag, headers: String::new(), body: None }
+        Self {
+            request,
+            status,
+            to_tag,
+            headers: String::new(),
+            body: None,
+        }
     }
 
     pub(super) fn header(mut self, name: &str, value: &str) -> Self {
@@ -40,7 +46,10 @@ impl<'a> Reply<'a> {
         let (vias, to) = self.request.response_vias(source)?;
         let mut text = String::with_capacity(640 + self.body.map_or(0, |(_, body)| body.len()));
         text.push_str("SIP/2.0 ");
-        append(&mut text, format_args!("{} {}\r\n", self.status, phrase(self.status)));
+        append(
+            &mut text,
+            format_args!("{} {}\r\n", self.status, phrase(self.status)),
+        );
         for via in &vias {
             push(&mut text, "Via", via);
         }

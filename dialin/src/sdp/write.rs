@@ -1,0 +1,160 @@
+//! Writes our session descriptions, line by line: the only values of the peer's in them are media types, profiles
+//! and formats, and those are checked to be tokens.
+
+use std::net::IpAddr;
+
+use plenum_codecs::audio::AudioCodec;
+
+use super::read::Description;
+use super::{AudioSession, Direction, SessionPolicy};
+
+/// Everything but the o-line of an answer: one m-line for each that was offered.
+pub(super) fn answer(
+    description: &Description,
+    index: usize,
+    audio: &AudioSession,
+    policy: &SessionPolicy,
+) -> String {
+    let mut text = head(policy);
+    for (at, media) in description.media().iter().enumerate() {
+        if at != index {
+            refused(&mut text, &media.media, &media.proto, &media.fmt);
+            continue;
+        }
+        let events = audio.telephone_event;
+        let noise = audio
+            .comfort_noise
+            .filter(|_| audio.codec != AudioCodec::Opus);
+        stream(
+            &mut text,
+            token(&media.proto),
+            &[(audio.codec, audio.payload_type)],
+            &events.into_iter().collect::<Vec<_>>(),
+            noise,
+            policy,
+        );
+        line(&mut text, &format!("a=ptime:{}", audio.ptime));
+        line(&mut text, &format!("a={}", audio.direction.as_str()));
+    }
+    text
+}
+
+/// Everything but the o-line of an offer.
+pub(super) fn offer(
+    offered: &[(AudioCodec, u8)],
+    media: &[(String, String)],
+    policy: &SessionPolicy,
+) -> String {
+    let mut text = head(policy);
+    let mut done = false;
+    for (kind, proto) in media {
+        if done || !kind.eq_ignore_ascii_case("audio") {
+            refused(&mut text, kind, proto, "0");
+            continue;
+        }
+        done = true;
+        let mut events = Vec::new();
+        if policy.telephone_event {
+            if offered.iter().any(|(codec, _)| codec.clock_rate() == 8_000) {
+                events.push((101, 8_000));
+            }
+            if offered
+                .iter()
+                .any(|(codec, _)| codec.clock_rate() == 48_000)
+            {
+                events.push((102, 48_000));
+            }
+        }
+        stream(&mut text, "RTP/AVP", offered, &events, None, policy);
+        line(&mut text, "a=ptime:20");
+        line(&mut text, &format!("a={}", Direction::SendReceive.as_str()));
+    }
+    text
+}
+
+/// The whole description.
+pub(super) fn with_origin(body: &str, version: u64, policy: &SessionPolicy) -> String {
+    let ip = policy.local_rtp.ip().to_canonical();
+    let id = policy.session_id;
+    format!(
+        "v=0\r\no=plenum {id} {version} IN {} {ip}\r\n{body}",
+        family(ip)
+    )
+}
+
+const fn family(ip: IpAddr) -> &'static str {
+    if ip.is_ipv4() { "IP4" } else { "IP6" }
+}
+
+fn line(text: &mut String, what: &str) {
+    text.push_str(what);
+    text.push_str("\r\n");
+}
+
+fn head(policy: &SessionPolicy) -> String {
+    let ip = policy.local_rtp.ip().to_canonical();
+    format!("s=Plenum\r\nc=IN {} {ip}\r\nt=0 0\r\n", family(ip))
+}
+
+fn stream(
+    text: &mut String,
+    proto: &str,
+    codecs: &[(AudioCodec, u8)],
+    events: &[(u8, u32)],
+    noise: Option<u8>,
+    policy: &SessionPolicy,
+) {
+    let numbers = codecs
+        .iter()
+        .map(|(_, number)| *number)
+        .chain(noise)
+        .chain(events.iter().map(|(number, _)| *number));
+    let list: String = numbers.map(|number| format!(" {number}")).collect();
+    line(
+        text,
+        &format!("m=audio {} {proto}{list}", policy.local_rtp.port()),
+    );
+    for (codec, number) in codecs {
+        let channels = if *codec == AudioCodec::Opus { "/2" } else { "" };
+        line(
+            text,
+            &format!(
+                "a=rtpmap:{number} {}/{}{channels}",
+                codec.name(),
+                codec.clock_rate()
+            ),
+        );
+        if *codec == AudioCodec::Opus {
+            line(
+                text,
+                &format!("a=fmtp:{number} useinbandfec=1;maxplaybackrate=48000;stereo=0"),
+            );
+        }
+    }
+    if let Some(number) = noise {
+        line(text, &format!("a=rtpmap:{number} CN/8000"));
+    }
+    for (number, rate) in events {
+        line(text, &format!("a=rtpmap:{number} telephone-event/{rate}"));
+        line(text, &format!("a=fmtp:{number} 0-15"));
+    }
+    if let Some(port) = policy.local_rtcp_port {
+        line(text, &format!("a=rtcp:{port}"));
+    }
+}
+
+/// An m-line with port 0, as offered otherwise (RFC 3264 section 6).
+fn refused(text: &mut String, kind: &str, proto: &str, formats: &str) {
+    let first = formats.split_ascii_whitespace().next().unwrap_or("0");
+    line(
+        text,
+        &format!("m={} 0 {} {}", token(kind), token(proto), token(first)),
+    );
+}
+
+/// The peer's word, if it is one that can stand in an m-line.
+fn token(word: &str) -> &str {
+    let good =
+        !word.is_empty() && word.len() <= 64 && word.bytes().all(|byte| byte.is_ascii_graphic());
+    if good { word } else { "-" }
+}
