@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use plenum_codecs::audio::{AudioCodec, EncoderSetting};
-use crate::pending::VideoCodec;
+use plenum_codecs::video::VideoCodec;
 
 use crate::LegId;
 

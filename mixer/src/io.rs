@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crate::pending::Digit;
+use plenum_codecs::telephone_event::Digit;
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 
 /// One participant's media; unique in the process, kept over moves between rooms.

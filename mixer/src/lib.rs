@@ -9,16 +9,26 @@
 //! A room ticks every 20 ms ([`Room::deadline`], [`Input::Timeout`]); video is forwarded at once when it is handled.
 //! The crate knows nothing of SIP, WebRTC, HTTP, threads and clocks; its `clippy.toml` holds it to that.
 
+mod bus;
 mod config;
+mod floor;
 mod io;
+mod jitter;
 mod leg;
-mod pending;
+mod level;
+mod limiter;
+mod player;
+mod rendition;
 mod room;
+mod sender;
 mod stats;
+mod talkers;
+mod video;
 
 pub use config::{AudioSetting, LegConfig, RoomConfig, VideoSetting};
 pub use io::{Audience, Command, Event, Feedback, Input, LegId, OutPacket, Output, PlayId, Track};
 pub use leg::Leg;
-pub use pending::{Digit, VideoCodec};
+pub use plenum_codecs::telephone_event::Digit;
+pub use plenum_codecs::video::VideoCodec;
 pub use room::Room;
 pub use stats::{EncodeCount, Encodes, LegStats, RoomStats};

@@ -1,67 +1,271 @@
-//! The room.
+//! The room's surface: legs come and go, inputs are taken to their owners, outputs queue up to be polled.
 
-use std::collections::BTreeMap;
+mod tick;
 
-use plenum_codecs::MediaTime;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
-use crate::{Input, Leg, LegConfig, LegId, LegStats, Output, RoomConfig, RoomStats};
+use plenum_codecs::{MediaPacket, MediaTime};
+
+use crate::bus::Bus;
+use crate::floor::Floor;
+use crate::player::Players;
+use crate::rendition::Renditions;
+use crate::talkers::{Candidate, Talkers};
+use crate::video::Switchboard;
+use crate::{
+    Audience, Command, Event, Feedback, Input, Leg, LegConfig, LegId, LegStats, Output, RoomConfig,
+    RoomStats, Track,
+};
+
+/// One mix.
+const TICK: Duration = Duration::from_millis(20);
+/// When the caller is later than this, ticks are left out instead of made up for: 100 ms.
+const MAX_BACKLOG: Duration = Duration::from_millis(100);
+/// Bounds of [`Command::Gain`] in dB.
+const GAIN_DB: std::ops::RangeInclusive<f32> = -40.0..=20.0;
 
 /// A sans-IO conference room: mixes audio every 20 ms and forwards video at once.
+///
+/// After every call that takes the time, poll the outputs until there are none; they are bounded by what one call can cause
+/// (one packet for each leg and slot), not by a limit of their own.
 #[derive(Debug)]
 pub struct Room {
-    #[expect(dead_code, reason = "skeleton")]
-    config: RoomConfig,
     legs: BTreeMap<LegId, Leg>,
+    outputs: VecDeque<Output>,
+    next_tick: MediaTime,
+    bus: Bus,
+    talkers: Talkers,
+    /// Of this tick; kept for its memory.
+    candidates: Vec<Candidate>,
+    floor: Floor,
+    players: Players,
+    renditions: Renditions,
+    video: Switchboard,
+    stats: RoomStats,
 }
 
 impl Room {
     /// An empty room.
     #[must_use]
-    pub fn new(config: RoomConfig, _now: MediaTime) -> Self {
-        Self { config, legs: BTreeMap::new() }
+    pub fn new(config: RoomConfig, now: MediaTime) -> Self {
+        Self {
+            legs: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            next_tick: now + TICK,
+            bus: Bus::new(),
+            talkers: Talkers::new(config.max_talkers),
+            candidates: Vec::new(),
+            floor: Floor::default(),
+            players: Players::default(),
+            renditions: Renditions::new(),
+            video: Switchboard::new(
+                config.video_slots,
+                config.keyframe_interval,
+                config.camera_silence,
+            ),
+            stats: RoomStats::default(),
+        }
     }
 
     /// Puts a leg in. A leg of the same id that is in the room already is given back.
-    pub fn insert(&mut self, _now: MediaTime, leg: Leg) -> Option<Leg> {
-        self.legs.insert(leg.id(), leg)
+    pub fn insert(&mut self, now: MediaTime, leg: Leg) -> Option<Leg> {
+        let id = leg.id();
+        let former = self.take(now, id);
+        if self.legs.is_empty() {
+            self.next_tick = now + TICK;
+        }
+        self.legs.insert(id, leg);
+        self.video
+            .viewer_changed(now, id, &mut self.legs, &mut self.outputs);
+        former
     }
 
-    /// Takes a leg out, to be dropped or put into another room.
-    pub fn take(&mut self, _now: MediaTime, leg: LegId) -> Option<Leg> {
-        self.legs.remove(&leg)
+    /// Takes a leg out, to be dropped or put into another room. What plays for it alone ends without an event.
+    pub fn take(&mut self, now: MediaTime, leg: LegId) -> Option<Leg> {
+        let mut taken = self.legs.remove(&leg)?;
+        taken.voice.level = 0.0;
+        taken.voice.present = false;
+        taken.viewer.leave();
+        if self.talkers.remove(leg) {
+            self.event(Event::Talking { leg, on: false });
+        }
+        if self.floor.remove(leg) {
+            self.event(Event::Floor { holder: None });
+        }
+        self.players.remove_leg(leg);
+        self.renditions.remove(leg);
+        self.video.forget_speaker(leg);
+        self.video.drop_routes(leg);
+        self.video
+            .unpublish(now, leg, &mut self.legs, &mut self.outputs);
+        Some(taken)
     }
 
     /// Takes on newly negotiated media of a leg; `false` when it is not in the room.
-    pub fn reconfigure(&mut self, _now: MediaTime, config: LegConfig) -> bool {
-        self.legs.get_mut(&config.id).is_some_and(|leg| {
-            leg.reconfigure(config);
-            true
-        })
+    pub fn reconfigure(&mut self, now: MediaTime, config: LegConfig) -> bool {
+        let id = config.id;
+        let Some(leg) = self.legs.get_mut(&id) else {
+            return false;
+        };
+        leg.reconfigure(config);
+        self.video
+            .viewer_changed(now, id, &mut self.legs, &mut self.outputs);
+        true
     }
 
     /// Takes in a packet, feedback, a command or the passing of time. Then poll the outputs.
-    pub fn handle(&mut self, _now: MediaTime, _input: Input) {}
+    pub fn handle(&mut self, now: MediaTime, input: Input) {
+        match input {
+            Input::Timeout => self.catch_up(now),
+            Input::Packet { leg, packet, track } => self.packet(now, leg, packet, track),
+            Input::Feedback {
+                leg,
+                feedback: Feedback::KeyframeRequest { slot },
+            } => {
+                if let Some(viewer) = self.legs.get(&leg) {
+                    self.video
+                        .viewer_wants_keyframe(now, viewer, slot, &mut self.outputs);
+                }
+            }
+            Input::Command(command) => self.command(now, command),
+        }
+    }
 
     /// The next thing to do, `None` when all is done.
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.outputs.pop_front()
     }
 
     /// When [`Input::Timeout`] is due; for an empty room the end of time.
     #[must_use]
     pub fn deadline(&self) -> MediaTime {
-        MediaTime::from_nanos(u64::MAX)
+        if self.legs.is_empty() {
+            MediaTime::MAX
+        } else {
+            self.next_tick
+        }
     }
 
     /// Counters of a leg; `None` when it is not in the room.
     #[must_use]
-    pub fn leg_stats(&self, _leg: LegId) -> Option<LegStats> {
-        None
+    pub fn leg_stats(&self, leg: LegId) -> Option<LegStats> {
+        self.legs.get(&leg).map(Leg::stats)
     }
 
     /// Counters of the room.
     #[must_use]
     pub fn stats(&self) -> RoomStats {
-        RoomStats::default()
+        RoomStats {
+            encodes: self.renditions.stats.encodes,
+            codec_failures: self.renditions.stats.failures,
+            talkers: self.talkers.len(),
+            legs: self.legs.len(),
+            video_forwarded: self.video.forwarded,
+            keyframe_requests: self.video.keyframe_requests,
+            ..self.stats
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn catch_up(&mut self, now: MediaTime) {
+        if self.legs.is_empty() {
+            return;
+        }
+        let behind = now.since(self.next_tick);
+        if behind > MAX_BACKLOG {
+            let skipped = u64::try_from(behind.as_nanos() / TICK.as_nanos()).unwrap_or(0);
+            self.stats.skipped_ticks += skipped;
+            self.next_tick += Duration::from_nanos(skipped.saturating_mul(20_000_000));
+        }
+        while self.next_tick <= now {
+            let at = self.next_tick;
+            self.next_tick += TICK;
+            self.tick(at);
+        }
+    }
+
+    fn packet(&mut self, now: MediaTime, id: LegId, packet: MediaPacket, track: Track) {
+        let Some(leg) = self.legs.get_mut(&id) else {
+            self.stats.ignored += 1;
+            return;
+        };
+        match track {
+            Track::Audio => {
+                if let Some(digit) = leg.receiver.push(now, packet, &leg.config.audio) {
+                    self.event(Event::Digit { leg: id, digit });
+                }
+            }
+            Track::Camera => {
+                leg.receiver.note_video(now);
+                let wanted =
+                    leg.gates.camera && !leg.config.listen_only && !packet.payload.is_empty();
+                if !wanted
+                    || !self
+                        .video
+                        .forward(now, id, &packet, &mut self.legs, &mut self.outputs)
+                {
+                    self.stats.ignored += 1;
+                }
+            }
+            Track::Screen => {
+                leg.receiver.note_video(now);
+                self.stats.ignored += 1;
+            }
+        }
+    }
+
+    fn command(&mut self, now: MediaTime, command: Command) {
+        match command {
+            Command::Mute { leg, on } => self.with_leg(leg, |leg| leg.gates.muted = on),
+            Command::Deafen { leg, on } => self.with_leg(leg, |leg| leg.gates.deaf = on),
+            Command::Hold { leg, on } => self.with_leg(leg, |leg| leg.gates.held = on),
+            Command::Gain { leg, db } => self.with_leg(leg, |leg| {
+                if !db.is_nan() {
+                    leg.gates.gain =
+                        10.0_f32.powf(db.clamp(*GAIN_DB.start(), *GAIN_DB.end()) / 20.0);
+                }
+            }),
+            Command::Camera { leg, on } => {
+                self.with_leg(leg, |leg| leg.gates.camera = on);
+                if !on {
+                    self.video
+                        .unpublish(now, leg, &mut self.legs, &mut self.outputs);
+                }
+            }
+            Command::Play {
+                play,
+                to,
+                pcm,
+                repeat,
+            } => self.play(play, to, pcm, repeat),
+            Command::StopPlay { play } => self.players.stop(play),
+        }
+    }
+
+    fn play(
+        &mut self,
+        play: crate::PlayId,
+        to: Audience,
+        pcm: std::sync::Arc<[i16]>,
+        repeat: bool,
+    ) {
+        if let Audience::Leg(leg) = to
+            && !self.legs.contains_key(&leg)
+        {
+            return;
+        }
+        if let Some(displaced) = self.players.start(play, to, pcm, repeat) {
+            self.event(Event::PlayFinished { play: displaced });
+        }
+    }
+
+    fn with_leg(&mut self, leg: LegId, change: impl FnOnce(&mut Leg)) {
+        if let Some(leg) = self.legs.get_mut(&leg) {
+            change(leg);
+        }
     }
 }

@@ -1,0 +1,148 @@
+//! The buffer alone: order, loss, lateness and the cap.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const CAP: Duration = Duration::from_millis(200);
+
+fn packet(timestamp: u64) -> Stored {
+    let body = Body::Audio {
+        codec: AudioCodec::Opus,
+        payload: Bytes::from_static(&[0]),
+        level: None,
+    };
+    Stored {
+        body,
+        timestamp,
+        samples: 960,
+    }
+}
+
+fn at(millis: u64) -> MediaTime {
+    MediaTime::from_millis(millis)
+}
+
+/// Plays 20 ms and says what came: timestamps, losses (`None`), or nothing.
+fn play(buffer: &mut JitterBuffer, now: MediaTime) -> Option<Option<u64>> {
+    match buffer.step(now, 0) {
+        Step::Play(packet) => Some(Some(packet.timestamp)),
+        Step::Lost { .. } | Step::Starved => Some(None),
+        Step::Wait => None,
+    }
+}
+
+#[test]
+fn reordered_packets_are_played_in_order() {
+    let mut buffer = JitterBuffer::new(CAP);
+    let mut heard = Vec::new();
+    for pair in 0..50u64 {
+        for n in [pair * 2 + 1, pair * 2] {
+            buffer.push(at(pair * 40 + 20), n, packet(n * 960), 0);
+        }
+        heard.extend(play(&mut buffer, at(pair * 40 + 35)));
+        heard.extend(play(&mut buffer, at(pair * 40 + 55)));
+    }
+    assert!(heard.len() >= 98, "{}", heard.len());
+    assert!(
+        heard
+            .windows(2)
+            .all(|pair| pair[1] == pair[0].map(|timestamp| timestamp + 960)),
+        "{heard:?}"
+    );
+    assert_eq!(buffer.stats.lost + buffer.stats.late, 0);
+}
+
+#[test]
+fn a_lost_packet_is_concealed_once_and_adds_no_delay() {
+    let mut buffer = JitterBuffer::new(CAP);
+    let mut concealed = 0;
+    for n in 0..500u64 {
+        if n % 20 != 7 {
+            buffer.push(at(n * 20), n, packet(n * 960), 0);
+        }
+        concealed += u32::from(play(&mut buffer, at(n * 20 + 15)) == Some(None));
+    }
+    assert_eq!(buffer.stats.lost, 25);
+    assert_eq!(concealed, 25);
+    assert!(buffer.queued() <= 1_920, "{}", buffer.queued());
+}
+
+#[test]
+fn duplicates_and_late_packets_are_told_apart() {
+    let mut buffer = JitterBuffer::new(CAP);
+    for n in (0..20u64).filter(|n| *n != 10) {
+        buffer.push(at(n * 20), n, packet(n * 960), 0);
+        play(&mut buffer, at(n * 20 + 15));
+    }
+    for _ in 0..2 {
+        play(&mut buffer, at(415));
+    }
+    assert_eq!(
+        buffer.push(at(420), 5, packet(5 * 960), 0),
+        Pushed::Duplicate
+    );
+    assert_eq!(buffer.push(at(420), 10, packet(10 * 960), 0), Pushed::Late);
+    assert_eq!(
+        buffer.push(at(420), 10, packet(10 * 960), 0),
+        Pushed::Duplicate
+    );
+}
+
+#[test]
+fn the_target_grows_with_jitter_and_shrinks_again() {
+    let mut buffer = JitterBuffer::new(CAP);
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut n = 0;
+    let mut run = |buffer: &mut JitterBuffer, packets: u64, jitter: u64| {
+        for _ in 0..packets {
+            n += 1;
+            buffer.push(at(n * 20 + random.u64(0..=jitter)), n, packet(n * 960), 0);
+            play(buffer, at(n * 20 + 19));
+        }
+        buffer.target() / 48
+    };
+    assert!((10..=15).contains(&run(&mut buffer, 200, 0)));
+    let jittery = run(&mut buffer, 500, 60);
+    assert!((55..=75).contains(&jittery), "{jittery} ms");
+    let calm = run(&mut buffer, 2_000, 0);
+    assert!((10..=15).contains(&calm), "{calm} ms");
+}
+
+proptest! {
+    #[test]
+    fn the_buffer_never_exceeds_its_cap(
+        seed in any::<u64>(),
+        steps in 1usize..400,
+        pending in 0usize..3_000,
+    ) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut buffer = JitterBuffer::new(CAP);
+        let cap = buffer.cap;
+        let mut now = 0;
+        let mut sequence = 70_000u64;
+        for _ in 0..steps {
+            now += random.u64(0..60);
+            for _ in 0..random.u64(0..12) {
+                sequence = match random.u8(0..40) {
+                    0 => random.u64(0..200_000),
+                    1..4 => sequence.saturating_sub(random.u64(0..30)),
+                    _ => sequence + random.u64(1..4),
+                };
+                let timestamp = if random.u8(0..30) == 0 { random.u64(..) } else { sequence * 960 };
+                let mut packet = packet(timestamp >> 1);
+                packet.samples = 120 * random.u64(0..48);
+                if packet.samples == 0 {
+                    packet.body = Body::Quiet;
+                }
+                buffer.push(at(now), sequence, packet, pending);
+                prop_assert!(buffer.packets.len() <= MAX_PACKETS);
+                prop_assert!(buffer.packets.len() == 1 || buffer.queued() + pending as u64 <= cap);
+                prop_assert_eq!(buffer.queued(), buffer.packets.values().map(|packet| packet.samples).sum::<u64>());
+            }
+            if random.bool() {
+                buffer.step(at(now), pending);
+            }
+        }
+    }
+}

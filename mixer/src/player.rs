@@ -1,0 +1,166 @@
+//! Prompts and tones as inputs of the bus.
+
+use std::sync::Arc;
+
+use plenum_codecs::audio::{FRAME, Frame};
+
+use crate::{Audience, LegId, PlayId};
+
+/// Players at once in a room; a further one displaces the oldest.
+const MAX_PLAYERS: usize = 32;
+
+#[derive(Debug)]
+struct Player {
+    play: PlayId,
+    to: Audience,
+    pcm: Arc<[i16]>,
+    repeat: bool,
+    position: usize,
+    frame: Frame,
+}
+
+impl Player {
+    /// Renders the frame of this tick; false at the end.
+    fn advance(&mut self) -> bool {
+        self.frame.fill(0);
+        let mut filled = 0;
+        while filled < FRAME {
+            let rest = self.pcm.get(self.position..).unwrap_or(&[]);
+            let count = rest.len().min(FRAME - filled);
+            if let (Some(to), Some(from)) = (
+                self.frame.get_mut(filled..filled + count),
+                rest.get(..count),
+            ) {
+                to.copy_from_slice(from);
+            }
+            filled += count;
+            self.position += count;
+            if self.position >= self.pcm.len() {
+                if !self.repeat || self.pcm.is_empty() {
+                    break;
+                }
+                self.position = 0;
+            }
+        }
+        filled > 0
+    }
+}
+
+/// All that plays in a room.
+#[derive(Debug, Default)]
+pub(crate) struct Players {
+    players: Vec<Player>,
+}
+
+impl Players {
+    /// Starts one; returns the one that had to make room.
+    pub(crate) fn start(
+        &mut self,
+        play: PlayId,
+        to: Audience,
+        pcm: Arc<[i16]>,
+        repeat: bool,
+    ) -> Option<PlayId> {
+        self.stop(play);
+        let displaced = (self.players.len() >= MAX_PLAYERS).then(|| self.players.remove(0).play);
+        self.players.push(Player {
+            play,
+            to,
+            pcm,
+            repeat,
+            position: 0,
+            frame: [0; FRAME],
+        });
+        displaced
+    }
+
+    pub(crate) fn stop(&mut self, play: PlayId) {
+        self.players.retain(|player| player.play != play);
+    }
+
+    /// The leg has left, and with it what played for it alone.
+    pub(crate) fn remove_leg(&mut self, leg: LegId) {
+        self.players
+            .retain(|player| player.to != Audience::Leg(leg));
+    }
+
+    /// Renders this tick; returns those that came to their end.
+    pub(crate) fn advance(&mut self) -> Vec<PlayId> {
+        let mut finished = Vec::new();
+        self.players.retain_mut(|player| {
+            let plays = player.advance();
+            if !plays {
+                finished.push(player.play);
+            }
+            plays
+        });
+        finished
+    }
+
+    /// Whether something plays for this leg alone.
+    pub(crate) fn any_for(&self, leg: LegId) -> bool {
+        self.players
+            .iter()
+            .any(|player| player.to == Audience::Leg(leg))
+    }
+
+    /// The frames of this tick for an audience.
+    pub(crate) fn frames(&self, to: Audience) -> impl Iterator<Item = &Frame> {
+        self.players
+            .iter()
+            .filter(move |player| player.to == to)
+            .map(|player| &player.frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_plays_to_its_last_sample_and_then_is_finished() {
+        let mut players = Players::default();
+        players.start(
+            PlayId(1),
+            Audience::Everyone,
+            vec![5; FRAME + 10].into(),
+            false,
+        );
+        assert!(players.advance().is_empty());
+        assert!(players.advance().is_empty());
+        let frame: Vec<i16> = players
+            .frames(Audience::Everyone)
+            .flatten()
+            .copied()
+            .collect();
+        assert_eq!(frame.iter().filter(|&&sample| sample == 5).count(), 10);
+        assert_eq!(players.advance(), [PlayId(1)]);
+        assert!(players.advance().is_empty());
+    }
+
+    #[test]
+    fn music_begins_again_without_a_gap() {
+        let mut players = Players::default();
+        players.start(
+            PlayId(1),
+            Audience::Leg(LegId(3)),
+            vec![7; 100].into(),
+            true,
+        );
+        for _ in 0..5 {
+            assert!(players.advance().is_empty());
+            assert!(
+                players
+                    .frames(Audience::Leg(LegId(3)))
+                    .all(|frame| frame.iter().all(|&sample| sample == 7))
+            );
+        }
+    }
+
+    #[test]
+    fn an_empty_prompt_is_finished_at_once() {
+        let mut players = Players::default();
+        players.start(PlayId(1), Audience::Everyone, Vec::new().into(), true);
+        assert_eq!(players.advance(), [PlayId(1)]);
+    }
+}

@@ -1,0 +1,167 @@
+//! Which legs are in the mix: the loudest few, with hysteresis so that they do not flap.
+
+use smallvec::SmallVec;
+
+use crate::LegId;
+
+/// A leg stays in the mix so long after its last word: 500 ms in ticks.
+const HOLD_TICKS: u32 = 25;
+/// By so much louder a newcomer displaces the quietest when the mix is full: 6 dB.
+const MARGIN: f32 = 6.0;
+
+/// A leg that may be mixed, in this tick.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate {
+    pub(crate) leg: LegId,
+    /// Smoothed, in dB.
+    pub(crate) loudness: f32,
+    pub(crate) speaking: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Talker {
+    leg: LegId,
+    loudness: f32,
+    quiet: u32,
+}
+
+/// The legs in the mix.
+#[derive(Debug)]
+pub(crate) struct Talkers {
+    max: usize,
+    talkers: SmallVec<[Talker; 4]>,
+}
+
+/// Legs that came into the mix (true) or went out of it (false) in a tick.
+pub(crate) type Changes = SmallVec<[(LegId, bool); 4]>;
+
+impl Talkers {
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            max: max.max(1),
+            talkers: SmallVec::new(),
+        }
+    }
+
+    pub(crate) fn contains(&self, leg: LegId) -> bool {
+        self.talkers.iter().any(|talker| talker.leg == leg)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.talkers.len()
+    }
+
+    pub(crate) fn remove(&mut self, leg: LegId) -> bool {
+        let before = self.talkers.len();
+        self.talkers.retain(|talker| talker.leg != leg);
+        before != self.talkers.len()
+    }
+
+    /// Chooses among all that may be mixed. A talker that is not a candidate any more goes at once.
+    pub(crate) fn select(&mut self, candidates: &[Candidate]) -> Changes {
+        let mut changes = Changes::new();
+        self.talkers.retain(|talker| {
+            let current = candidates
+                .iter()
+                .find(|candidate| candidate.leg == talker.leg);
+            talker.quiet = if current.is_some_and(|candidate| candidate.speaking) {
+                0
+            } else {
+                talker.quiet + 1
+            };
+            talker.loudness = current.map_or(0.0, |candidate| candidate.loudness);
+            let stays = current.is_some() && talker.quiet <= HOLD_TICKS;
+            if !stays {
+                changes.push((talker.leg, false));
+            }
+            stays
+        });
+        let mut newcomers: SmallVec<[Candidate; 8]> = candidates
+            .iter()
+            .filter(|candidate| candidate.speaking && !self.contains(candidate.leg))
+            .copied()
+            .collect();
+        newcomers.sort_by(|a, b| b.loudness.total_cmp(&a.loudness).then(a.leg.cmp(&b.leg)));
+        for newcomer in newcomers {
+            if !self.make_room(newcomer, &mut changes) {
+                break;
+            }
+            self.talkers.push(Talker {
+                leg: newcomer.leg,
+                loudness: newcomer.loudness,
+                quiet: 0,
+            });
+            changes.push((newcomer.leg, true));
+        }
+        changes
+    }
+
+    fn make_room(&mut self, newcomer: Candidate, changes: &mut Changes) -> bool {
+        if self.talkers.len() < self.max {
+            return true;
+        }
+        let quietest = self
+            .talkers
+            .iter()
+            .enumerate()
+            .min_by(|(_, a), (_, b)| a.loudness.total_cmp(&b.loudness));
+        match quietest.map(|(index, talker)| (index, *talker)) {
+            Some((index, talker)) if newcomer.loudness > talker.loudness + MARGIN => {
+                self.talkers.remove(index);
+                changes.push((talker.leg, false));
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(leg: u64, loudness: f32) -> Candidate {
+        Candidate {
+            leg: LegId(leg),
+            loudness,
+            speaking: loudness > 77.0,
+        }
+    }
+
+    #[test]
+    fn the_loudest_are_mixed_and_a_little_louder_is_not_enough() {
+        let mut talkers = Talkers::new(2);
+        talkers.select(&[candidate(1, 90.0), candidate(2, 95.0), candidate(3, 100.0)]);
+        assert!(
+            !talkers.contains(LegId(1)) && talkers.contains(LegId(2)) && talkers.contains(LegId(3))
+        );
+        assert!(
+            talkers
+                .select(&[candidate(1, 100.0), candidate(2, 95.0), candidate(3, 100.0)])
+                .is_empty()
+        );
+        let changes =
+            talkers.select(&[candidate(1, 102.0), candidate(2, 95.0), candidate(3, 100.0)]);
+        assert_eq!(changes.as_slice(), [(LegId(2), false), (LegId(1), true)]);
+    }
+
+    #[test]
+    fn a_pause_between_words_does_not_end_a_turn() {
+        let mut talkers = Talkers::new(4);
+        talkers.select(&[candidate(1, 100.0)]);
+        for _ in 0..HOLD_TICKS {
+            assert!(talkers.select(&[candidate(1, 10.0)]).is_empty());
+        }
+        assert_eq!(
+            talkers.select(&[candidate(1, 10.0)]).as_slice(),
+            [(LegId(1), false)]
+        );
+    }
+
+    #[test]
+    fn a_muted_talker_goes_at_once() {
+        let mut talkers = Talkers::new(4);
+        talkers.select(&[candidate(1, 100.0)]);
+        assert_eq!(talkers.select(&[]).as_slice(), [(LegId(1), false)]);
+    }
+}

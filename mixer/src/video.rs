@@ -1,0 +1,326 @@
+//! Switched video: the publishers of a room and the way of their packets into the viewers' slots. Never decodes.
+
+mod assign;
+mod publisher;
+mod viewer;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use plenum_codecs::{MediaPacket, MediaTime};
+
+use crate::{Event, Leg, LegId, Output, Track};
+
+use publisher::{Publisher, StreamKey};
+use viewer::Incoming;
+pub(crate) use viewer::Viewer;
+
+/// The legs of a room.
+pub(crate) type Legs = BTreeMap<LegId, Leg>;
+
+/// Speakers whose order is remembered; beyond that nobody's tile would show it.
+const REMEMBERED_SPEAKERS: usize = 64;
+
+/// Who publishes, who is shown to whom.
+#[derive(Debug)]
+pub(crate) struct Switchboard {
+    publishers: Vec<Publisher>,
+    /// Most recent holder of the floor first.
+    speakers: Vec<LegId>,
+    max_slots: u8,
+    keyframe_interval: Duration,
+    camera_silence: Duration,
+    pub(crate) forwarded: u64,
+    pub(crate) keyframe_requests: u64,
+}
+
+impl Switchboard {
+    pub(crate) fn new(
+        max_slots: u8,
+        keyframe_interval: Duration,
+        camera_silence: Duration,
+    ) -> Self {
+        Self {
+            publishers: Vec::new(),
+            speakers: Vec::new(),
+            max_slots,
+            keyframe_interval,
+            camera_silence,
+            forwarded: 0,
+            keyframe_requests: 0,
+        }
+    }
+
+    /// A leg has come in (or its video was negotiated anew): give it pictures.
+    pub(crate) fn viewer_changed(
+        &mut self,
+        now: MediaTime,
+        id: LegId,
+        legs: &mut Legs,
+        out: &mut VecDeque<Output>,
+    ) {
+        if let Some(leg) = legs.get_mut(&id) {
+            self.assign(leg, out);
+        }
+        self.rebuild_routes(legs);
+        self.request_keyframes(now, out);
+    }
+
+    /// A leg has left the room or switched its camera off.
+    pub(crate) fn unpublish(
+        &mut self,
+        now: MediaTime,
+        leg: LegId,
+        legs: &mut Legs,
+        out: &mut VecDeque<Output>,
+    ) {
+        let before = self.publishers.len();
+        self.publishers.retain(|publisher| publisher.leg != leg);
+        if self.publishers.len() != before {
+            self.assign_all(now, legs, out);
+        }
+    }
+
+    /// Forgets a leg that has left.
+    pub(crate) fn forget_speaker(&mut self, leg: LegId) {
+        self.speakers.retain(|speaker| *speaker != leg);
+    }
+
+    /// A leg has left and watches no more: its slots take no packets of others.
+    pub(crate) fn drop_routes(&mut self, leg: LegId) {
+        for stream in self
+            .publishers
+            .iter_mut()
+            .flat_map(|publisher| &mut publisher.streams)
+        {
+            stream.routes.retain(|(viewer, _)| *viewer != leg);
+        }
+    }
+
+    /// The floor has passed on.
+    pub(crate) fn floor_changed(
+        &mut self,
+        now: MediaTime,
+        holder: LegId,
+        legs: &mut Legs,
+        out: &mut VecDeque<Output>,
+    ) {
+        self.speakers.retain(|speaker| *speaker != holder);
+        self.speakers.insert(0, holder);
+        self.speakers.truncate(REMEMBERED_SPEAKERS);
+        self.assign_all(now, legs, out);
+    }
+
+    /// Forwards a camera packet to all slots that show it, or begin to show it with this keyframe. False when the packet's
+    /// payload type was not negotiated.
+    pub(crate) fn forward(
+        &mut self,
+        now: MediaTime,
+        from: LegId,
+        packet: &MediaPacket,
+        legs: &mut Legs,
+        out: &mut VecDeque<Output>,
+    ) -> bool {
+        let setting = legs.get(&from).and_then(|leg| leg.config.video.as_ref());
+        let codec = setting
+            .and_then(|video| {
+                video
+                    .receive
+                    .iter()
+                    .find(|(payload_type, _)| *payload_type == packet.payload_type)
+            })
+            .map(|(_, codec)| *codec);
+        let Some(codec) = codec else { return false };
+        let key = StreamKey {
+            leg: from,
+            payload_type: packet.payload_type,
+        };
+        let arrival = self.publisher(from).arrive(now, packet, codec);
+        if arrival.new_stream {
+            for viewer in legs.values_mut() {
+                viewer.viewer.lose(key);
+            }
+            self.assign_all(now, legs, out);
+        }
+        let Some(stream) = self
+            .publishers
+            .iter()
+            .find_map(|publisher| publisher.stream(key))
+        else {
+            return true;
+        };
+        let incoming = Incoming {
+            key,
+            codec,
+            sequence: arrival.sequence,
+            now,
+            packet,
+        };
+        let mut switched = false;
+        for &(viewer, slot) in &stream.routes {
+            let Some(leg) = legs.get_mut(&viewer) else {
+                continue;
+            };
+            if arrival.keyframe_start && leg.viewer.switch(slot, incoming, out) {
+                switched = true;
+            }
+            if let Some(packet) = leg.viewer.rewrite(slot, incoming) {
+                self.forwarded += 1;
+                out.push_back(Output::Video {
+                    leg: viewer,
+                    slot,
+                    packet,
+                });
+            }
+        }
+        if switched {
+            self.rebuild_routes(legs);
+        }
+        if arrival.new_stream {
+            self.request_keyframes(now, out);
+        }
+        true
+    }
+
+    /// A viewer has lost the picture in a slot.
+    pub(crate) fn viewer_wants_keyframe(
+        &mut self,
+        now: MediaTime,
+        viewer: &Leg,
+        slot: u8,
+        out: &mut VecDeque<Output>,
+    ) {
+        let Some(key) = viewer.viewer.on_air(slot) else {
+            return;
+        };
+        if let Some(stream) = self
+            .publishers
+            .iter_mut()
+            .find_map(|publisher| publisher.stream_mut(key))
+        {
+            stream.asked = true;
+        }
+        self.request_keyframes(now, out);
+    }
+
+    /// Once per tick: cameras that went silent leave, keyframes still missing are asked for again.
+    pub(crate) fn tick(&mut self, now: MediaTime, legs: &mut Legs, out: &mut VecDeque<Output>) {
+        let mut gone = false;
+        for publisher in &mut self.publishers {
+            gone |= publisher.drop_silent_streams(now, self.camera_silence);
+        }
+        if gone {
+            self.publishers
+                .retain(|publisher| !publisher.streams.is_empty());
+            self.assign_all(now, legs, out);
+        }
+        self.request_keyframes(now, out);
+    }
+
+    fn publisher(&mut self, leg: LegId) -> &mut Publisher {
+        let index = self
+            .publishers
+            .iter()
+            .position(|publisher| publisher.leg == leg)
+            .unwrap_or_else(|| {
+                self.publishers.push(Publisher::new(leg));
+                self.publishers.len() - 1
+            });
+        &mut self.publishers[index]
+    }
+
+    fn assign_all(&mut self, now: MediaTime, legs: &mut Legs, out: &mut VecDeque<Output>) {
+        for leg in legs.values_mut() {
+            self.assign(leg, out);
+        }
+        self.rebuild_routes(legs);
+        self.request_keyframes(now, out);
+    }
+
+    /// Chooses the sources of one viewer's slots.
+    fn assign(&self, leg: &mut Leg, out: &mut VecDeque<Output>) {
+        let setting = leg.config.video.as_ref();
+        let slots = setting.map_or(0, |video| video.slots.min(self.max_slots));
+        let codecs = setting.map_or(&[][..], |video| video.send.as_slice());
+        let order = self.publishers_by_recency();
+        let streams: Vec<_> = order
+            .into_iter()
+            .filter(|publisher| publisher.leg != leg.config.id)
+            .filter_map(|publisher| publisher.stream_for(codecs, &leg.viewer))
+            .collect();
+        leg.viewer.resize(slots);
+        let sources: Vec<LegId> = streams.iter().map(|(key, _)| key.leg).collect();
+        let chosen = assign::slots(&leg.viewer.wanted_sources(), &sources);
+        for (slot, source) in (0..slots).zip(chosen) {
+            let wanted = source
+                .and_then(|source| streams.iter().find(|(key, _)| key.leg == source))
+                .copied();
+            leg.viewer.want(slot, wanted);
+        }
+        leg.viewer.drop_gone(
+            |key| {
+                self.publishers
+                    .iter()
+                    .any(|publisher| publisher.stream(key).is_some())
+            },
+            out,
+        );
+    }
+
+    fn publishers_by_recency(&self) -> Vec<&Publisher> {
+        let rank = |leg: LegId| {
+            self.speakers
+                .iter()
+                .position(|speaker| *speaker == leg)
+                .unwrap_or(usize::MAX)
+        };
+        let mut order: Vec<&Publisher> = self.publishers.iter().collect();
+        order.sort_by_key(|publisher| rank(publisher.leg));
+        order
+    }
+
+    fn rebuild_routes(&mut self, legs: &Legs) {
+        for stream in self
+            .publishers
+            .iter_mut()
+            .flat_map(|publisher| &mut publisher.streams)
+        {
+            stream.routes.clear();
+            stream.awaited = false;
+        }
+        for leg in legs.values() {
+            for (slot, key, awaited) in leg.viewer.routes() {
+                if let Some(stream) = self
+                    .publishers
+                    .iter_mut()
+                    .find_map(|publisher| publisher.stream_mut(key))
+                {
+                    stream.routes.push((leg.config.id, slot));
+                    stream.awaited |= awaited;
+                }
+            }
+        }
+    }
+
+    fn request_keyframes(&mut self, now: MediaTime, out: &mut VecDeque<Output>) {
+        for publisher in &mut self.publishers {
+            let leg = publisher.leg;
+            for stream in &mut publisher.streams {
+                if stream.due_for_keyframe(now, self.keyframe_interval) {
+                    self.keyframe_requests += 1;
+                    let payload_type = stream.payload_type;
+                    out.push_back(Output::KeyframeRequest {
+                        leg,
+                        track: Track::Camera,
+                        payload_type,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// The event that another source is on the air.
+fn slot_event(leg: LegId, slot: u8, source: Option<LegId>) -> Output {
+    Output::Event(Event::Slot { leg, slot, source })
+}
