@@ -1,13 +1,25 @@
 //! The tokio shell of the endpoint: UDP and TCP sockets, the clock, bounded channels. Decides nothing of SIP.
 
+mod sockets;
+mod streams;
+
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
+use plenum_codecs::MediaTime;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
-use crate::call::{CallCommand, CallEvent};
-use crate::endpoint::{EndpointConfig, EndpointCounters, Limits, Timing};
+use crate::call::{CallCommand, CallEvent, HangupReason};
+use crate::endpoint::{
+    EndpointConfig, EndpointCounters, Limits, SipEndpoint, SipInput, SipOutput, StreamId, Timing,
+    Wire,
+};
 use crate::trunk::Trunk;
+use streams::StreamEvent;
 
 /// How to serve SIP.
 #[derive(Clone, Debug)]
@@ -57,6 +69,12 @@ pub enum SipError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// Bound to every interface, and nobody said which address to announce.
+    #[error("{0} is no address that a phone can reach: an announced address is needed")]
+    Unannounced(SocketAddr),
+    /// The operating system gave no random bytes.
+    #[error("no random bytes to be had")]
+    NoRandomness,
     /// The receiver of events is gone.
     #[error("nobody takes call events any more")]
     EventsClosed,
@@ -67,20 +85,49 @@ pub enum SipError {
 pub struct SipShell {
     config: EndpointConfig,
     local: SocketAddr,
+    udp: UdpSocket,
+    tcp: TcpListener,
     counters: watch::Sender<EndpointCounters>,
 }
 
 impl SipShell {
-    /// Binds UDP and TCP on one port.
+    /// Binds UDP and TCP on one port. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When a socket cannot be bound.
-    #[expect(clippy::unused_async, reason = "skeleton")]
+    /// When a socket cannot be bound, or no announced address can be told.
+    #[expect(
+        clippy::unused_async,
+        reason = "binds sockets of the running reactor; must not be called outside of one"
+    )]
     pub async fn bind(config: SipConfig) -> Result<Self, SipError> {
-        let endpoint = EndpointConfig::new(config.bind, config.trunks);
+        let (udp, tcp) = sockets::bind_pair(config.bind)?;
+        let fault = |source| SipError::Bind {
+            transport: "UDP",
+            address: config.bind,
+            source,
+        };
+        let local = udp.local_addr().map_err(fault)?;
+        let announced = match config.announced {
+            Some(address) if address.port() == 0 => SocketAddr::new(address.ip(), local.port()),
+            Some(address) => address,
+            None if local.ip().is_unspecified() => return Err(SipError::Unannounced(local)),
+            None => local,
+        };
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|_| SipError::NoRandomness)?;
+        let endpoint = EndpointConfig {
+            limits: config.limits,
+            timing: config.timing,
+            session_interval: config.session_interval,
+            server: config.server,
+            secret,
+            ..EndpointConfig::new(announced, config.trunks)
+        };
         Ok(Self {
             config: endpoint,
-            local: config.bind,
+            local,
+            udp,
+            tcp,
             counters: watch::Sender::default(),
         })
     }
@@ -105,17 +152,235 @@ impl SipShell {
 
     /// Serves until `stop` turns true: then every call is hung up, and the farewells get a moment to go out.
     ///
+    /// Events that the owner is slow to take are kept; past [`EVENTS_KEPT`] of them the sockets are not read until
+    /// it catches up. Commands are always taken, so an owner that waits to send one cannot be waited for in turn.
+    ///
     /// # Errors
-    /// When nobody takes events any more.
-    #[expect(clippy::unused_async, reason = "skeleton")]
+    /// When nobody takes events any more; calls are hung up as on a stop.
     pub async fn serve(
         self,
-        _commands: mpsc::Receiver<CallCommand>,
-        _events: mpsc::Sender<CallEvent>,
-        _stop: watch::Receiver<bool>,
+        commands: mpsc::Receiver<CallCommand>,
+        events: mpsc::Sender<CallEvent>,
+        stop: watch::Receiver<bool>,
     ) -> Result<(), SipError> {
-        Err(SipError::EventsClosed)
+        Driver::new(self).run(commands, events, stop).await
     }
+}
+
+/// Events that wait for the owner; above, nothing is read from the sockets.
+pub const EVENTS_KEPT: usize = 1_024;
+
+/// Messages of TCP connections that wait for the endpoint.
+const INBOX: usize = 256;
+
+/// Datagrams taken in one go.
+const BATCH: usize = 64;
+
+/// How long farewells may take on a stop.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Owns the endpoint and the sockets while serving.
+struct Driver {
+    endpoint: SipEndpoint,
+    udp: UdpSocket,
+    tcp: TcpListener,
+    counters: watch::Sender<EndpointCounters>,
+    epoch: Instant,
+    streams: HashMap<StreamId, mpsc::Sender<Bytes>>,
+    next_stream: u64,
+    inbox: mpsc::Sender<StreamEvent>,
+    arrivals: mpsc::Receiver<StreamEvent>,
+    kept: VecDeque<CallEvent>,
+    buffer: Vec<u8>,
+}
+
+impl Driver {
+    #[expect(clippy::disallowed_methods, reason = "the shell is where the clock is")]
+    fn new(shell: SipShell) -> Self {
+        let (inbox, arrivals) = mpsc::channel(INBOX);
+        Self {
+            endpoint: SipEndpoint::new(shell.config),
+            udp: shell.udp,
+            tcp: shell.tcp,
+            counters: shell.counters,
+            epoch: Instant::now(),
+            streams: HashMap::new(),
+            next_stream: 0,
+            inbox,
+            arrivals,
+            kept: VecDeque::new(),
+            buffer: vec![0; usize::from(u16::MAX)],
+        }
+    }
+
+    fn now(&self) -> MediaTime {
+        MediaTime::ZERO + self.epoch.elapsed()
+    }
+
+    fn handle(&mut self, input: SipInput) {
+        let now = self.now();
+        self.endpoint.handle(now, input);
+        self.drain();
+    }
+
+    async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<CallCommand>,
+        events: mpsc::Sender<CallEvent>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), SipError> {
+        let mut renew = tokio::time::interval(Duration::from_secs(1));
+        let mut outcome = Ok(());
+        while !*stop.borrow() {
+            let deadline = self.wake();
+            let reads = self.kept.len() < EVENTS_KEPT;
+            tokio::select! {
+                changed = stop.changed() => if changed.is_err() { break },
+                command = commands.recv() => match command {
+                    Some(command) => self.handle(SipInput::Command(command)),
+                    None => break,
+                },
+                permit = events.reserve(), if !self.kept.is_empty() => match permit {
+                    Ok(permit) => if let Some(event) = self.kept.pop_front() { permit.send(event) },
+                    Err(_) => { outcome = Err(SipError::EventsClosed); break }
+                },
+                ready = self.udp.readable(), if reads => self.read_datagrams(ready),
+                accepted = self.tcp.accept(), if reads => self.accepted(accepted).await,
+                Some(arrival) = self.arrivals.recv(), if reads => self.arrived(arrival),
+                () = tokio::time::sleep_until(deadline) => self.handle(SipInput::Tick),
+                _ = renew.tick() => { self.counters.send_replace(self.endpoint.counters()); }
+            }
+        }
+        self.say_farewell(&events).await;
+        outcome
+    }
+
+    /// When the endpoint wants to be woken; an hour when it does not.
+    fn wake(&self) -> Instant {
+        let idle = self.now() + Duration::from_secs(3_600);
+        self.epoch
+            + self
+                .endpoint
+                .deadline()
+                .unwrap_or(idle)
+                .min(idle)
+                .since(MediaTime::ZERO)
+    }
+
+    /// Hangs up every call and waits a moment for the answers.
+    async fn say_farewell(&mut self, events: &mpsc::Sender<CallEvent>) {
+        for call in self.endpoint.calls() {
+            self.handle(SipInput::Command(CallCommand::Hangup {
+                call,
+                reason: HangupReason::ServerStopping,
+            }));
+        }
+        let end = self.epoch + self.epoch.elapsed() + FAREWELL;
+        while self.endpoint.unfinished() > 0 {
+            let deadline = self.wake().min(end);
+            tokio::select! {
+                ready = self.udp.readable() => self.read_datagrams(ready),
+                Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
+                () = tokio::time::sleep_until(deadline) => {
+                    if deadline >= end { break }
+                    self.handle(SipInput::Tick);
+                }
+            }
+        }
+        for event in self.kept.drain(..) {
+            if events.try_send(event).is_err() {
+                break; // the owner stops too and need not know
+            }
+        }
+        self.counters.send_replace(self.endpoint.counters());
+    }
+
+    fn read_datagrams(&mut self, ready: std::io::Result<()>) {
+        if ready.is_err() {
+            return;
+        }
+        for _ in 0..BATCH {
+            // An error other than "nothing there" is an ICMP of an earlier send: of no interest.
+            let Ok((length, from)) = self.udp.try_recv_from(&mut self.buffer) else {
+                return;
+            };
+            let bytes = Bytes::copy_from_slice(self.buffer.get(..length).unwrap_or_default());
+            self.handle(SipInput::Datagram {
+                from: canonical(from),
+                bytes,
+            });
+        }
+    }
+
+    async fn accepted(&mut self, accepted: std::io::Result<(TcpStream, SocketAddr)>) {
+        let Ok((socket, from)) = accepted else {
+            // Out of descriptors: wait instead of spinning.
+            return tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let stream = StreamId(self.next_stream);
+        self.next_stream += 1;
+        self.streams
+            .insert(stream, streams::run(socket, stream, self.inbox.clone()));
+        self.handle(SipInput::StreamOpened {
+            stream,
+            from: canonical(from),
+        });
+    }
+
+    fn arrived(&mut self, arrival: StreamEvent) {
+        match arrival {
+            StreamEvent::Bytes(stream, bytes) => {
+                self.handle(SipInput::StreamBytes { stream, bytes })
+            }
+            StreamEvent::Closed(stream) => {
+                self.streams.remove(&stream);
+                self.handle(SipInput::StreamClosed { stream });
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.endpoint.poll_output() {
+            match output {
+                SipOutput::Send {
+                    wire: Wire::Udp(to),
+                    bytes,
+                } => {
+                    if let Err(error) = self.udp.try_send_to(&bytes, to) {
+                        tracing::debug!(%error, "datagram not sent");
+                    }
+                }
+                SipOutput::Send {
+                    wire: Wire::Tcp(stream),
+                    bytes,
+                } => {
+                    // A peer that does not read: its queue is full and its connection goes.
+                    if self
+                        .streams
+                        .get(&stream)
+                        .is_none_or(|queue| queue.try_send(bytes).is_err())
+                        && self.streams.remove(&stream).is_some()
+                    {
+                        self.endpoint
+                            .handle(self.now(), SipInput::StreamClosed { stream });
+                    }
+                }
+                SipOutput::Connect { stream, to } => {
+                    self.streams
+                        .insert(stream, streams::connect(to, stream, self.inbox.clone()));
+                }
+                SipOutput::CloseStream(stream) => {
+                    self.streams.remove(&stream);
+                }
+                SipOutput::Event(event) => self.kept.push_back(event),
+            }
+        }
+    }
+}
+
+/// IPv4-mapped addresses of a dual-stack socket as the IPv4 addresses that they are.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// Binds and serves in one go.
