@@ -1,1 +1,16 @@
-//! Placeholder of the workspace skeleton.
+//! The test harness: real processes, real clients, and the numbers to judge what they heard.
+//!
+//! Nothing in the workspace may depend on this crate but `benches`.
+
+pub mod baresip;
+pub mod browser;
+pub mod fuzz;
+pub mod metrics;
+pub mod pcap;
+pub mod ports;
+pub mod process;
+pub mod recorder;
+pub mod server;
+pub mod sipp;
+pub mod tone;
+pub mod workspace;

@@ -1,0 +1,239 @@
+// Drives headless Chromium for the interop test. One JSON request per line on stdin, one JSON answer per line on stdout.
+// Each browser has its own fake microphone (a WAV) and camera (a Y4M); what the page under test receives is measured in the page,
+// behind a wrapper around RTCPeerConnection that only notes the remote tracks.
+
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+
+const require = createRequire(new URL('../../web/package.json', import.meta.url));
+const { chromium } = require('playwright-core');
+
+const browsers = new Map();
+
+/** Runs in the page before its own scripts. */
+function instrument() {
+  const noted = (window.__plenum = { connections: [] });
+  const Native = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Native {
+    constructor(...given) {
+      super(...given);
+      noted.connections.push(this);
+    }
+  };
+  // Echo cancelling, noise suppression and gain control would treat a steady tone as noise.
+  const devices = navigator.mediaDevices;
+  const ask = devices.getUserMedia.bind(devices);
+  devices.getUserMedia = (wanted) => {
+    const audio = wanted?.audio
+      ? {
+          ...(typeof wanted.audio === 'object' ? wanted.audio : {}),
+          echoCancellation: false,
+          noiseSuppression: false,
+          autoGainControl: false,
+        }
+      : wanted?.audio;
+    return ask({ ...wanted, audio });
+  };
+}
+
+/** Runs in the page: the last live connection's remote audio for some seconds, as base64 of 48 kHz mono 16-bit samples. */
+async function record(seconds) {
+  const connection = window.__plenum.connections.filter((c) => c.connectionState === 'connected').at(-1);
+  if (!connection) throw new Error('no connected RTCPeerConnection');
+  const tracks = connection
+    .getReceivers()
+    .map((r) => r.track)
+    .filter((t) => t?.kind === 'audio' && t.readyState === 'live');
+  if (tracks.length === 0) throw new Error('no remote audio track');
+  const context = new AudioContext({ sampleRate: 48000 });
+  await context.resume();
+  const code =
+    'registerProcessor("tap", class extends AudioWorkletProcessor {' +
+    ' process(inputs) { const c = inputs[0]?.[0]; if (c) this.port.postMessage(c.slice()); return true; } });';
+  await context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
+  const tap = new AudioWorkletNode(context, 'tap', { numberOfInputs: 1, channelCount: 1, channelCountMode: 'explicit' });
+  const elements = [];
+  for (const track of tracks) {
+    const stream = new MediaStream([track]);
+    // Chromium decodes a remote track only when an element plays it.
+    const element = new Audio();
+    element.srcObject = stream;
+    element.muted = true;
+    await element.play();
+    elements.push(element);
+    context.createMediaStreamSource(stream).connect(tap);
+  }
+  const heard = [];
+  tap.port.onmessage = ({ data }) => heard.push(data);
+  tap.connect(context.destination);
+  await new Promise((done) => setTimeout(done, seconds * 1000));
+  tap.disconnect();
+  for (const element of elements) element.srcObject = null;
+  await context.close();
+  const bytes = new Uint8Array(heard.reduce((sum, part) => sum + part.length, 0) * 2);
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  for (const part of heard)
+    for (const sample of part) {
+      view.setInt16(at, Math.max(-32768, Math.min(32767, Math.round(sample * 32767))), true);
+      at += 2;
+    }
+  let text = '';
+  for (let i = 0; i < bytes.length; i += 0x8000) text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+  return btoa(text);
+}
+
+/** Runs in the page: mean colour of the four quadrants of each remote picture, twice, half a second apart. */
+async function look() {
+  const connection = window.__plenum.connections.filter((c) => c.connectionState === 'connected').at(-1);
+  if (!connection) throw new Error('no connected RTCPeerConnection');
+  const pictures = [];
+  for (const transceiver of connection.getTransceivers()) {
+    const track = transceiver.receiver.track;
+    if (track?.kind !== 'video' || track.readyState !== 'live') continue;
+    const element = document.createElement('video');
+    element.muted = true;
+    element.srcObject = new MediaStream([track]);
+    element.play().catch(() => {});
+    pictures.push({ mid: transceiver.mid, element });
+  }
+  const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+  const until = performance.now() + 3000;
+  while (performance.now() < until && pictures.some((p) => p.element.readyState < 2)) await wait(100);
+  const canvas = document.createElement('canvas');
+  canvas.width = 64;
+  canvas.height = 36;
+  const pen = canvas.getContext('2d', { willReadFrequently: true });
+  const quadrants = (element) => {
+    pen.drawImage(element, 0, 0, 64, 36);
+    const corners = [
+      [4, 3],
+      [36, 3],
+      [4, 21],
+      [36, 21],
+    ];
+    return corners.map(([x, y]) => {
+      const { data } = pen.getImageData(x, y, 24, 12);
+      const sum = [0, 0, 0];
+      for (let i = 0; i < data.length; i += 4) for (let c = 0; c < 3; c += 1) sum[c] += data[i + c];
+      return sum.map((s) => Math.round(s / (data.length / 4)));
+    });
+  };
+  const seen = [];
+  const shown = pictures.filter((p) => p.element.readyState >= 2);
+  for (const p of shown) p.before = p.element.getVideoPlaybackQuality().totalVideoFrames;
+  await wait(1000);
+  for (const p of shown)
+    seen.push({
+      mid: p.mid,
+      width: p.element.videoWidth,
+      height: p.element.videoHeight,
+      quadrants: quadrants(p.element),
+      frames: p.element.getVideoPlaybackQuality().totalVideoFrames - p.before,
+    });
+  for (const p of pictures) p.element.srcObject = null;
+  return seen;
+}
+
+/** Runs in the page: a call from the page to itself, to know that the fake devices and the measuring work. */
+async function loopback() {
+  const local = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+  const [a, b] = [new RTCPeerConnection(), new RTCPeerConnection()];
+  a.onicecandidate = ({ candidate }) => candidate && b.addIceCandidate(candidate);
+  b.onicecandidate = ({ candidate }) => candidate && a.addIceCandidate(candidate);
+  for (const track of local.getTracks()) a.addTrack(track, local);
+  await a.setLocalDescription();
+  await b.setRemoteDescription(a.localDescription);
+  await b.setLocalDescription();
+  await a.setRemoteDescription(b.localDescription);
+  const until = performance.now() + 5000;
+  while (b.connectionState !== 'connected') {
+    if (performance.now() > until) throw new Error(`loopback is ${b.connectionState}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+const actions = {
+  async open({ name, executable, microphone, camera }) {
+    const browser = await chromium.launch({
+      executablePath: executable,
+      headless: true,
+      args: [
+        '--no-sandbox',
+        '--use-fake-ui-for-media-stream',
+        '--use-fake-device-for-media-stream',
+        `--use-file-for-fake-audio-capture=${microphone}`,
+        `--use-file-for-fake-video-capture=${camera}`,
+        '--autoplay-policy=no-user-gesture-required',
+        '--disable-features=WebRtcHideLocalIpsWithMdns',
+      ],
+    });
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ignoreHTTPSErrors: true });
+    await context.addInitScript(instrument);
+    const page = await context.newPage();
+    const log = [];
+    page.on('console', (message) => log.push(`${message.type()}: ${message.text()}`));
+    page.on('pageerror', (error) => log.push(`uncaught: ${error.message}`));
+    browsers.set(name, { browser, page, log });
+  },
+  async join({ name, url, person, pin }) {
+    const { page } = browsers.get(name);
+    await page.goto(url);
+    await page.getByLabel(/^(your )?name/i).fill(person);
+    const number = page.getByLabel(/conference/i).first();
+    if ((await number.count()) > 0 && (await number.inputValue()) === '') throw new Error('the deep link did not fill in the conference');
+    if (pin) await page.getByLabel(/pin/i).fill(pin);
+    await page.getByRole('button', { name: /^join/i }).click();
+  },
+  async connected({ name, seconds }) {
+    const { page } = browsers.get(name);
+    await page.waitForFunction(
+      () => window.__plenum.connections.some((c) => c.connectionState === 'connected'),
+      null,
+      { timeout: seconds * 1000, polling: 50 },
+    );
+  },
+  async states({ name }) {
+    return browsers.get(name).page.evaluate(() => window.__plenum.connections.map((c) => c.connectionState));
+  },
+  async loopback({ name }) {
+    const { page } = browsers.get(name);
+    await page.route('http://localhost/loopback', (route) => route.fulfill({ contentType: 'text/html', body: '<p>loopback' }));
+    await page.goto('http://localhost/loopback');
+    await page.evaluate(loopback);
+  },
+  async record({ name, seconds }) {
+    return browsers.get(name).page.evaluate(record, seconds);
+  },
+  async look({ name }) {
+    return browsers.get(name).page.evaluate(look);
+  },
+  async text({ name }) {
+    return browsers.get(name).page.locator('body').innerText();
+  },
+  async click({ name, button }) {
+    await browsers.get(name).page.getByRole('button', { name: new RegExp(button, 'i') }).click();
+  },
+  async screenshot({ name, path }) {
+    await browsers.get(name).page.screenshot({ path });
+  },
+  async log({ name }) {
+    return browsers.get(name).log;
+  },
+  async close({ name }) {
+    await browsers.get(name).browser.close();
+    browsers.delete(name);
+  },
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  Promise.resolve()
+    .then(() => actions[request.action](request))
+    .then(
+      (value) => ({ id: request.id, value: value ?? null }),
+      (error) => ({ id: request.id, error: String(error?.message ?? error) }),
+    )
+    .then((answer) => process.stdout.write(`${JSON.stringify(answer)}\n`));
+}
+await Promise.all([...browsers.values()].map(({ browser }) => browser.close()));

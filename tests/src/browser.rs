@@ -1,0 +1,305 @@
+//! Headless Chromium pages, driven by `interop/browsers.mjs` over lines of JSON.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::process::Guarded;
+use crate::tone::Recording;
+use crate::workspace;
+
+/// The node process that owns all browsers of a test.
+#[derive(Debug)]
+pub struct Browsers {
+    process: Guarded,
+    requests: ChildStdin,
+    answers: Receiver<String>,
+    executable: PathBuf,
+    next: u64,
+}
+
+/// A remote picture as a page shows it.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// Its size in pixels.
+    pub size: (u64, u64),
+    /// Mean red, green, blue of top left, top right, bottom left, bottom right.
+    pub quadrants: [[u8; 3]; 4],
+    /// Frames shown within one second.
+    pub frames: u64,
+}
+
+/// Four flat colours, a camera picture that survives every codec: red, green, blue of the quadrants.
+pub type Colours = [[u8; 3]; 4];
+
+impl Picture {
+    /// Whether every quadrant is within 40 of its colour in every component: far closer than the colours lie to each other.
+    #[must_use]
+    pub fn shows(&self, colours: &Colours) -> bool {
+        self.quadrants
+            .iter()
+            .zip(colours)
+            .all(|(seen, wanted)| seen.iter().zip(wanted).all(|(s, w)| s.abs_diff(*w) <= 40))
+    }
+}
+
+impl Browsers {
+    /// Starts node; pages come with [`Browsers::open`].
+    ///
+    /// # Errors
+    /// When node, Chromium or the client's npm packages are missing.
+    pub fn start(folder: &Path) -> Result<Self> {
+        let node = workspace::program("node", "nodejs")?;
+        let executable = workspace::program("chromium", "chromium")?;
+        let package = workspace::root().join("web/node_modules/playwright-core");
+        if !package.is_dir() {
+            bail!("{} is missing: run `make deps`", package.display());
+        }
+        let log = folder.join("browsers.log");
+        let errors = fs::File::create(&log).context("creating the browsers' log")?;
+        let mut command = Command::new(node);
+        command
+            .arg(workspace::root().join("tests/interop/browsers.mjs"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(errors);
+        let mut process = Guarded::start_with_own_output("browsers", command, &log)?;
+        let requests = process.child().stdin.take().context("node's stdin")?;
+        let output = process.child().stdout.take().context("node's stdout")?;
+        let (sender, answers) = sync_channel(16);
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines() {
+                let Ok(line) = line else { break };
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self {
+            process,
+            requests,
+            answers,
+            executable,
+            next: 0,
+        })
+    }
+
+    /// Opens a browser of that name with its own microphone (WAV) and camera (Y4M).
+    ///
+    /// # Errors
+    /// When Chromium does not start.
+    pub fn open(&mut self, name: &str, microphone: &Path, camera: &Path) -> Result<()> {
+        let executable = self.executable.clone();
+        self.ask(json!({
+            "action": "open", "name": name, "executable": executable,
+            "microphone": microphone, "camera": camera,
+        }))?;
+        Ok(())
+    }
+
+    /// Opens `url`, fills in the join form and presses Join; then waits for a connected `RTCPeerConnection`.
+    ///
+    /// # Errors
+    /// When the form lacks a field, or there is no connection within 15 s: with the page's text and console.
+    pub fn join(&mut self, name: &str, url: &str, person: &str, pin: &str) -> Result<()> {
+        let joined = self
+            .ask(
+                json!({ "action": "join", "name": name, "url": url, "person": person, "pin": pin }),
+            )
+            .and_then(|_| self.ask(json!({ "action": "connected", "name": name, "seconds": 15 })));
+        if let Err(error) = joined {
+            let text = self.text(name).unwrap_or_default();
+            let log = self
+                .ask(json!({ "action": "log", "name": name }))
+                .unwrap_or_default();
+            return Err(error.context(format!(
+                "{person} could not join; page: {text:?}; log: {log}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Makes the page call itself, without any server.
+    ///
+    /// # Errors
+    /// When the fake devices or the connection fail.
+    pub fn loopback(&mut self, name: &str) -> Result<()> {
+        self.ask(json!({ "action": "loopback", "name": name }))?;
+        Ok(())
+    }
+
+    /// What the page hears during the next `seconds`.
+    ///
+    /// # Errors
+    /// When it has no connection or no remote audio.
+    pub fn record(&mut self, name: &str, seconds: u32) -> Result<Recording> {
+        let answer = self.ask(json!({ "action": "record", "name": name, "seconds": seconds }))?;
+        let text = answer.as_str().context("the recording is no text")?;
+        let bytes = STANDARD
+            .decode(text)
+            .context("the recording is no base64")?;
+        let samples = bytes
+            .chunks_exact(2)
+            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+            .collect();
+        Ok(Recording {
+            samples,
+            rate: 48_000,
+        })
+    }
+
+    /// The remote pictures that the page decodes.
+    ///
+    /// # Errors
+    /// When it has no connection.
+    pub fn look(&mut self, name: &str) -> Result<Vec<Picture>> {
+        let answer = self.ask(json!({ "action": "look", "name": name }))?;
+        let pictures = answer.as_array().context("pictures are no array")?;
+        pictures.iter().map(picture).collect()
+    }
+
+    /// All visible text of the page.
+    ///
+    /// # Errors
+    /// When the page is gone.
+    pub fn text(&mut self, name: &str) -> Result<String> {
+        let answer = self.ask(json!({ "action": "text", "name": name }))?;
+        Ok(answer.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Presses the button whose name matches the pattern.
+    ///
+    /// # Errors
+    /// When there is no such button.
+    pub fn click(&mut self, name: &str, button: &str) -> Result<()> {
+        self.ask(json!({ "action": "click", "name": name, "button": button }))?;
+        Ok(())
+    }
+
+    /// The states of all connections that the page has made, in their order.
+    ///
+    /// # Errors
+    /// When the page is gone.
+    pub fn states(&mut self, name: &str) -> Result<Vec<String>> {
+        let answer = self.ask(json!({ "action": "states", "name": name }))?;
+        Ok(answer
+            .as_array()
+            .context("states are no array")?
+            .iter()
+            .filter_map(|state| state.as_str().map(str::to_owned))
+            .collect())
+    }
+
+    /// Writes a PNG of the page.
+    ///
+    /// # Errors
+    /// When the page is gone or the file cannot be written.
+    pub fn screenshot(&mut self, name: &str, path: &Path) -> Result<()> {
+        self.ask(json!({ "action": "screenshot", "name": name, "path": path }))?;
+        Ok(())
+    }
+
+    /// Closes the browser without any goodbye from the page.
+    ///
+    /// # Errors
+    /// When it was not open.
+    pub fn close(&mut self, name: &str) -> Result<()> {
+        self.ask(json!({ "action": "close", "name": name }))?;
+        Ok(())
+    }
+
+    fn ask(&mut self, mut request: Value) -> Result<Value> {
+        self.next += 1;
+        request["id"] = self.next.into();
+        let action = request["action"].to_string();
+        writeln!(self.requests, "{request}").with_context(|| format!("asking for {action}"))?;
+        loop {
+            let line = match self.answers.recv_timeout(Duration::from_mins(1)) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Timeout) => bail!("no answer to {action} within 60 s"),
+                Err(RecvTimeoutError::Disconnected) => {
+                    bail!("the browsers' driver ended:\n{}", self.process.log_tail())
+                }
+            };
+            let answer: Value =
+                serde_json::from_str(&line).with_context(|| format!("the driver said {line:?}"))?;
+            if answer["id"] != self.next {
+                continue;
+            }
+            if let Some(error) = answer["error"].as_str() {
+                bail!("{action}: {error}");
+            }
+            return Ok(answer["value"].clone());
+        }
+    }
+}
+
+fn picture(value: &Value) -> Result<Picture> {
+    let mut quadrants = [[0; 3]; 4];
+    for (q, quadrant) in quadrants.iter_mut().enumerate() {
+        for (c, component) in quadrant.iter_mut().enumerate() {
+            let number = value["quadrants"][q][c].as_u64().context("a colour")?;
+            *component = u8::try_from(number)?;
+        }
+    }
+    Ok(Picture {
+        size: (
+            value["width"].as_u64().context("the width")?,
+            value["height"].as_u64().context("the height")?,
+        ),
+        quadrants,
+        frames: value["frames"].as_u64().context("the frames")?,
+    })
+}
+
+/// Writes a camera file of 320×180 at 15 fps, two seconds long: four flat quadrants, and a small white bar that moves along the middle so
+/// that no frame is like the one before.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_camera(path: &Path, colours: &Colours) -> Result<()> {
+    const SIZE: (usize, usize) = (320, 180);
+    const FRAMES: usize = 30;
+    let mut file = b"YUV4MPEG2 W320 H180 F15:1 Ip A1:1 C420jpeg\n".to_vec();
+    for frame in 0..FRAMES {
+        file.extend(b"FRAME\n");
+        for plane in 0..3 {
+            let (width, height) = if plane == 0 {
+                SIZE
+            } else {
+                (SIZE.0 / 2, SIZE.1 / 2)
+            };
+            for y in 0..height {
+                for x in 0..width {
+                    let quadrant = usize::from(x >= width / 2) + 2 * usize::from(y >= height / 2);
+                    let bar = plane == 0 && y.abs_diff(height / 2) < 4 && x / 10 == frame;
+                    let value = yuv(colours[quadrant])[plane];
+                    file.push(if bar { 255 } else { value });
+                }
+            }
+        }
+    }
+    fs::write(path, file).with_context(|| format!("writing {}", path.display()))
+}
+
+/// BT.601, limited range, as Chromium reads a Y4M.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the matrix stays within 16..=240"
+)]
+fn yuv([r, g, b]: [u8; 3]) -> [u8; 3] {
+    let (r, g, b) = (f64::from(r), f64::from(g), f64::from(b));
+    let y = 16.0 + 0.257 * r + 0.504 * g + 0.098 * b;
+    let u = 128.0 - 0.148 * r - 0.291 * g + 0.439 * b;
+    let v = 128.0 + 0.439 * r - 0.368 * g - 0.071 * b;
+    [y.round() as u8, u.round() as u8, v.round() as u8]
+}

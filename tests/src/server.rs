@@ -1,0 +1,176 @@
+//! The release binary under test, with ports and a data folder of its own.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::metrics::Scrape;
+use crate::process::{Guarded, eventually};
+use crate::{ports, workspace};
+
+/// Ports reserved for one server: HTTP, SIP, 8 media workers, then RTP.
+const BLOCK: u16 = 10;
+
+/// A running `plenum serve`.
+#[derive(Debug)]
+pub struct Server {
+    process: Guarded,
+    api_key: String,
+    /// HTTP address.
+    pub http: SocketAddr,
+    /// SIP address, UDP and TCP.
+    pub sip: SocketAddr,
+    /// The media workers' first UDP address.
+    pub media: SocketAddr,
+    /// First and last RTP port.
+    pub rtp: (u16, u16),
+}
+
+/// A conference made for a test.
+#[derive(Debug, Clone)]
+pub struct Conference {
+    /// Its number.
+    pub id: String,
+    /// The PIN of guests.
+    pub guest_pin: String,
+    /// The PIN of hosts.
+    pub host_pin: String,
+}
+
+impl Server {
+    /// Starts the server with its config, data and log in `folder` and waits until it is ready.
+    ///
+    /// # Errors
+    /// When the binary is missing, or `/readyz` does not answer 200 within 15 s.
+    pub fn start(folder: &Path, rtp_ports: u16) -> Result<Self> {
+        let binary = workspace::plenum()?;
+        let first = ports::block(BLOCK + rtp_ports)?;
+        let local = |offset| SocketAddr::from((Ipv4Addr::LOCALHOST, first + offset));
+        let (http, sip, media) = (local(0), local(1), local(2));
+        let rtp = (first + BLOCK, first + BLOCK + rtp_ports - 1);
+        let config = folder.join("plenum.toml");
+        fs::write(&config, config_text(folder, first, rtp))
+            .with_context(|| format!("writing {}", config.display()))?;
+        let mut command = Command::new(binary);
+        command
+            .args(["serve", "--config"])
+            .arg(&config)
+            .current_dir(folder)
+            .stdin(Stdio::null());
+        let mut process = Guarded::start("plenum", command, &folder.join("plenum.log"))?;
+        eventually("the server's readiness", Duration::from_secs(15), || {
+            process.check_alive()?;
+            ureq::get(format!("http://{http}/readyz"))
+                .call()
+                .context("GET /readyz")
+        })?;
+        let key = folder.join("data/admin.key");
+        let api_key = fs::read_to_string(&key)
+            .with_context(|| format!("reading {}", key.display()))?
+            .trim()
+            .to_owned();
+        Ok(Self {
+            process,
+            api_key,
+            http,
+            sip,
+            media,
+            rtp,
+        })
+    }
+
+    /// Makes a conference through the API.
+    ///
+    /// # Errors
+    /// When the API refuses or answers something else than documented.
+    pub fn conference(&self, name: &str) -> Result<Conference> {
+        let answer: Value = ureq::post(format!("http://{}/api/v1/conferences", self.http))
+            .header("authorization", format!("Bearer {}", self.api_key))
+            .send_json(json!({ "name": name }))
+            .context("POST /api/v1/conferences")?
+            .body_mut()
+            .read_json()
+            .context("the made conference")?;
+        let text = |key: &str| {
+            answer[key]
+                .as_str()
+                .map(str::to_owned)
+                .with_context(|| format!("no {key} in the answer"))
+        };
+        Ok(Conference {
+            id: text("id")?,
+            guest_pin: text("guest_pin")?,
+            host_pin: text("host_pin")?,
+        })
+    }
+
+    /// The page of a conference.
+    #[must_use]
+    pub fn page(&self, conference: &Conference) -> String {
+        format!("http://{}/join/{}", self.http, conference.id)
+    }
+
+    /// The server's metrics now.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn metrics(&self) -> Result<Scrape> {
+        Scrape::of(&self.http.to_string())
+    }
+
+    /// File descriptors that the server holds.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn open_files(&self) -> Result<usize> {
+        self.process.open_files()
+    }
+
+    /// Fails with the log's end when the server has ended.
+    ///
+    /// # Errors
+    /// As said.
+    pub fn check_alive(&mut self) -> Result<()> {
+        self.process.check_alive()
+    }
+
+    /// The end of the server's log.
+    #[must_use]
+    pub fn log_tail(&self) -> String {
+        self.process.log_tail()
+    }
+
+    /// Stops the server as an operator does (SIGTERM).
+    ///
+    /// # Errors
+    /// When it takes longer than 15 s or ends with a failure.
+    pub fn stop(mut self) -> Result<()> {
+        let status = self.process.terminate(Duration::from_secs(15))?;
+        anyhow::ensure!(
+            status.success(),
+            "the server ended with {status}:\n{}",
+            self.process.log_tail()
+        );
+        Ok(())
+    }
+}
+
+fn config_text(folder: &Path, first: u16, rtp: (u16, u16)) -> String {
+    format!(
+        "[server]\nbind = \"127.0.0.1\"\ndata_dir = \"{}\"\n\n\
+         [http]\nport = {first}\n\n\
+         [sip]\nport = {}\nrtp_port_first = {}\nrtp_port_last = {}\n\n\
+         [media]\nudp_port = {}\n\n\
+         [demo]\nenabled = false\n",
+        folder.join("data").display(),
+        first + 1,
+        rtp.0,
+        rtp.1,
+        first + 2,
+    )
+}

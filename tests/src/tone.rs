@@ -1,0 +1,243 @@
+//! Tones to send, and the level of a tone in what was heard.
+
+use std::f64::consts::TAU;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+/// Samples of a recording with their rate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording {
+    /// Mono samples.
+    pub samples: Vec<i16>,
+    /// Samples per second.
+    pub rate: u32,
+}
+
+/// A sine of `seconds` at `frequency` Hz with its peak at `dbfs` below full scale.
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a clamped sample and a short positive length"
+)]
+pub fn sine(frequency: f64, dbfs: f64, seconds: f64, rate: u32) -> Recording {
+    let peak = 32_767.0 * 10f64.powf(dbfs / 20.0);
+    let count = (seconds * f64::from(rate)) as u32;
+    let samples = (0..count)
+        .map(|n| (peak * (TAU * frequency * f64::from(n) / f64::from(rate)).sin()).round() as i16)
+        .collect();
+    Recording { samples, rate }
+}
+
+impl Recording {
+    /// Writes a 16-bit mono WAV.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: self.rate,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut wav = hound::WavWriter::create(path, spec)
+            .with_context(|| format!("creating {}", path.display()))?;
+        for sample in &self.samples {
+            wav.write_sample(*sample)?;
+        }
+        wav.finalize()?;
+        Ok(())
+    }
+
+    /// Reads a 16-bit WAV, of which the first channel is taken.
+    ///
+    /// # Errors
+    /// When the file cannot be read or has another sample format.
+    pub fn read(path: &Path) -> Result<Self> {
+        let mut wav =
+            hound::WavReader::open(path).with_context(|| format!("opening {}", path.display()))?;
+        let spec = wav.spec();
+        if spec.sample_format != hound::SampleFormat::Int || spec.bits_per_sample != 16 {
+            bail!("{} is not a 16-bit WAV: {spec:?}", path.display());
+        }
+        let samples = wav
+            .samples::<i16>()
+            .step_by(usize::from(spec.channels))
+            .collect::<Result<_, _>>()
+            .with_context(|| format!("reading {}", path.display()))?;
+        Ok(Self {
+            samples,
+            rate: spec.sample_rate,
+        })
+    }
+
+    /// The last `seconds` of the recording.
+    ///
+    /// # Errors
+    /// When it is shorter.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a short positive length"
+    )]
+    pub fn last(&self, seconds: f64) -> Result<Self> {
+        let count = (seconds * f64::from(self.rate)) as usize;
+        let Some(from) = self.samples.len().checked_sub(count) else {
+            bail!(
+                "the recording has {} samples at {} Hz, wanted {seconds} s",
+                self.samples.len(),
+                self.rate
+            );
+        };
+        Ok(Self {
+            samples: self.samples.get(from..).unwrap_or_default().to_vec(),
+            rate: self.rate,
+        })
+    }
+
+    /// Peak level of the tone at `frequency` in dB below full scale: the median over blocks of 200 ms, each under a Hann window, so that
+    /// a single concealed packet does not decide. Two tones 100 Hz apart stay more than 60 dB out of each other's way.
+    ///
+    /// # Errors
+    /// When the recording is shorter than five blocks.
+    pub fn level(&self, frequency: f64) -> Result<f64> {
+        let block = usize::try_from(self.rate / 5)?;
+        let mut levels: Vec<f64> = self
+            .samples
+            .chunks_exact(block)
+            .map(|samples| block_level(samples, frequency, self.rate))
+            .collect();
+        if levels.len() < 5 {
+            bail!("{} blocks of 200 ms are too few to judge", levels.len());
+        }
+        levels.sort_by(f64::total_cmp);
+        levels
+            .get(levels.len() / 2)
+            .copied()
+            .context("the median block")
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a block has few samples")]
+fn block_level(samples: &[i16], frequency: f64, rate: u32) -> f64 {
+    let (mut re, mut im, mut weight) = (0.0, 0.0, 0.0);
+    for (n, sample) in samples.iter().enumerate() {
+        let turn = TAU * n as f64;
+        let window = 0.5 - 0.5 * (turn / samples.len() as f64).cos();
+        let phase = turn * frequency / f64::from(rate);
+        re += window * f64::from(*sample) * phase.cos();
+        im -= window * f64::from(*sample) * phase.sin();
+        weight += window;
+    }
+    let peak = 2.0 * re.hypot(im) / weight / 32_767.0;
+    20.0 * peak.max(1e-9).log10()
+}
+
+/// Judges what somebody heard: every tone of `others` within 1 dB of their mean, and `own` at least 40 dB below it.
+///
+/// # Errors
+/// Says which tone is missing, unequal or heard though it must not be, with all levels.
+#[expect(clippy::cast_precision_loss, reason = "a handful of tones")]
+pub fn judge(who: &str, heard: &Recording, own: f64, others: &[f64]) -> Result<String> {
+    let levels = others
+        .iter()
+        .map(|tone| heard.level(*tone))
+        .collect::<Result<Vec<_>>>()?;
+    let mean = levels.iter().sum::<f64>() / levels.len() as f64;
+    let own_level = heard.level(own)?;
+    let report = others
+        .iter()
+        .zip(&levels)
+        .map(|(tone, level)| format!("{tone} Hz {level:.2} dB"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let report = format!("{who} heard {report}; own {own} Hz {own_level:.2} dB");
+    if mean < -40.0 {
+        bail!("too quiet: {report}");
+    }
+    if levels.iter().any(|level| (level - mean).abs() > 1.0) {
+        bail!("the others are not equally loud (±1 dB): {report}");
+    }
+    if own_level > mean - 40.0 {
+        bail!("the own voice came back: {report}");
+    }
+    Ok(report)
+}
+
+/// G.711 µ-law of one sample (ITU-T G.711, own implementation so that the product is not measured by itself).
+#[must_use]
+pub fn to_mulaw(sample: i16) -> u8 {
+    let sign = if sample < 0 { 0x80u8 } else { 0 };
+    let magnitude = (i32::from(sample).abs() + 132).min(32_767);
+    let segment = (0..8u8)
+        .rev()
+        .find(|s| magnitude >= (0x80 << s))
+        .unwrap_or(0);
+    let step = u8::try_from((magnitude >> (segment + 3)) & 0x0f).unwrap_or(0);
+    !(sign | (segment << 4) | step)
+}
+
+/// The sample that a µ-law byte stands for.
+#[must_use]
+pub fn from_mulaw(byte: u8) -> i16 {
+    let byte = !byte;
+    let segment = (byte >> 4) & 7;
+    let magnitude = (((i32::from(byte & 0x0f) << 3) + 0x84) << segment) - 0x84;
+    let signed = if byte & 0x80 == 0 {
+        magnitude
+    } else {
+        -magnitude
+    };
+    i16::try_from(signed).unwrap_or(0)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn level_of_a_tone_is_its_level_and_its_neighbour_is_silent() {
+        let heard = sine(1171.0, -20.0, 2.0, 48_000);
+        assert!((heard.level(1171.0).unwrap() + 20.0).abs() < 0.05);
+        assert!(heard.level(787.0).unwrap() < -80.0);
+    }
+
+    #[test]
+    fn mulaw_round_trip_is_within_its_step() {
+        for sample in (-32_000i16..32_000).step_by(37) {
+            let back = from_mulaw(to_mulaw(sample));
+            let error = (i32::from(back) - i32::from(sample)).abs();
+            assert!(
+                error <= 8 + i32::from(sample).abs() / 16,
+                "{sample} → {back}"
+            );
+        }
+    }
+
+    #[test]
+    fn judge_refuses_the_own_tone_a_missing_one_and_an_unequal_one() {
+        let mix = |levels: [f64; 3]| {
+            let tones = [523.0, 787.0, 1171.0];
+            let parts = tones
+                .iter()
+                .zip(levels)
+                .map(|(f, l)| sine(*f, l, 2.0, 48_000).samples);
+            let samples = parts
+                .reduce(|a, b| a.iter().zip(&b).map(|(x, y)| x + y).collect())
+                .unwrap();
+            Recording {
+                samples,
+                rate: 48_000,
+            }
+        };
+        let verdict = |levels| judge("x", &mix(levels), 523.0, &[787.0, 1171.0]);
+        assert!(verdict([-90.0, -20.0, -20.5]).is_ok());
+        assert!(verdict([-50.0, -20.0, -20.0]).is_err());
+        assert!(verdict([-90.0, -20.0, -23.0]).is_err());
+        assert!(verdict([-90.0, -20.0, -90.0]).is_err());
+        assert!(verdict([-90.0, -90.0, -90.0]).is_err());
+    }
+}
