@@ -1,14 +1,23 @@
-//! Builds what the binary embeds: the browser client.
+//! Builds what the binary embeds: the spoken prompts and the browser client.
 
+#[path = "build/fault.rs"]
+mod fault;
+#[path = "build/prompts.rs"]
+mod prompts;
 #[path = "build/web.rs"]
 mod web;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build");
-    if std::env::var_os("CARGO_FEATURE_WEB").is_some()
-        && let Err(fault) = web::build()
-    {
+    let page = || {
+        if std::env::var_os("CARGO_FEATURE_WEB").is_some() {
+            web::build()
+        } else {
+            Ok(())
+        }
+    };
+    if let Err(fault) = prompts::build().and_then(|()| page()) {
         fault.report();
         std::process::exit(1);
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use super::fault::Fault;
+
 /// Where the client lives, seen from the `mcu` package.
 const SOURCE: &str = "../web";
 
@@ -23,32 +25,6 @@ const INPUTS: [&str; 7] = [
 /// Node versions that the bundler runs on: 20 from minor 19, 22 from minor 12, anything newer.
 const NODE_REMEDY: &str = "install Node.js 22 with npm (https://nodejs.org), or build without the page: \
      cargo build --release --no-default-features";
-
-/// Why the page could not be built, with what to do about it.
-pub(crate) struct Fault {
-    what: String,
-    remedy: String,
-}
-
-impl Fault {
-    fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            remedy: remedy.into(),
-        }
-    }
-
-    /// Tells cargo's user.
-    pub(crate) fn report(&self) {
-        for line in self
-            .what
-            .lines()
-            .chain(std::iter::once(self.remedy.as_str()))
-        {
-            println!("cargo::error={line}");
-        }
-    }
-}
 
 /// Installs the locked packages when the lock has changed and bundles the page into `OUT_DIR/web`.
 pub(crate) fn build() -> Result<(), Fault> {

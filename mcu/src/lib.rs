@@ -2,8 +2,10 @@
 
 pub mod auth;
 pub mod config;
+pub mod demo;
 pub mod media;
 #[cfg(test)]
 mod scratch;
+pub mod prompts;
 pub mod secret;
 pub mod store;
