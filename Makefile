@@ -1,0 +1,52 @@
+# Every target installs what it needs first (scripts/deps.sh says what it is doing) and works from a clean clone.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help build run call test lint bench fuzz deps clean
+
+# A Node.js of our own, which scripts/deps.sh puts here when the system's is too old for the bundler.
+export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Cargo unites the features of the packages it is asked for: always asking for the whole workspace makes `make run` start the very
+# binary that `make test` drives.
+BUILD := cargo build --release --workspace --locked
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build the server, with its page and prompts embedded
+	@scripts/deps.sh build
+	$(BUILD) --bin plenum
+
+run: build ## Build and start the server with the demo conference
+	exec $(TARGET)/release/plenum serve
+
+call: ## Dial the demo conference of a running server with baresip; leaves heard.wav
+	@scripts/deps.sh call
+	@scripts/call.sh
+
+test: ## Everything: formatting, lints, unit to interop with real browsers and phones
+	@scripts/deps.sh build test
+	@scripts/test.sh
+
+lint: ## Formatting and clippy, as `make test` checks them
+	@scripts/deps.sh build
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets --locked -- -D warnings
+	cd web && npm run typecheck && npm run lint
+
+bench: ## Figures against the floors of the design: name value unit floor ratio
+	@scripts/deps.sh build
+	@scripts/bench.sh
+
+fuzz: ## Each fuzz target for 60 s under libFuzzer (FUZZ_SECONDS changes that)
+	@scripts/deps.sh build fuzz
+	@scripts/fuzz.sh
+
+deps: ## Install everything that any target needs
+	@scripts/deps.sh build call test fuzz
+
+clean: ## Remove what was built
+	cargo clean
+	rm -rf web/node_modules .tools fuzz/target
