@@ -312,3 +312,12 @@ pub fn level_dbov(samples: &[i16]) -> u8 {
         .round()
         .clamp(0.0, 127.0) as u8
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a test stops at the first surprise, and its numbers are small"
+)]
+mod tests;

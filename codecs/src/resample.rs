@@ -196,3 +196,12 @@ impl Downsampler {
         self.window.drain(..used);
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a test stops at the first surprise, and its numbers are small"
+)]
+mod tests;

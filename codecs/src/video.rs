@@ -67,3 +67,21 @@ pub struct VideoFrame {
     /// VP8 frame, or H.264 access unit in Annex B with four-octet start codes.
     pub data: Bytes,
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a test stops at the first surprise, and its numbers are small"
+)]
+mod tests;
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a test stops at the first surprise, and its numbers are small"
+)]
+mod codec_tests;

@@ -44,14 +44,23 @@ pub(super) fn payload_samples(payload: &[u8]) -> Result<usize, CodecError> {
     }
 }
 
+/// Concealment is left as libopus makes it for 60 ms and fades to silence until 200 ms: on steady sounds libopus would hum
+/// for ever.
+const GAP_WHOLE: usize = 2_880;
+const GAP_FADE: usize = 6_720;
+
 /// Mono decoder at 48 kHz.
 #[derive(Debug)]
-pub(super) struct OpusDecoder(Decoder);
+pub(super) struct OpusDecoder {
+    decoder: Decoder,
+    /// Samples concealed since the last payload.
+    gap: usize,
+}
 
 impl OpusDecoder {
     pub(super) fn new() -> Result<Self, CodecError> {
         Decoder::new(SAMPLE_RATE, Channels::Mono)
-            .map(Self)
+            .map(|decoder| Self { decoder, gap: 0 })
             .map_err(|error| library(&error))
     }
 
@@ -59,12 +68,14 @@ impl OpusDecoder {
         let samples = payload_samples(payload)?;
         self.run(payload, samples, false, out).map_err(|_| {
             CodecError::malformed("opus payload", "frames as the TOC announces expected")
-        })
+        })?;
+        self.gap = 0;
+        Ok(())
     }
 
     pub(super) fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) {
-        let end = out.len() + samples;
-        while out.len() < end {
+        let (start, end) = (out.len(), out.len() + samples);
+        while out.len() < end && self.gap + (out.len() - start) < GAP_WHOLE + GAP_FADE {
             let grains = (end - out.len()).div_ceil(GRAIN) * GRAIN;
             if self
                 .run(&[], grains.min(MAX_PAYLOAD_SAMPLES), false, out)
@@ -74,6 +85,10 @@ impl OpusDecoder {
             }
         }
         out.resize(end, 0);
+        for (i, sample) in out[start..].iter_mut().enumerate() {
+            *sample = fade(*sample, (self.gap + i).saturating_sub(GAP_WHOLE));
+        }
+        self.gap = self.gap.saturating_add(samples);
     }
 
     pub(super) fn decode_fec(
@@ -93,6 +108,7 @@ impl OpusDecoder {
         self.run(next, samples, true, out).map_err(|_| {
             CodecError::malformed("opus payload", "frames as the TOC announces expected")
         })?;
+        self.gap = 0;
         Ok(true)
     }
 
@@ -106,10 +122,17 @@ impl OpusDecoder {
     ) -> Result<(), opus::Error> {
         let start = out.len();
         out.resize(start + samples, 0);
-        let made = self.0.decode(payload, &mut out[start..], fec);
+        let made = self.decoder.decode(payload, &mut out[start..], fec);
         out.truncate(start + made.as_ref().copied().unwrap_or(0));
         made.map(|_| ())
     }
+}
+
+/// A sample `position` samples into the fade.
+fn fade(sample: i16, position: usize) -> i16 {
+    let left = i32::try_from(GAP_FADE.saturating_sub(position)).unwrap_or(0);
+    let whole = i32::try_from(GAP_FADE).unwrap_or(i32::MAX);
+    i16::try_from(i32::from(sample) * left / whole).unwrap_or(sample)
 }
 
 /// Whether a payload carries in-band FEC for the one before it: the LBRR flag at the head of the first SILK frame

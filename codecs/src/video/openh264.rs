@@ -87,8 +87,9 @@ impl std::fmt::Debug for H264Encoder {
 // SAFETY: the encoder is a heap object without thread-local state; only its owner calls it, one call at a time.
 unsafe impl Send for H264Encoder {}
 
+/// Bits per second in whole thousands, which survive the library's detour over single precision.
 fn bits(bitrate: u32) -> c_int {
-    c_int::try_from(bitrate).unwrap_or(c_int::MAX)
+    c_int::try_from(bitrate / 1_000 * 1_000).unwrap_or(c_int::MAX)
 }
 
 impl H264Encoder {
@@ -200,19 +201,22 @@ impl H264Encoder {
             ..self.setting
         };
         setting.validate()?;
-        let layer = sys::SPATIAL_LAYER_ALL;
-        let mut wanted = sys::SBitrateInfo {
-            iLayer: layer,
-            iBitrate: bits(bitrate),
-        };
-        // The target must never be above the maximum: raise the maximum first, lower it last.
-        let (first, second) = if bitrate > self.setting.bitrate {
-            (sys::ENCODER_OPTION_MAX_BITRATE, sys::ENCODER_OPTION_BITRATE)
+        // The target goes by all layers (it is kept for the sum and the layer), the maximum by layer 0 (for all layers it
+        // would reach no layer). The target must never be above the maximum: raise that first, lower it last.
+        let target = (sys::ENCODER_OPTION_BITRATE, sys::SPATIAL_LAYER_ALL);
+        let maximum = (sys::ENCODER_OPTION_MAX_BITRATE, sys::SPATIAL_LAYER_0);
+        let order = if bitrate > self.setting.bitrate {
+            [maximum, target]
         } else {
-            (sys::ENCODER_OPTION_BITRATE, sys::ENCODER_OPTION_MAX_BITRATE)
+            [target, maximum]
         };
-        self.set_option("SetOption(BITRATE)", first, &mut wanted)?;
-        self.set_option("SetOption(BITRATE)", second, &mut wanted)?;
+        for (option, layer) in order {
+            let mut wanted = sys::SBitrateInfo {
+                iLayer: layer,
+                iBitrate: bits(bitrate),
+            };
+            self.set_option("SetOption(BITRATE)", option, &mut wanted)?;
+        }
         self.setting = setting;
         Ok(())
     }
