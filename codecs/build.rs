@@ -2,13 +2,8 @@
 
 use std::process::Command;
 
-#[expect(
-    clippy::print_stdout,
-    reason = "standard output is how a build script talks to cargo"
-)]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-env-changed=PATH");
     println!("cargo::rerun-if-env-changed=OPENH264_NO_ASM");
     let x86 = matches!(
         std::env::var("CARGO_CFG_TARGET_ARCH").as_deref(),

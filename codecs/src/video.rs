@@ -72,7 +72,6 @@ pub struct VideoFrame {
 #[expect(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
     reason = "a test stops at the first surprise, and its numbers are small"
 )]
 mod tests;
@@ -81,6 +80,7 @@ mod tests;
 #[expect(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     clippy::cast_precision_loss,
     reason = "a test stops at the first surprise, and its numbers are small"
 )]

@@ -74,9 +74,9 @@ const fn encode_a(sample: i16) -> u8 {
 
 const fn table(law: Law) -> [i16; 256] {
     let mut table = [0; 256];
-    let mut octet = 0;
+    let mut octet: i16 = 0;
     while octet < 256 {
-        table[octet as usize] = match law {
+        table[octet.cast_unsigned() as usize] = match law {
             Mu => decode_mu(octet),
             A => decode_a(octet),
         };

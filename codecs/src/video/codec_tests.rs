@@ -14,14 +14,14 @@ const SETTING: VideoSetting = VideoSetting {
 };
 
 enum Encoder {
-    Vp8(Vp8Encoder),
+    Vp8(Box<Vp8Encoder>),
     H264(H264Encoder),
 }
 
 impl Encoder {
     fn new(codec: VideoCodec, setting: VideoSetting) -> Result<Self, CodecError> {
         Ok(match codec {
-            VideoCodec::Vp8 => Self::Vp8(Vp8Encoder::new(setting)?),
+            VideoCodec::Vp8 => Self::Vp8(Box::new(Vp8Encoder::new(setting)?)),
             VideoCodec::H264 => Self::H264(H264Encoder::new(setting)?),
         })
     }

@@ -278,9 +278,11 @@ fn a_frame_without_end_is_cut_off_at_the_cap() {
         _ => [&[0x7c, 0x05][..], &[1; 60_000]].concat(),
     };
     let vp8 = |sequence: u16| [&[if sequence == 0 { 0x10 } else { 0 }][..], &[1; 60_000]].concat();
-    let payloads: [(VideoCodec, &dyn Fn(u16) -> Vec<u8>); 2] =
-        [(VideoCodec::H264, &h264), (VideoCodec::Vp8, &vp8)];
-    for (codec, payload) in payloads {
+    for codec in [VideoCodec::H264, VideoCodec::Vp8] {
+        let payload = |sequence| match codec {
+            VideoCodec::H264 => h264(sequence),
+            VideoCodec::Vp8 => vp8(sequence),
+        };
         let mut depacketizer = Depacketizer::new(codec);
         let mut refused = 0;
         for sequence in 0..200 {
