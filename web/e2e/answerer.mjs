@@ -1,0 +1,81 @@
+/**
+ * The media side of the mock: a page of its own that answers offers with real peer connections, sends a tone and one
+ * drawn picture per slot, and counts what it receives.
+ */
+
+/** Prepares the page; returns the function that answers. */
+export async function answerer(browser) {
+  const page = await browser.newPage()
+  await page.evaluate(() => {
+    const peers = new Map()
+    globalThis.peers = peers
+
+    const colours = ['#3b4a8f', '#2f6f62', '#8f4a3b', '#5f3b8f']
+    const pictures = colours.map((colour, at) => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 360 })
+      const pen = canvas.getContext('2d')
+      let turn = 0
+      setInterval(() => {
+        turn += 0.05
+        pen.fillStyle = colour
+        pen.fillRect(0, 0, 640, 360)
+        pen.fillStyle = '#f2c9a6'
+        pen.beginPath()
+        pen.arc(320 + 14 * Math.sin(turn + at), 160, 62, 0, 7)
+        pen.fill()
+        pen.fillStyle = '#20242f'
+        pen.beginPath()
+        pen.ellipse(320 + 10 * Math.sin(turn + at), 340, 150, 110, 0, 0, 7)
+        pen.fill()
+      }, 50)
+      return canvas.captureStream(20).getVideoTracks()[0]
+    })
+    const context = new AudioContext()
+    const tone = new OscillatorNode(context, { frequency: 440 })
+    const mix = new MediaStreamAudioDestinationNode(context)
+    tone.connect(mix)
+    tone.start()
+
+    globalThis.answer = async (id, sdp) => {
+      let peer = peers.get(id)
+      const fresh = /a=fingerprint:\S+ (\S+)/.exec(sdp)?.[1]
+      if (!peer || peer.fingerprint !== fresh) {
+        peer?.connection.close()
+        peer = { connection: new RTCPeerConnection(), fingerprint: fresh, slots: 0 }
+        peers.set(id, peer)
+      }
+      const { connection } = peer
+      await connection.setRemoteDescription({ type: 'offer', sdp })
+      const mids = []
+      for (const transceiver of connection.getTransceivers()) {
+        const video = transceiver.receiver.track.kind === 'video'
+        if (transceiver.sender.track === null) {
+          await transceiver.sender.replaceTrack(video ? pictures[peer.slots++ % pictures.length] : mix.stream.getAudioTracks()[0])
+          transceiver.direction = mids.length === 0 ? 'sendrecv' : 'sendonly'
+        }
+        if (video) mids.push(transceiver.mid)
+      }
+      await connection.setLocalDescription()
+      if (connection.iceGatheringState !== 'complete') {
+        await new Promise((done) => {
+          connection.addEventListener('icegatheringstatechange', () => connection.iceGatheringState === 'complete' && done())
+          setTimeout(done, 3000)
+        })
+      }
+      return { sdp: connection.localDescription.sdp, slotMids: mids }
+    }
+
+    globalThis.received = async (id) => {
+      const counted = { audio: 0, video: 0 }
+      const report = await peers.get(id)?.connection.getStats()
+      for (const [, entry] of report ?? []) if (entry.type === 'inbound-rtp') counted[entry.kind] += entry.packetsReceived
+      return counted
+    }
+  })
+  return {
+    answer: (id, sdp) => page.evaluate(([who, what]) => globalThis.answer(who, what), [id, sdp]),
+    received: (id) => page.evaluate((who) => globalThis.received(who), id),
+    connections: () => page.evaluate(() => globalThis.peers.size),
+    close: (id) => page.evaluate((who) => globalThis.peers.get(who)?.connection.close(), id),
+  }
+}

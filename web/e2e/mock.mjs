@@ -1,0 +1,200 @@
+/**
+ * A signalling server for the tests: serves the built page under a strict content security policy and speaks
+ * version 1 of the protocol for a handful of conferences. Answers offers by `answer`, which a test provides.
+ */
+
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { extname, join, normalize } from 'node:path'
+import { WebSocketServer } from 'ws'
+
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
+
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; media-src 'self' blob:; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+const PINS = { 1001: { guest: '2001', host: '9001' } }
+const OPEN = new Set(['1002'])
+const REFUSED = { 1003: 'locked', 1004: 'full' }
+
+export class Mock {
+  answer = async () => null
+  roster = new Map()
+  sockets = new Map()
+  received = []
+  resumes = new Map()
+  locked = false
+  slots = 1
+  #next = 0
+  #http
+  #signal
+
+  async start(dist) {
+    this.#http = createServer((request, response) => void this.#serve(dist, request, response))
+    this.#signal = new WebSocketServer({ server: this.#http, path: '/api/v1/signal' })
+    this.#signal.on('connection', (socket) => this.#connected(socket))
+    await new Promise((done) => this.#http.listen(0, '127.0.0.1', done))
+    return `http://127.0.0.1:${this.#http.address().port}`
+  }
+
+  stop() {
+    for (const socket of this.#signal.clients) socket.terminate()
+    this.#signal.close()
+    this.#http.close()
+  }
+
+  reset() {
+    for (const socket of this.#signal.clients) socket.terminate()
+    this.roster.clear()
+    this.sockets.clear()
+    this.resumes.clear()
+    this.received = []
+    this.locked = false
+    this.slots = 1
+    this.silent = false
+  }
+
+  /** To everyone in the room. */
+  tell(message) {
+    for (const socket of this.sockets.values()) socket.send(JSON.stringify(message))
+  }
+
+  enter(participant) {
+    const whole = { ...blank, ...participant }
+    this.roster.set(whole.id, whole)
+    this.tell({ type: 'participant_joined', participant: whole })
+  }
+
+  change(id, change) {
+    const participant = { ...this.roster.get(id), ...change }
+    this.roster.set(id, participant)
+    this.tell({ type: 'participant_changed', participant })
+  }
+
+  depart(id, reason = 'left') {
+    this.roster.delete(id)
+    this.tell({ type: 'participant_left', participant: id, reason })
+  }
+
+  cut() {
+    for (const socket of this.#signal.clients) socket.terminate()
+  }
+
+  async #serve(dist, request, response) {
+    const path = new URL(request.url, 'http://mock').pathname
+    if (path === '/api/v1/info') {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ version: '0.1.0', demo: { conference: '1001' }, dial_in: { sip: 'sip:127.0.0.1:5060' } }))
+      return
+    }
+    const file = extname(path) === '' ? 'index.html' : normalize(path)
+    try {
+      const body = await readFile(join(dist, file))
+      response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'text/plain', 'content-security-policy': POLICY })
+      response.end(body)
+    } catch {
+      response.writeHead(404).end()
+    }
+  }
+
+  #connected(socket) {
+    if (this.silent) return socket.terminate()
+    const own = { id: null }
+    socket.on('message', (frame) => void this.#received(socket, own, JSON.parse(frame.toString())))
+    socket.on('close', () => {
+      if (this.sockets.get(own.id) === socket) this.sockets.delete(own.id)
+    })
+  }
+
+  async #received(socket, own, message) {
+    this.received.push(message)
+    const reply = (answer) => socket.send(JSON.stringify(answer))
+    switch (message.type) {
+      case 'join':
+        return this.#join(socket, own, message, reply)
+      case 'offer': {
+        const answered = await this.answer(own.id, message.sdp, this.slots)
+        if (answered) reply({ type: 'answer', sdp: answered.sdp, slot_mids: answered.slotMids })
+        return this.assign()
+      }
+      case 'mute':
+        return this.change(own.id, { muted: message.on })
+      case 'camera':
+        return this.change(own.id, { camera: message.on })
+      case 'hand':
+        return this.change(own.id, { hand: message.on })
+      case 'mute_participant':
+        return this.change(message.participant, { muted: message.on })
+      case 'remove':
+        return this.depart(message.participant, 'removed')
+      case 'lock':
+        this.locked = message.on
+        return this.tell({ type: 'conference', conference: this.#conference(own.conference) })
+      case 'end':
+        return this.tell({ type: 'ended', reason: 'conference_ended' })
+      case 'ping':
+        return reply({ type: 'pong' })
+      case 'leave':
+        return this.depart(own.id)
+    }
+  }
+
+  #join(socket, own, message, reply) {
+    const refusal = this.#refusal(message)
+    if (refusal) return reply({ type: 'error', code: refusal, message: refusal })
+    const known = message.resume && this.resumes.get(message.resume)
+    own.id = known || `p_${(this.#next += 1)}`
+    own.conference = message.conference
+    const role = message.pin && message.pin === PINS[message.conference]?.host ? 'host' : 'guest'
+    if (!known) {
+      const participant = { ...blank, id: own.id, name: message.name, role }
+      this.roster.set(own.id, participant)
+      this.tell({ type: 'participant_joined', participant })
+    }
+    this.sockets.set(own.id, socket)
+    const resume = `secret-${own.id}-${this.received.length}`
+    this.resumes.set(resume, own.id)
+    reply({
+      type: 'joined',
+      participant: own.id,
+      role,
+      resume,
+      conference: this.#conference(message.conference),
+      dial_in: { sip: `sip:${message.conference}@127.0.0.1:5060`, conference: message.conference },
+      roster: [...this.roster.values()],
+      floor: null,
+    })
+    if (this.slots > 1) reply({ type: 'slots', count: this.slots })
+  }
+
+  #refusal({ conference, pin, resume }) {
+    if (resume && !this.resumes.has(resume)) return 'not_joined'
+    if (REFUSED[conference]) return REFUSED[conference]
+    if (OPEN.has(conference) || resume) return null
+    const pins = PINS[conference]
+    if (!pins) return pin ? 'wrong_pin' : 'conference_unknown'
+    return pin === pins.guest || pin === pins.host ? null : 'wrong_pin'
+  }
+
+  #conference(id) {
+    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked }
+  }
+
+  /** Gives the slots to whoever has a camera; tests fill `cameras` and `mids`. */
+  cameras = []
+  mids = []
+  assign() {
+    if (this.mids.length > 0) this.tell({ type: 'video', slots: this.mids.map((mid, at) => ({ mid, participant: this.cameras[at] ?? null })) })
+  }
+}
+
+const blank = {
+  kind: 'browser',
+  role: 'guest',
+  muted: false,
+  camera: false,
+  talking: false,
+  hand: false,
+  presence: 'in_conference',
+}

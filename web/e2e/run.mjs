@@ -1,0 +1,83 @@
+/**
+ * Drives the built page in Debian's Chromium against the mock server. `npm run e2e`; screenshots go to the folder
+ * in PLENUM_SHOTS, else to a temporary one. PLENUM_E2E runs only the tests whose name contains it.
+ */
+
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { chromium } from 'playwright-core'
+import { answerer } from './answerer.mjs'
+import { Mock } from './mock.mjs'
+import { tests } from './tests.mjs'
+
+const FLAGS = [
+  '--headless=new',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--use-fake-ui-for-media-stream',
+  '--use-fake-device-for-media-stream',
+  '--disable-features=WebRtcHideLocalIpsWithMdns',
+]
+
+const dist = fileURLToPath(new URL('../dist', import.meta.url))
+const shots = process.env.PLENUM_SHOTS ?? (await mkdtemp(join(tmpdir(), 'plenum-web-')))
+const only = process.env.PLENUM_E2E ?? ''
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
+
+const mock = new Mock()
+const address = await mock.start(dist)
+const browser = await chromium.launch({ executablePath, args: FLAGS })
+const media = await answerer(browser)
+
+const failures = []
+for (const [name, test] of Object.entries(tests)) {
+  if (!name.includes(only)) continue
+  mock.reset()
+  mock.cameras = []
+  mock.mids = []
+  mock.answer = async (id, sdp) => {
+    const answered = await media.answer(id, sdp)
+    mock.mids = answered.slotMids
+    return answered
+  }
+  const contexts = []
+  const complaints = []
+  const open = async (path, options = {}) => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 760 }, ...options })
+    contexts.push(context)
+    const page = await context.newPage()
+    page.setDefaultTimeout(8_000)
+    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+    page.on('pageerror', (error) => complaints.push(String(error)))
+    if (options.before) await options.before(page)
+    await page.goto(address + path)
+    return page
+  }
+  const shot = (page, as) => page.screenshot({ path: join(shots, `${as}.png`) })
+  const started = Date.now()
+  try {
+    await test({ open, shot, mock, media, address })
+    const bad = complaints.filter((text) => !/WebSocket connection|ERR_CONNECTION|Failed to load resource/.test(text))
+    if (bad.length > 0) throw new Error(`the console complained: ${bad.join(' | ')}`)
+    console.log(`ok    ${name} (${Date.now() - started} ms)`)
+  } catch (error) {
+    failures.push(name)
+    console.log(`FAIL  ${name}: ${error.stack}`)
+    const pages = contexts.flatMap((context) => context.pages())
+    for (const [at, page] of pages.entries()) await shot(page, `failed-${name}-${at}`).catch(() => undefined)
+  }
+  for (const context of contexts) await context.close()
+}
+
+await browser.close()
+mock.stop()
+console.log(`screenshots: ${shots}`)
+console.log(failures.length === 0 ? 'all passed' : `failed: ${failures.join(', ')}`)
+process.exit(failures.length === 0 ? 0 : 1)

@@ -1,0 +1,274 @@
+/**
+ * Carries out what the session decides: sockets, timers, the peer connection, and keeps the person's devices and the
+ * conference in step. The only place where these meet.
+ */
+
+import { Devices, trackOf } from './devices'
+import { Peer, type MediaPath, type Quality } from './peer'
+import type { ClientMessage, JoinRequest, ParticipantId } from './protocol'
+import { initialSession, step, type Effect, type SessionEvent, type SessionState } from './session'
+import { Signal, signalAddress } from './signal'
+import { Store } from './store'
+
+/** How the connection feels: the loss and delay of the last seconds. */
+export type Feel = 'good' | 'fair' | 'poor'
+
+export interface ClientState {
+  readonly session: SessionState
+  readonly path: MediaPath
+  /** The mix of everyone else. */
+  readonly audio: MediaStream | null
+  /** Received pictures by section id. */
+  readonly pictures: ReadonlyMap<string, MediaStream>
+  readonly audioBlocked: boolean
+  readonly feel: Feel | null
+}
+
+/** Own wishes overrule the server's echo for this long, in ms: the echo of an older wish may still be on its way. */
+const ECHO = 1_500
+
+/** How often the connection's quality is measured, in ms. */
+const QUALITY = 4_000
+
+const silence: Omit<ClientState, 'session'> = {
+  path: 'connecting',
+  audio: null,
+  pictures: new Map(),
+  audioBlocked: false,
+  feel: null,
+}
+
+export class Client extends Store<ClientState> {
+  readonly devices: Devices
+  #signal: Signal | null = null
+  #peer: Peer | null = null
+  #retry: ReturnType<typeof setTimeout> | undefined
+  #reconcile: ReturnType<typeof setTimeout> | undefined
+  #measure: ReturnType<typeof setInterval> | undefined
+  #measured: Quality | null = null
+  /** What the server was last told. */
+  #told = { muted: false, camera: false, at: 0 }
+  #wakeLock: WakeLockSentinel | null = null
+
+  constructor(devices: Devices) {
+    super({ session: initialSession, ...silence })
+    this.devices = devices
+    devices.subscribe(() => this.#devicesChanged())
+    globalThis.addEventListener('pagehide', () => this.#signal?.send({ type: 'leave' }))
+    globalThis.addEventListener('online', () => this.#happened({ type: 'retry' }))
+    document.addEventListener('visibilitychange', () => void this.#stayAwake())
+  }
+
+  join(request: JoinRequest): void {
+    this.#happened({ type: 'join', request })
+  }
+
+  leave(): void {
+    this.#happened({ type: 'leave' })
+  }
+
+  retryNow(): void {
+    clearTimeout(this.#retry)
+    this.#happened({ type: 'retry' })
+  }
+
+  setHand(on: boolean): void {
+    this.#send({ type: 'hand', on })
+  }
+
+  muteParticipant(participant: ParticipantId): void {
+    this.#send({ type: 'mute_participant', participant, on: true })
+  }
+
+  remove(participant: ParticipantId): void {
+    this.#send({ type: 'remove', participant })
+  }
+
+  lock(on: boolean): void {
+    this.#send({ type: 'lock', on })
+  }
+
+  end(): void {
+    this.#send({ type: 'end' })
+  }
+
+  dismiss(id: number): void {
+    this.#happened({ type: 'dismiss', id })
+  }
+
+  setAudioBlocked(audioBlocked: boolean): void {
+    if (this.snapshot().audioBlocked !== audioBlocked) this.set({ audioBlocked })
+  }
+
+  #send(message: ClientMessage): void {
+    this.#signal?.send(message)
+  }
+
+  #happened(event: SessionEvent): void {
+    const before = this.snapshot().session
+    const { state, effects } = step(before, event)
+    if (state !== before) this.set({ session: state })
+    for (const effect of effects) this.#carryOut(effect)
+    if (state.phase === 'joined') this.#followServer()
+    if (state.phase === before.phase) return
+    void this.#stayAwake()
+    if (state.phase === 'ended') {
+      this.devices.stop('camera')
+      this.devices.stop('microphone')
+    }
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.type) {
+      case 'open':
+        clearTimeout(this.#retry)
+        this.#open()
+        break
+      case 'close':
+        clearTimeout(this.#retry)
+        this.#signal?.close()
+        this.#signal = null
+        break
+      case 'send':
+        this.#send(effect.message)
+        break
+      case 'wait':
+        clearTimeout(this.#retry)
+        this.#retry = setTimeout(() => this.#happened({ type: 'retry' }), effect.milliseconds)
+        break
+      case 'peer_start':
+        this.#startPeer()
+        break
+      case 'peer_resume':
+        this.#peer?.resume()
+        this.#tellServer(false)
+        break
+      case 'peer_stop':
+        this.#stopPeer()
+        break
+      case 'answer':
+        void this.#peer?.accept(effect.sdp)
+        break
+      case 'slots':
+        this.#peer?.ensureSlots(effect.count)
+        break
+    }
+  }
+
+  #open(): void {
+    this.#signal?.close()
+    const signal = new Signal(signalAddress(location), {
+      opened: () => this.#happened({ type: 'opened' }),
+      received: (message) => this.#happened({ type: 'message', message }),
+      closed: () => {
+        if (this.#signal === signal) this.#happened({ type: 'closed' })
+      },
+    })
+    this.#signal = signal
+  }
+
+  #startPeer(): void {
+    this.#stopPeer()
+    const peer = new Peer({
+      offer: (sdp) => this.#send({ type: 'offer', sdp }),
+      path: (path) => this.set({ path }),
+      lost: () => this.#happened({ type: 'media_lost' }),
+      track: (mid, stream, kind) => {
+        if (kind === 'audio') this.set({ audio: stream })
+        else this.set({ pictures: new Map(this.snapshot().pictures).set(mid, stream) })
+      },
+    })
+    this.#peer = peer
+    this.#giveTracks()
+    this.#tellServer(true)
+    peer.negotiate()
+    this.#measure = setInterval(() => void this.#feel(), QUALITY)
+  }
+
+  #stopPeer(): void {
+    clearInterval(this.#measure)
+    this.#measured = null
+    this.#peer?.close()
+    this.#peer = null
+    this.set(silence)
+  }
+
+  #giveTracks(): void {
+    const { microphone, camera } = this.devices.snapshot()
+    // While another device opens, the present one goes on.
+    if (microphone.status !== 'starting') this.#peer?.setMicrophone(trackOf(microphone))
+    if (camera.status !== 'starting') this.#peer?.setCamera(trackOf(camera))
+  }
+
+  #devicesChanged(): void {
+    this.#giveTracks()
+    this.#tellServer(false)
+  }
+
+  /** Tells mute and camera where they differ from what the server knows; all of it to a new participant. */
+  #tellServer(afresh: boolean): void {
+    if (this.snapshot().session.phase !== 'joined') return
+    if (afresh) this.#told = { muted: false, camera: false, at: 0 }
+    const local = this.devices.snapshot()
+    const muted = local.muted || (local.microphone.status !== 'on' && local.microphone.status !== 'starting')
+    const camera = local.camera.status === 'on' || (local.camera.status === 'starting' && this.#told.camera)
+    if (muted !== this.#told.muted) {
+      this.#told = { ...this.#told, muted, at: Date.now() }
+      this.#send({ type: 'mute', on: muted })
+    }
+    if (camera !== this.#told.camera) {
+      this.#told = { ...this.#told, camera }
+      this.#send({ type: 'camera', on: camera })
+    }
+  }
+
+  /** Others may mute us; nobody opens our microphone but ourselves. */
+  #followServer(): void {
+    const { roster, self } = this.snapshot().session
+    const mine = roster.find(({ id }) => id === self)
+    if (!mine || mine.muted === this.#told.muted) return
+    clearTimeout(this.#reconcile)
+    const wait = this.#told.at + ECHO - Date.now()
+    if (wait > 0) {
+      this.#reconcile = setTimeout(() => this.#followServer(), wait)
+      return
+    }
+    this.#told = { ...this.#told, muted: mine.muted }
+    if (mine.muted) {
+      this.devices.mute(true)
+      this.#happened({ type: 'notice', notice: { kind: 'muted_by_host' } })
+    } else {
+      this.#tellServer(false)
+      this.#happened({ type: 'notice', notice: { kind: 'asked_to_unmute' } })
+    }
+  }
+
+  async #feel(): Promise<void> {
+    const now = await this.#peer?.quality().catch(() => null)
+    if (!now) return
+    const before = this.#measured
+    this.#measured = now
+    if (before) this.set({ feel: feelOf(before, now) })
+  }
+
+  /** A phone must not sleep through a meeting. */
+  async #stayAwake(): Promise<void> {
+    const wanted = this.snapshot().session.phase === 'joined' && document.visibilityState === 'visible'
+    try {
+      if (wanted) this.#wakeLock ??= (await navigator.wakeLock?.request('screen')) ?? null
+      else await this.#wakeLock?.release()
+    } catch {
+      // Refused on low battery: the meeting goes on.
+    }
+    if (!wanted || this.#wakeLock?.released) this.#wakeLock = null
+  }
+}
+
+/** Loss as a share and round-trip time in ms between two measurements, judged by what speech bears. */
+export function feelOf(before: Quality, now: Quality): Feel {
+  const lost = Math.max(0, now.lost - before.lost)
+  const share = lost / Math.max(1, lost + now.received - before.received)
+  const delay = now.roundTrip ?? 0
+  if (share > 0.08 || delay > 600) return 'poor'
+  return share > 0.02 || delay > 300 ? 'fair' : 'good'
+}

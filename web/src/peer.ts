@@ -1,0 +1,192 @@
+/**
+ * The peer connection to the server: this side always offers, the server always answers.
+ *
+ * The first offer has one audio and one video section, both sending and receiving: microphone out and the mix in,
+ * camera out and slot 0 in. More slots are video sections that only receive. Tracks come and go by `replaceTrack`, so
+ * that turning a camera on or off needs no negotiation.
+ */
+
+/** How the media path does. */
+export type MediaPath = 'connecting' | 'connected' | 'interrupted'
+
+export interface PeerHandlers {
+  readonly offer: (sdp: string) => void
+  readonly path: (path: MediaPath) => void
+  /** A received track, by its section's id. */
+  readonly track: (mid: string, stream: MediaStream, kind: 'audio' | 'video') => void
+  /** Repair by ICE restart has failed; only a new peer helps. */
+  readonly lost: () => void
+}
+
+/** What the server may be asked for: 1 + this many recvonly sections. */
+const MAX_SLOTS = 16
+
+/** A path that does not heal by itself within this time is restarted, in ms. */
+const GRACE = 2_500
+
+/** Time allowed for a restart to bring media back, in ms, and how many are tried. */
+const RESTART = 7_000
+const RESTARTS = 3
+
+/** Camera bitrate cap, bit/s: the server forwards it unchanged to every viewer. */
+const CAMERA_BITRATE = 1_200_000
+
+export class Peer {
+  readonly #connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle' })
+  readonly #handlers: PeerHandlers
+  readonly #microphone: RTCRtpTransceiver
+  readonly #camera: RTCRtpTransceiver
+  #slots = 1
+  #offering = false
+  /** A wish that came while an offer was under way. */
+  #again: { restart: boolean } | null = null
+  #restarts = 0
+  #repair: ReturnType<typeof setTimeout> | undefined
+  #closed = false
+
+  constructor(handlers: PeerHandlers) {
+    this.#handlers = handlers
+    this.#microphone = this.#connection.addTransceiver('audio', { direction: 'sendrecv' })
+    this.#camera = this.#connection.addTransceiver('video', {
+      direction: 'sendrecv',
+      sendEncodings: [{ maxBitrate: CAMERA_BITRATE }],
+    })
+    this.#connection.addEventListener('connectionstatechange', () => this.#stateChanged())
+    this.#connection.addEventListener('track', (event) => this.#received(event))
+    handlers.path('connecting')
+  }
+
+  setMicrophone(track: MediaStreamTrack | null): void {
+    void this.#microphone.sender.replaceTrack(track).catch(() => this.#handlers.lost())
+  }
+
+  setCamera(track: MediaStreamTrack | null): void {
+    if (track) track.contentHint = 'motion'
+    void this.#camera.sender.replaceTrack(track).catch(() => this.#handlers.lost())
+  }
+
+  /** Makes and sends an offer; one at a time, later wishes are folded into the next. */
+  negotiate(restart = false): void {
+    if (this.#closed) return
+    if (this.#offering) {
+      this.#again = { restart: restart || (this.#again?.restart ?? false) }
+      return
+    }
+    this.#offering = true
+    void this.#offer(restart)
+  }
+
+  async #offer(restart: boolean): Promise<void> {
+    try {
+      const offer = await this.#connection.createOffer({ iceRestart: restart })
+      await this.#connection.setLocalDescription(offer)
+      const sdp = this.#connection.localDescription?.sdp
+      if (!this.#closed && sdp) this.#handlers.offer(sdp)
+    } catch {
+      if (!this.#closed) this.#handlers.lost()
+    }
+  }
+
+  /** Takes the server's answer to the last offer. */
+  async accept(sdp: string): Promise<void> {
+    if (this.#closed || this.#connection.signalingState !== 'have-local-offer') return
+    try {
+      await this.#connection.setRemoteDescription({ type: 'answer', sdp })
+    } catch {
+      if (!this.#closed) this.#handlers.lost()
+      return
+    }
+    this.#offering = false
+    const again = this.#again
+    this.#again = null
+    if (again) this.negotiate(again.restart)
+  }
+
+  /** Has at least `count` video sections that receive, the first of them the camera's. */
+  ensureSlots(count: number): void {
+    const wanted = Math.min(count, MAX_SLOTS)
+    if (this.#closed || wanted <= this.#slots) return
+    for (; this.#slots < wanted; this.#slots += 1) this.#connection.addTransceiver('video', { direction: 'recvonly' })
+    this.negotiate()
+  }
+
+  /** After the signalling came back: an offer that was never answered is made again, a broken path restarted. */
+  resume(): void {
+    const healthy = this.#connection.connectionState === 'connected'
+    if (healthy && !this.#offering) return
+    this.#offering = false
+    this.#again = null
+    this.negotiate(!healthy)
+  }
+
+  /** Round-trip time in ms and the loss of received audio since the call began, where the browser tells. */
+  async quality(): Promise<Quality | null> {
+    if (this.#closed) return null
+    const report = await this.#connection.getStats()
+    return readQuality(report)
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#repair)
+    this.#connection.close()
+  }
+
+  #received({ transceiver, track }: RTCTrackEvent): void {
+    if (transceiver.mid === null || (track.kind !== 'audio' && track.kind !== 'video')) return
+    this.#handlers.track(transceiver.mid, new MediaStream([track]), track.kind)
+  }
+
+  #stateChanged(): void {
+    if (this.#closed) return
+    clearTimeout(this.#repair)
+    switch (this.#connection.connectionState) {
+      case 'connected':
+        this.#restarts = 0
+        this.#handlers.path('connected')
+        break
+      case 'disconnected':
+        this.#handlers.path('interrupted')
+        this.#repair = setTimeout(() => this.#restart(), GRACE)
+        break
+      case 'failed':
+        this.#handlers.path('interrupted')
+        this.#restart()
+        break
+      default:
+        break
+    }
+  }
+
+  #restart(): void {
+    if (this.#closed || this.#connection.connectionState === 'connected') return
+    if (this.#restarts >= RESTARTS) return this.#handlers.lost()
+    this.#restarts += 1
+    this.negotiate(true)
+    this.#repair = setTimeout(() => this.#restart(), RESTART)
+  }
+}
+
+export interface Quality {
+  readonly roundTrip: number | null
+  readonly received: number
+  readonly lost: number
+}
+
+/** Finds the figures in a statistics report; the entries differ between browsers. */
+export function readQuality(report: Iterable<[string, Record<string, unknown>]> | RTCStatsReport): Quality {
+  let roundTrip: number | null = null
+  let received = 0
+  let lost = 0
+  for (const [, entry] of report as Iterable<[string, Record<string, unknown>]>) {
+    if (entry['type'] === 'candidate-pair' && entry['nominated'] === true) {
+      const seconds = entry['currentRoundTripTime']
+      if (typeof seconds === 'number') roundTrip = seconds * 1_000
+    }
+    if (entry['type'] === 'inbound-rtp' && entry['kind'] === 'audio') {
+      received += Number(entry['packetsReceived'] ?? 0)
+      lost += Math.max(0, Number(entry['packetsLost'] ?? 0))
+    }
+  }
+  return { roundTrip, received, lost }
+}

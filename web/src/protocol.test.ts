@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest'
+import { decode, encode } from './protocol'
+
+const ann = { id: 'p_1', name: 'Ann', kind: 'browser', role: 'host', muted: true, camera: false, talking: false, hand: false }
+
+describe('decode', () => {
+  test('reads the welcome with roster and telephone', () => {
+    const frame = JSON.stringify({
+      type: 'joined',
+      participant: 'p_1',
+      role: 'host',
+      resume: 'secret',
+      conference: { id: '1001', name: 'Demo', locked: false },
+      dial_in: { sip: 'sip:1001@127.0.0.1:5060', conference: '1001' },
+      roster: [{ ...ann, presence: 'in_conference' }],
+      floor: null,
+    })
+    expect(decode(frame)).toEqual({
+      type: 'joined',
+      participant: 'p_1',
+      role: 'host',
+      resume: 'secret',
+      conference: { id: '1001', name: 'Demo', locked: false },
+      dialIn: { sip: 'sip:1001@127.0.0.1:5060', conference: '1001' },
+      roster: [ann],
+      floor: null,
+    })
+  })
+
+  test('reads answers and slots', () => {
+    expect(decode('{"type":"answer","sdp":"v=0","slot_mids":["1","2"]}')).toEqual({ type: 'answer', sdp: 'v=0', slotMids: ['1', '2'] })
+    expect(decode('{"type":"video","slots":[{"mid":"1","participant":null}]}')).toEqual({
+      type: 'video',
+      slots: [{ mid: '1', participant: null }],
+    })
+  })
+
+  test('words of a newer server fall back, unknown fields are ignored', () => {
+    const frame = JSON.stringify({ type: 'participant_joined', participant: { ...ann, kind: 'hologram', shoe: 43 } })
+    expect(decode(frame)).toEqual({ type: 'participant_joined', participant: ann })
+    expect(decode('{"type":"error","code":"new_trouble","message":"?"}')).toMatchObject({ code: 'bad_message' })
+  })
+
+  test.each([
+    'no json',
+    'null',
+    '[]',
+    '{}',
+    '{"type":7}',
+    '{"type":"constructor"}',
+    '{"type":"toString"}',
+    '{"type":"unheard of"}',
+    '{"type":"slots","count":-1}',
+    '{"type":"slots","count":"3"}',
+    '{"type":"joined"}',
+    '{"type":"video","slots":[null]}',
+    '{"type":"participant_left"}',
+  ])('%s is passed over', (frame) => expect(decode(frame)).toBeNull())
+})
+
+test('encode writes the plan’s form', () => {
+  expect(encode({ type: 'mute_participant', participant: 'p_2', on: true })).toBe('{"type":"mute_participant","participant":"p_2","on":true}')
+})

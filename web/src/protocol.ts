@@ -1,0 +1,222 @@
+/**
+ * The signalling protocol, version 1: the messages of `GET /api/v1/signal` and their decoding.
+ *
+ * Everything that comes from the server passes `decode` once; behind it the types hold. Unknown messages and
+ * unknown fields are ignored, so that an older page survives a newer server.
+ */
+
+export const PROTOCOL_VERSION = 1
+
+/** Identifies a participant within its conference, `p_…`. */
+export type ParticipantId = string
+
+/** How a participant takes part. `host` is the demo room's announcer. */
+export type Kind = 'browser' | 'phone' | 'host'
+
+export type Role = 'host' | 'guest'
+
+export interface Participant {
+  readonly id: ParticipantId
+  readonly name: string
+  readonly kind: Kind
+  readonly role: Role
+  readonly muted: boolean
+  readonly camera: boolean
+  readonly talking: boolean
+  readonly hand: boolean
+}
+
+export interface ConferenceView {
+  readonly id: string
+  readonly name: string
+  readonly locked: boolean
+}
+
+/** How a phone reaches this conference. */
+export interface DialIn {
+  readonly sip: string
+  readonly conference: string
+}
+
+/** Whose camera a video slot carries now. */
+export interface SlotAssignment {
+  readonly mid: string
+  readonly participant: ParticipantId | null
+}
+
+const ERROR_CODES = [
+  'wrong_pin',
+  'conference_unknown',
+  'locked',
+  'full',
+  'bad_message',
+  'unsupported_version',
+  'negotiation_failed',
+  'forbidden',
+  'rate_limited',
+  'not_joined',
+] as const
+export type ErrorCode = (typeof ERROR_CODES)[number]
+
+const LEAVE_REASONS = ['left', 'lost', 'removed'] as const
+export type LeaveReason = (typeof LEAVE_REASONS)[number]
+
+const END_REASONS = ['left', 'removed', 'conference_ended', 'server_stopping', 'replaced'] as const
+export type EndReason = (typeof END_REASONS)[number]
+
+/** What a person gives to join. `token` replaces the PIN where a signed link was handed out. */
+export interface JoinRequest {
+  readonly conference: string
+  readonly name: string
+  readonly pin?: string
+  readonly token?: string
+}
+
+export type ClientMessage =
+  | ({ readonly type: 'join'; readonly version: number; readonly resume?: string } & JoinRequest)
+  | { readonly type: 'offer'; readonly sdp: string }
+  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock'; readonly on: boolean }
+  | { readonly type: 'mute_participant'; readonly participant: ParticipantId; readonly on: boolean }
+  | { readonly type: 'remove'; readonly participant: ParticipantId }
+  | { readonly type: 'leave' | 'ping' | 'end' }
+
+export interface Joined {
+  readonly type: 'joined'
+  readonly participant: ParticipantId
+  readonly role: Role
+  readonly resume: string | null
+  readonly conference: ConferenceView
+  readonly dialIn: DialIn | null
+  readonly roster: readonly Participant[]
+  readonly floor: ParticipantId | null
+}
+
+export type ServerMessage =
+  | Joined
+  | { readonly type: 'answer'; readonly sdp: string; readonly slotMids: readonly string[] }
+  | { readonly type: 'slots'; readonly count: number }
+  | { readonly type: 'video'; readonly slots: readonly SlotAssignment[] }
+  | { readonly type: 'participant_joined'; readonly participant: Participant }
+  | { readonly type: 'participant_changed'; readonly participant: Participant }
+  | { readonly type: 'participant_left'; readonly participant: ParticipantId; readonly reason: LeaveReason }
+  | { readonly type: 'floor'; readonly participant: ParticipantId | null }
+  | { readonly type: 'talking'; readonly participant: ParticipantId; readonly on: boolean }
+  | { readonly type: 'conference'; readonly conference: ConferenceView }
+  | { readonly type: 'pong' }
+  | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string }
+  | { readonly type: 'ended'; readonly reason: EndReason }
+
+/** A message that lacks what its type promises. */
+class Malformed extends Error {}
+
+type Fields = Readonly<Record<string, unknown>>
+
+function fields(value: unknown): Fields {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
+  throw new Malformed('expected an object')
+}
+
+function text(from: Fields, key: string): string {
+  const value = from[key]
+  if (typeof value === 'string') return value
+  throw new Malformed(`expected text in ${key}`)
+}
+
+function textOrNull(from: Fields, key: string): string | null {
+  return from[key] === null || from[key] === undefined ? null : text(from, key)
+}
+
+function count(from: Fields, key: string): number {
+  const value = from[key]
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value
+  throw new Malformed(`expected a count in ${key}`)
+}
+
+function list<T>(from: Fields, key: string, item: (value: unknown) => T): T[] {
+  const value = from[key]
+  if (Array.isArray(value)) return value.map(item)
+  throw new Malformed(`expected a list in ${key}`)
+}
+
+/** A word out of a fixed set; a word of a newer server falls back. */
+function word<T extends string>(from: Fields, key: string, known: readonly T[], fallback: T): T {
+  return known.find((candidate) => candidate === from[key]) ?? fallback
+}
+
+const role = (from: Fields): Role => word(from, 'role', ['host', 'guest'], 'guest')
+
+function participant(value: unknown): Participant {
+  const from = fields(value)
+  return {
+    id: text(from, 'id'),
+    name: text(from, 'name'),
+    kind: word(from, 'kind', ['browser', 'phone', 'host'], 'browser'),
+    role: role(from),
+    muted: from['muted'] === true,
+    camera: from['camera'] === true,
+    talking: from['talking'] === true,
+    hand: from['hand'] === true,
+  }
+}
+
+function conference(value: unknown): ConferenceView {
+  const from = fields(value)
+  return { id: text(from, 'id'), name: text(from, 'name'), locked: from['locked'] === true }
+}
+
+function dialIn(value: unknown): DialIn | null {
+  if (value === null || value === undefined) return null
+  const from = fields(value)
+  return { sip: text(from, 'sip'), conference: text(from, 'conference') }
+}
+
+function slot(value: unknown): SlotAssignment {
+  const from = fields(value)
+  return { mid: text(from, 'mid'), participant: textOrNull(from, 'participant') }
+}
+
+const decoders: { readonly [T in ServerMessage['type']]: (from: Fields) => Extract<ServerMessage, { type: T }> } = {
+  joined: (from) => ({
+    type: 'joined',
+    participant: text(from, 'participant'),
+    role: role(from),
+    resume: textOrNull(from, 'resume'),
+    conference: conference(from['conference']),
+    dialIn: dialIn(from['dial_in']),
+    roster: list(from, 'roster', participant),
+    floor: textOrNull(from, 'floor'),
+  }),
+  answer: (from) => ({ type: 'answer', sdp: text(from, 'sdp'), slotMids: list(from, 'slot_mids', String) }),
+  slots: (from) => ({ type: 'slots', count: count(from, 'count') }),
+  video: (from) => ({ type: 'video', slots: list(from, 'slots', slot) }),
+  participant_joined: (from) => ({ type: 'participant_joined', participant: participant(from['participant']) }),
+  participant_changed: (from) => ({ type: 'participant_changed', participant: participant(from['participant']) }),
+  participant_left: (from) => ({
+    type: 'participant_left',
+    participant: text(from, 'participant'),
+    reason: word(from, 'reason', LEAVE_REASONS, 'left'),
+  }),
+  floor: (from) => ({ type: 'floor', participant: textOrNull(from, 'participant') }),
+  talking: (from) => ({ type: 'talking', participant: text(from, 'participant'), on: from['on'] === true }),
+  conference: (from) => ({ type: 'conference', conference: conference(from['conference']) }),
+  pong: () => ({ type: 'pong' }),
+  error: (from) => ({
+    type: 'error',
+    code: word(from, 'code', ERROR_CODES, 'bad_message'),
+    message: textOrNull(from, 'message') ?? '',
+  }),
+  ended: (from) => ({ type: 'ended', reason: word(from, 'reason', END_REASONS, 'conference_ended') }),
+}
+
+/** Reads one text frame; null for what this page does not understand. */
+export function decode(frame: string): ServerMessage | null {
+  try {
+    const from = fields(JSON.parse(frame))
+    const type = text(from, 'type')
+    return Object.hasOwn(decoders, type) ? decoders[type as ServerMessage['type']](from) : null
+  } catch {
+    return null
+  }
+}
+
+export const encode = (message: ClientMessage): string => JSON.stringify(message)

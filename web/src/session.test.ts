@@ -1,0 +1,201 @@
+import { describe, expect, test } from 'vitest'
+import type { Participant, ServerMessage } from './protocol'
+import { backoff, initialSession, step, type Effect, type SessionEvent, type SessionState } from './session'
+
+const request = { conference: '1001', name: 'Ann', pin: '2001' }
+
+const person = (id: string, change: Partial<Participant> = {}): Participant => ({
+  id,
+  name: id.toUpperCase(),
+  kind: 'browser',
+  role: 'guest',
+  muted: false,
+  camera: false,
+  talking: false,
+  hand: false,
+  ...change,
+})
+
+const joined = (self: string, ...roster: Participant[]): ServerMessage => ({
+  type: 'joined',
+  participant: self,
+  role: 'guest',
+  resume: `secret of ${self}`,
+  conference: { id: '1001', name: 'Demo', locked: false },
+  dialIn: null,
+  roster: [person(self), ...roster],
+  floor: null,
+})
+
+/** Plays events in order; the last step's effects and the state after all. */
+function play(events: readonly SessionEvent[], from: SessionState = initialSession) {
+  let state = from
+  let effects: readonly Effect[] = []
+  for (const event of events) ({ state, effects } = step(state, event))
+  return { state, effects }
+}
+
+const said = (message: ServerMessage): SessionEvent => ({ type: 'message', message })
+const inRoom = (...roster: Participant[]) =>
+  play([{ type: 'join', request }, { type: 'opened' }, said(joined('me', ...roster))]).state
+const kinds = (state: SessionState) => state.notices.map(({ notice }) => notice.kind)
+
+describe('joining', () => {
+  test('a join opens the socket, then says who and where', () => {
+    expect(play([{ type: 'join', request }]).effects).toEqual([{ type: 'open' }])
+    const { effects } = play([{ type: 'join', request }, { type: 'opened' }])
+    expect(effects).toEqual([{ type: 'send', message: { type: 'join', version: 1, ...request } }])
+  })
+
+  test('being let in starts the peer connection', () => {
+    const { state, effects } = play([{ type: 'join', request }, { type: 'opened' }, said(joined('me', person('raj')))])
+    expect(state).toMatchObject({ phase: 'joined', self: 'me', resume: 'secret of me' })
+    expect(effects).toEqual([{ type: 'peer_start' }])
+  })
+
+  test.each(['wrong_pin', 'conference_unknown', 'locked', 'full', 'rate_limited'] as const)(
+    '%s leads back to the door and keeps what was typed',
+    (code) => {
+      const { state, effects } = play([{ type: 'join', request }, { type: 'opened' }, said({ type: 'error', code, message: '' })])
+      expect(state).toMatchObject({ phase: 'idle', refusal: code, request })
+      expect(effects).toContainEqual({ type: 'close' })
+    },
+  )
+
+  test('a server out of reach is a refusal of its own', () => {
+    expect(play([{ type: 'join', request }, { type: 'closed' }]).state).toMatchObject({ phase: 'idle', refusal: 'unreachable' })
+  })
+})
+
+describe('the roster', () => {
+  test('comings, goings and hands are told, changes of others are not', () => {
+    let { state } = play([said({ type: 'participant_joined', participant: person('raj', { kind: 'phone' }) })], inRoom())
+    expect(kinds(state)).toEqual(['joined'])
+    ;({ state } = play([said({ type: 'participant_changed', participant: person('raj', { muted: true }) })], state))
+    expect(kinds(state)).toEqual(['joined'])
+    ;({ state } = play([said({ type: 'participant_changed', participant: person('raj', { hand: true }) })], state))
+    ;({ state } = play([said({ type: 'participant_left', participant: 'raj', reason: 'lost' })], state))
+    expect(kinds(state)).toEqual(['joined', 'hand', 'left'])
+    expect(state.roster.map(({ id }) => id)).toEqual(['me'])
+    expect(state.hands).toEqual([])
+  })
+
+  test('a participant told twice stands in the roster once', () => {
+    const { state } = play([said({ type: 'participant_joined', participant: person('raj') })], inRoom(person('raj')))
+    expect(state.roster).toHaveLength(2)
+  })
+
+  test('hands keep the order in which they were raised', () => {
+    const raise = (id: string, hand: boolean) => said({ type: 'participant_changed', participant: person(id, { hand }) })
+    const { state } = play([raise('zoe', true), raise('ann', true), raise('leo', true), raise('ann', false)], inRoom(person('ann'), person('leo'), person('zoe')))
+    expect(state.hands).toEqual(['zoe', 'leo'])
+  })
+
+  test('whoever leaves gives up floor and slot', () => {
+    const { state } = play(
+      [
+        said({ type: 'video', slots: [{ mid: '1', participant: 'raj' }] }),
+        said({ type: 'floor', participant: 'raj' }),
+        said({ type: 'participant_left', participant: 'raj', reason: 'left' }),
+      ],
+      inRoom(person('raj')),
+    )
+    expect(state).toMatchObject({ floor: null, lastFloor: null, video: [{ mid: '1', participant: null }] })
+  })
+
+  test('speaking oneself keeps the one who spoke before', () => {
+    const { state } = play(
+      [said({ type: 'floor', participant: 'raj' }), said({ type: 'floor', participant: 'me' })],
+      inRoom(person('raj')),
+    )
+    expect(state).toMatchObject({ floor: 'me', lastFloor: 'raj' })
+  })
+
+  test('the screen holds four notices, the newest', () => {
+    const { state } = play(
+      ['a', 'b', 'c', 'd', 'e'].map((id) => said({ type: 'participant_joined', participant: person(id) })),
+      inRoom(),
+    )
+    expect(state.notices.map(({ id }) => id)).toEqual([1, 2, 3, 4])
+  })
+})
+
+describe('a lost connection', () => {
+  const lost = () => play([{ type: 'closed' }], inRoom(person('raj'))).state
+
+  test('waits a little, then joins with the secret', () => {
+    const { state, effects } = play([{ type: 'closed' }], inRoom())
+    expect(state.phase).toBe('reconnecting')
+    expect(effects).toEqual([{ type: 'wait', milliseconds: backoff(0) }])
+    expect(play([{ type: 'retry' }], state).effects).toEqual([{ type: 'open' }])
+    const hello = play([{ type: 'retry' }, { type: 'opened' }], state).effects
+    expect(hello).toEqual([{ type: 'send', message: { type: 'join', version: 1, ...request, resume: 'secret of me' } }])
+  })
+
+  test('waits longer each time, but never longer than eight seconds', () => {
+    const waits = [0, 1, 2, 3, 4, 5, 50].map((attempt) => backoff(attempt))
+    expect(waits).toEqual([400, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000])
+    const { effects } = play([{ type: 'retry' }, { type: 'closed' }], lost())
+    expect(effects).toEqual([{ type: 'wait', milliseconds: 1_000 }])
+  })
+
+  test('the same participant keeps its peer connection and its pictures', () => {
+    const seen = play([said({ type: 'video', slots: [{ mid: '1', participant: 'raj' }] })], inRoom(person('raj'))).state
+    const { state, effects } = play([{ type: 'closed' }, { type: 'retry' }, { type: 'opened' }, said(joined('me', person('raj')))], seen)
+    expect(effects).toEqual([{ type: 'peer_resume' }])
+    expect(state.video).toHaveLength(1)
+    expect(kinds(state)).toContain('back')
+  })
+
+  test('a place that is gone is taken anew, without the secret', () => {
+    const refused = play([{ type: 'retry' }, { type: 'opened' }, said({ type: 'error', code: 'not_joined', message: '' })], lost())
+    expect(refused.state).toMatchObject({ phase: 'reconnecting', resuming: false })
+    const again = play([{ type: 'retry' }, { type: 'opened' }], refused.state)
+    expect(again.effects).toEqual([{ type: 'send', message: { type: 'join', version: 1, ...request } }])
+    const back = play([said(joined('other'))], again.state)
+    expect(back.effects).toEqual([{ type: 'peer_stop' }, { type: 'peer_start' }])
+  })
+
+  test('a room locked meanwhile is told at the door', () => {
+    const { state } = play(
+      [
+        { type: 'retry' },
+        { type: 'opened' },
+        said({ type: 'error', code: 'not_joined', message: '' }),
+        { type: 'retry' },
+        { type: 'opened' },
+        said({ type: 'error', code: 'locked', message: '' }),
+      ],
+      lost(),
+    )
+    expect(state).toMatchObject({ phase: 'idle', refusal: 'locked' })
+  })
+
+  test('leaving while it is lost ends it', () => {
+    const { state, effects } = play([{ type: 'leave' }], lost())
+    expect(state).toMatchObject({ phase: 'ended', ended: 'left' })
+    expect(effects).toEqual([{ type: 'close' }, { type: 'peer_stop' }])
+    expect(play([{ type: 'retry' }], state).effects).toEqual([])
+  })
+
+  test('media beyond repair rejoins as a new participant', () => {
+    const { state, effects } = play([{ type: 'media_lost' }], inRoom())
+    expect(state).toMatchObject({ phase: 'reconnecting', resume: null, resuming: false })
+    expect(effects[0]).toEqual({ type: 'send', message: { type: 'leave' } })
+  })
+})
+
+describe('the end', () => {
+  test.each(['removed', 'conference_ended', 'server_stopping', 'replaced'] as const)('%s closes everything, once', (reason) => {
+    const { state, effects } = play([said({ type: 'ended', reason })], inRoom())
+    expect(state).toMatchObject({ phase: 'ended', ended: reason })
+    expect(effects).toEqual([{ type: 'close' }, { type: 'peer_stop' }])
+    expect(play([{ type: 'closed' }], state)).toEqual({ state, effects: [] })
+  })
+
+  test('a request refused in the room is a notice, not the end', () => {
+    const { state } = play([said({ type: 'error', code: 'forbidden', message: '' })], inRoom())
+    expect(state.phase).toBe('joined')
+    expect(kinds(state)).toEqual(['refused'])
+  })
+})

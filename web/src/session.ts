@@ -1,0 +1,357 @@
+/**
+ * A participant's session as a pure state machine: what the person does and what the server says go in, the next
+ * state and the effects to carry out come out. Knows no socket, no peer connection, no clock.
+ */
+
+import {
+  PROTOCOL_VERSION,
+  type ClientMessage,
+  type ConferenceView,
+  type DialIn,
+  type EndReason,
+  type ErrorCode,
+  type Joined,
+  type JoinRequest,
+  type LeaveReason,
+  type Participant,
+  type ParticipantId,
+  type Role,
+  type ServerMessage,
+  type SlotAssignment,
+} from './protocol'
+
+/** Something that happened in the room, told once to eye and ear. */
+export type Notice =
+  | { readonly kind: 'joined'; readonly name: string; readonly phone: boolean }
+  | { readonly kind: 'left'; readonly name: string; readonly reason: LeaveReason }
+  | { readonly kind: 'hand'; readonly name: string }
+  | { readonly kind: 'locked'; readonly on: boolean }
+  | { readonly kind: 'back' }
+  | { readonly kind: 'refused'; readonly code: ErrorCode }
+  | { readonly kind: 'muted_by_host' }
+  | { readonly kind: 'asked_to_unmute' }
+
+export interface NumberedNotice {
+  readonly id: number
+  readonly notice: Notice
+}
+
+export type Phase = 'idle' | 'joining' | 'joined' | 'reconnecting' | 'ended'
+
+/** Why a join was refused: the server's word, or that it could not be reached at all. */
+export type Refusal = ErrorCode | 'unreachable'
+
+export interface SessionState {
+  readonly phase: Phase
+  readonly request: JoinRequest | null
+  /** The secret that takes this participant up again after a lost connection. */
+  readonly resume: string | null
+  /** The join under way carries `resume`. */
+  readonly resuming: boolean
+  /** Connection attempts since the loss. */
+  readonly attempt: number
+  readonly refusal: Refusal | null
+  readonly ended: EndReason | null
+  readonly self: ParticipantId | null
+  readonly role: Role
+  readonly conference: ConferenceView | null
+  readonly dialIn: DialIn | null
+  readonly roster: readonly Participant[]
+  /** Raised hands, the first raised first. */
+  readonly hands: readonly ParticipantId[]
+  readonly floor: ParticipantId | null
+  /** Who held the floor last, other than oneself: stays on one's own stage while one speaks. */
+  readonly lastFloor: ParticipantId | null
+  readonly video: readonly SlotAssignment[]
+  readonly notices: readonly NumberedNotice[]
+  readonly noticed: number
+}
+
+export type SessionEvent =
+  | { readonly type: 'join'; readonly request: JoinRequest }
+  | { readonly type: 'leave' }
+  | { readonly type: 'opened' }
+  | { readonly type: 'closed' }
+  | { readonly type: 'retry' }
+  | { readonly type: 'message'; readonly message: ServerMessage }
+  /** The media path is beyond repair by ICE restart. */
+  | { readonly type: 'media_lost' }
+  | { readonly type: 'notice'; readonly notice: Notice }
+  | { readonly type: 'dismiss'; readonly id: number }
+
+export type Effect =
+  | { readonly type: 'open' }
+  | { readonly type: 'close' }
+  | { readonly type: 'send'; readonly message: ClientMessage }
+  /** Deliver a `retry` event after so many milliseconds. */
+  | { readonly type: 'wait'; readonly milliseconds: number }
+  /** A new participant: build a peer connection and offer. */
+  | { readonly type: 'peer_start' }
+  /** The same participant on a new socket: repair the peer connection where needed. */
+  | { readonly type: 'peer_resume' }
+  | { readonly type: 'peer_stop' }
+  | { readonly type: 'answer'; readonly sdp: string; readonly slotMids: readonly string[] }
+  | { readonly type: 'slots'; readonly count: number }
+
+export interface Step {
+  readonly state: SessionState
+  readonly effects: readonly Effect[]
+}
+
+export const initialSession: SessionState = {
+  phase: 'idle',
+  request: null,
+  resume: null,
+  resuming: false,
+  attempt: 0,
+  refusal: null,
+  ended: null,
+  self: null,
+  role: 'guest',
+  conference: null,
+  dialIn: null,
+  roster: [],
+  hands: [],
+  floor: null,
+  lastFloor: null,
+  video: [],
+  notices: [],
+  noticed: 0,
+}
+
+/** Notices kept on screen at once; older ones give way. */
+const NOTICES = 4
+
+/** Waits between attempts to reconnect, in ms: the server keeps the place for 20 s, so be quick at first. */
+const BACKOFF = [400, 1_000, 2_000, 4_000, 8_000] as const
+
+/** Errors that answer a `join`; others answer a request made in the room. */
+const JOIN_REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'wrong_pin',
+  'conference_unknown',
+  'locked',
+  'full',
+  'unsupported_version',
+  'bad_message',
+  'rate_limited',
+  'forbidden',
+  'not_joined',
+])
+
+export function backoff(attempt: number): number {
+  return BACKOFF[Math.min(attempt, BACKOFF.length - 1)] ?? 8_000
+}
+
+export function step(state: SessionState, event: SessionEvent): Step {
+  switch (event.type) {
+    case 'join':
+      return { state: { ...initialSession, phase: 'joining', request: event.request }, effects: [{ type: 'open' }] }
+    case 'leave':
+      return leave(state)
+    case 'opened':
+      return { state, effects: hello(state) }
+    case 'closed':
+      return closed(state)
+    case 'retry':
+      return state.phase === 'reconnecting' ? { state, effects: [{ type: 'open' }] } : unchanged(state)
+    case 'message':
+      return received(state, event.message)
+    case 'media_lost':
+      return rejoin(state)
+    case 'notice':
+      return unchanged(told(state, event.notice))
+    case 'dismiss':
+      return unchanged({ ...state, notices: state.notices.filter(({ id }) => id !== event.id) })
+  }
+}
+
+const unchanged = (state: SessionState): Step => ({ state, effects: [] })
+
+/** Adds a notice; whoever is not in the room hears of nothing. */
+function told(state: SessionState, notice: Notice): SessionState {
+  const numbered = { id: state.noticed, notice }
+  return { ...state, noticed: state.noticed + 1, notices: [...state.notices, numbered].slice(-NOTICES) }
+}
+
+function hello(state: SessionState): readonly Effect[] {
+  if (!state.request || (state.phase !== 'joining' && state.phase !== 'reconnecting')) return [{ type: 'close' }]
+  const resume = state.resuming && state.resume ? { resume: state.resume } : {}
+  return [{ type: 'send', message: { type: 'join', version: PROTOCOL_VERSION, ...state.request, ...resume } }]
+}
+
+function leave(state: SessionState): Step {
+  if (state.phase === 'joining') return { state: initialSession, effects: [{ type: 'close' }, { type: 'peer_stop' }] }
+  const goodbye: Effect[] = state.phase === 'joined' ? [{ type: 'send', message: { type: 'leave' } }] : []
+  return {
+    state: { ...state, phase: 'ended', ended: 'left', notices: [] },
+    effects: [...goodbye, { type: 'close' }, { type: 'peer_stop' }],
+  }
+}
+
+function closed(state: SessionState): Step {
+  switch (state.phase) {
+    case 'joining':
+      return refused(state, 'unreachable')
+    case 'joined':
+      return {
+        state: { ...state, phase: 'reconnecting', resuming: state.resume !== null, attempt: 1 },
+        effects: [{ type: 'wait', milliseconds: backoff(0) }],
+      }
+    case 'reconnecting':
+      return {
+        state: { ...state, attempt: state.attempt + 1 },
+        effects: [{ type: 'wait', milliseconds: backoff(state.attempt) }],
+      }
+    default:
+      return unchanged(state)
+  }
+}
+
+/** Back to the door, with the reason. */
+function refused(state: SessionState, refusal: Refusal): Step {
+  return {
+    state: { ...initialSession, request: state.request, refusal },
+    effects: [{ type: 'close' }, { type: 'peer_stop' }],
+  }
+}
+
+/** Starts over as a new participant with the name and PIN already given. */
+function rejoin(state: SessionState): Step {
+  if (state.phase !== 'joined' && state.phase !== 'reconnecting') return unchanged(state)
+  const goodbye: Effect[] = state.phase === 'joined' ? [{ type: 'send', message: { type: 'leave' } }] : []
+  return {
+    state: { ...state, phase: 'reconnecting', resuming: false, resume: null, attempt: 1 },
+    effects: [...goodbye, { type: 'close' }, { type: 'peer_stop' }, { type: 'wait', milliseconds: backoff(0) }],
+  }
+}
+
+function received(state: SessionState, message: ServerMessage): Step {
+  switch (message.type) {
+    case 'joined':
+      return joined(state, message)
+    case 'error':
+      return failed(state, message.code)
+    case 'ended':
+      return ended(state, message.reason)
+    case 'answer':
+      return { state, effects: [{ type: 'answer', sdp: message.sdp, slotMids: message.slotMids }] }
+    case 'slots':
+      return { state, effects: [{ type: 'slots', count: message.count }] }
+    case 'video':
+      return unchanged({ ...state, video: message.slots })
+    case 'participant_joined':
+      return unchanged(arrived(state, message.participant))
+    case 'participant_changed':
+      return unchanged(changed(state, message.participant))
+    case 'participant_left':
+      return unchanged(departed(state, message.participant, message.reason))
+    case 'floor':
+      return unchanged(floor(state, message.participant))
+    case 'talking':
+      return unchanged(talking(state, message.participant, message.on))
+    case 'conference': {
+      const turned = state.conference !== null && state.conference.locked !== message.conference.locked
+      const next = { ...state, conference: message.conference }
+      return unchanged(turned ? told(next, { kind: 'locked', on: message.conference.locked }) : next)
+    }
+    case 'pong':
+      return unchanged(state)
+  }
+}
+
+function joined(state: SessionState, message: Joined): Step {
+  if (state.phase !== 'joining' && state.phase !== 'reconnecting') return unchanged(state)
+  const same = state.resuming && message.participant === state.self
+  const next: SessionState = {
+    ...state,
+    phase: 'joined',
+    resuming: false,
+    attempt: 0,
+    refusal: null,
+    resume: message.resume,
+    self: message.participant,
+    role: message.role,
+    conference: message.conference,
+    dialIn: message.dialIn,
+    roster: message.roster,
+    hands: message.roster.filter(({ hand }) => hand).map(({ id }) => id),
+    floor: message.floor,
+    lastFloor: message.floor === message.participant ? state.lastFloor : message.floor,
+    video: same ? state.video : [],
+  }
+  if (state.phase === 'joining') return { state: next, effects: [{ type: 'peer_start' }] }
+  return {
+    state: told(next, { kind: 'back' }),
+    effects: same ? [{ type: 'peer_resume' }] : [{ type: 'peer_stop' }, { type: 'peer_start' }],
+  }
+}
+
+function failed(state: SessionState, code: ErrorCode): Step {
+  if (state.phase === 'joining') return refused(state, code)
+  if (state.phase === 'reconnecting' && JOIN_REFUSALS.has(code)) {
+    // The place is gone, but the room may still be open to a newcomer of the same name.
+    if (state.resuming) return rejoin(state)
+    if (code !== 'rate_limited') return refused(state, code)
+    const wait: Effect = { type: 'wait', milliseconds: backoff(state.attempt) }
+    return { state: { ...state, attempt: state.attempt + 1 }, effects: [{ type: 'close' }, wait] }
+  }
+  if (state.phase !== 'joined') return unchanged(state)
+  if (code === 'negotiation_failed' || code === 'not_joined') return rejoin(state)
+  return unchanged(told(state, { kind: 'refused', code }))
+}
+
+function ended(state: SessionState, reason: EndReason): Step {
+  if (state.phase === 'idle' || state.phase === 'ended') return unchanged(state)
+  return {
+    state: { ...state, phase: 'ended', ended: reason, notices: [] },
+    effects: [{ type: 'close' }, { type: 'peer_stop' }],
+  }
+}
+
+function arrived(state: SessionState, participant: Participant): SessionState {
+  if (state.roster.some(({ id }) => id === participant.id)) return changed(state, participant)
+  const next = { ...state, roster: [...state.roster, participant] }
+  const phone = participant.kind === 'phone'
+  return participant.id === state.self ? next : told(next, { kind: 'joined', name: participant.name, phone })
+}
+
+function changed(state: SessionState, participant: Participant): SessionState {
+  const before = state.roster.find(({ id }) => id === participant.id)
+  if (!before) return arrived(state, participant)
+  const next: SessionState = {
+    ...state,
+    role: participant.id === state.self ? participant.role : state.role,
+    roster: state.roster.map((known) => (known.id === participant.id ? participant : known)),
+    hands: raised(state.hands, participant),
+  }
+  const risen = participant.hand && !before.hand && participant.id !== state.self
+  return risen ? told(next, { kind: 'hand', name: participant.name }) : next
+}
+
+function raised(hands: readonly ParticipantId[], { id, hand }: Participant): readonly ParticipantId[] {
+  if (!hand) return hands.filter((other) => other !== id)
+  return hands.includes(id) ? hands : [...hands, id]
+}
+
+function departed(state: SessionState, id: ParticipantId, reason: LeaveReason): SessionState {
+  const gone = state.roster.find((participant) => participant.id === id)
+  if (!gone) return state
+  const next: SessionState = {
+    ...state,
+    roster: state.roster.filter((participant) => participant.id !== id),
+    hands: state.hands.filter((other) => other !== id),
+    floor: state.floor === id ? null : state.floor,
+    lastFloor: state.lastFloor === id ? null : state.lastFloor,
+    video: state.video.map((slot) => (slot.participant === id ? { ...slot, participant: null } : slot)),
+  }
+  return told(next, { kind: 'left', name: gone.name, reason })
+}
+
+function floor(state: SessionState, holder: ParticipantId | null): SessionState {
+  const lastFloor = holder === null || holder === state.self ? state.lastFloor : holder
+  return { ...state, floor: holder, lastFloor }
+}
+
+function talking(state: SessionState, id: ParticipantId, on: boolean): SessionState {
+  return { ...state, roster: state.roster.map((known) => (known.id === id ? { ...known, talking: on } : known)) }
+}

@@ -1,0 +1,251 @@
+/** Every word the page says, in one table, so that a language is one more table. */
+
+import type { Fault } from './devices'
+import type { Participant } from './protocol'
+import type { EndReason } from './protocol'
+import type { Notice, Refusal } from './session'
+
+interface Advice {
+  readonly title: string
+  readonly fix: string
+}
+
+type Refused = Record<Refusal, Advice>
+
+const microphoneFaults: Record<Fault, Advice> = {
+  insecure: {
+    title: 'The browser keeps the microphone to itself',
+    fix: 'This page came over plain http. Open it with https://, or on the server itself as http://127.0.0.1. You can still join and listen.',
+  },
+  unsupported: { title: 'This browser cannot use a microphone', fix: 'Try a current Firefox, Chrome, Edge or Safari. You can still join and listen.' },
+  denied: {
+    title: 'Microphone blocked',
+    fix: 'Click the icon left of the address, allow the microphone for this site, and it comes on by itself. You can also join without it.',
+  },
+  denied_by_system: {
+    title: 'The computer blocks the microphone',
+    fix: 'Open the system’s privacy settings, allow the microphone for this browser, then try again.',
+  },
+  missing: { title: 'No microphone found', fix: 'Plug one in and it is used at once. You can also join without it, or dial in by phone.' },
+  in_use: { title: 'The microphone is busy', fix: 'Another program holds it. Close that program, then try again.' },
+  lost: { title: 'The microphone was unplugged', fix: 'Plug it in again or choose another one.' },
+  unknown: { title: 'The microphone did not start', fix: 'Try again, or choose another one.' },
+}
+
+const cameraFaults: Record<Fault, Advice> = {
+  insecure: {
+    title: 'The browser keeps the camera to itself',
+    fix: 'This page came over plain http. Open it with https://, or on the server itself as http://127.0.0.1.',
+  },
+  unsupported: { title: 'This browser cannot use a camera', fix: 'Try a current Firefox, Chrome, Edge or Safari.' },
+  denied: {
+    title: 'Camera blocked',
+    fix: 'Click the icon left of the address, allow the camera for this site, and it comes on by itself. You can also join without it.',
+  },
+  denied_by_system: {
+    title: 'The computer blocks the camera',
+    fix: 'Open the system’s privacy settings, allow the camera for this browser, then try again.',
+  },
+  missing: { title: 'No camera found', fix: 'Plug one in and it is used at once. Others see your initials meanwhile.' },
+  in_use: { title: 'The camera is busy', fix: 'Another program holds it. Close that program, then try again.' },
+  lost: { title: 'The camera was unplugged', fix: 'Plug it in again or choose another one.' },
+  unknown: { title: 'The camera did not start', fix: 'Try again, or choose another one.' },
+}
+
+/** One advice where both are kept back for one reason. */
+const bothFaults: Partial<Record<Fault, Advice>> = {
+  insecure: {
+    title: 'The browser keeps microphone and camera to itself',
+    fix: 'This page came over plain http. Open it with https://, or on the server itself as http://127.0.0.1. You can still join and listen.',
+  },
+  denied: {
+    title: 'Microphone and camera blocked',
+    fix: 'Click the icon left of the address, allow both for this site, and they come on by themselves. You can also join without them.',
+  },
+  missing: {
+    title: 'No microphone and no camera found',
+    fix: 'Plug them in and they are used at once. You can also join without them, or dial in by phone.',
+  },
+}
+
+const refusals: Refused = {
+  wrong_pin: { title: 'That ID and PIN do not go together', fix: 'Check both in your invitation and try again.' },
+  conference_unknown: { title: 'There is no conference with this ID', fix: 'Check the number in your invitation.' },
+  locked: { title: 'The conference is locked', fix: 'The host lets nobody else in for now. Ask them to unlock it, then try again.' },
+  full: { title: 'The conference is full', fix: 'Try again when somebody has left.' },
+  unsupported_version: { title: 'This page is out of date', fix: 'Reload it to get the server’s version.' },
+  bad_message: { title: 'The server did not understand', fix: 'Reload the page and try again.' },
+  negotiation_failed: { title: 'Audio and video could not be set up', fix: 'Try again. If it stays so, try another browser.' },
+  forbidden: { title: 'You may not do that', fix: 'Only a host of this conference may.' },
+  rate_limited: { title: 'Too many tries', fix: 'Wait a minute, then try again.' },
+  not_joined: { title: 'You are not in the conference', fix: 'Join again.' },
+  unreachable: { title: 'The server does not answer', fix: 'Check your network connection, then try again.' },
+}
+
+const endings: Record<EndReason, Advice> = {
+  left: { title: 'You left the conference', fix: 'See you next time.' },
+  removed: { title: 'You were removed', fix: 'A host took you out of the conference.' },
+  conference_ended: { title: 'The conference has ended', fix: 'The host ended it for everyone.' },
+  server_stopping: { title: 'The server is stopping', fix: 'It is being restarted or maintained. Rejoin in a moment.' },
+  replaced: { title: 'You joined from another window', fix: 'This one has handed over to it.' },
+}
+
+export const en = {
+  product: 'Plenum',
+  door: {
+    title: 'Join a conference',
+    titleOf: (id: string) => `Join conference ${id}`,
+    lead: 'Check how you look and sound, then walk in.',
+    name: 'Your name',
+    namePlaceholder: 'How others see you',
+    nameMissing: 'Enter a name, so that others know who speaks.',
+    conference: 'Conference ID',
+    conferenceMissing: 'Enter the number from your invitation.',
+    pin: 'PIN',
+    pinHint: 'As given in your invitation.',
+    pinMissing: 'Enter the PIN from your invitation.',
+    havePin: 'I have a PIN',
+    pinAsked: { title: 'This conference asks for a PIN', fix: 'You find it in your invitation.' },
+    join: 'Join now',
+    joining: 'Joining…',
+    listening: 'You will join without a microphone and can listen.',
+    demo: (id: string) => `Try the demo conference ${id}`,
+    elsewhere: 'Another conference',
+    previewLabel: 'Camera preview',
+    cameraOff: 'Camera is off',
+    cameraStarting: 'Starting the camera…',
+    allow: 'Allow the microphone and camera in the browser’s question.',
+    dialIn: 'No microphone? Call in by phone and key the conference ID.',
+  },
+  devices: {
+    microphone: 'Microphone',
+    camera: 'Camera',
+    speaker: 'Speaker',
+    default: 'System default',
+    level: 'Microphone level',
+    retry: 'Try again',
+    microphoneFaults,
+    cameraFaults,
+    bothFaults,
+  },
+  bar: {
+    label: 'Call controls',
+    mute: 'Mute microphone',
+    unmute: 'Unmute microphone',
+    cameraOff: 'Turn camera off',
+    cameraOn: 'Turn camera on',
+    raiseHand: 'Raise hand',
+    lowerHand: 'Lower hand',
+    showPeople: 'Show participants',
+    hidePeople: 'Hide participants',
+    grid: 'Show everyone in a grid',
+    speaker: 'Show the speaker large',
+    settings: 'Settings',
+    leave: 'Leave',
+    leaveOptions: 'Leave or end',
+    leaveOnly: 'Leave the conference',
+    endForAll: 'End for everyone',
+  },
+  room: {
+    people: (count: number) => (count === 1 ? '1 participant' : `${count} participants`),
+    locked: 'Locked',
+    stage: 'Stage',
+    tiles: 'Participants’ pictures',
+    you: 'you',
+    youName: (name: string) => `${name} (you)`,
+    pin: (name: string) => `Keep ${name} on stage`,
+    unpin: (name: string) => `Let ${name} off the stage`,
+    alone: 'You are the only one here',
+    aloneLead: 'Others come in by this link or by phone.',
+    hear: 'Click to hear the conference',
+    hearLead: 'The browser holds the sound back until you click.',
+    reconnecting: 'Connection lost. Reconnecting…',
+    stillTrying: 'Still no connection. You stay in the conference as long as the server can keep your place.',
+    tryNow: 'Try now',
+    interrupted: 'Audio and video are interrupted. Repairing…',
+    connecting: 'Connecting audio and video…',
+    feel: { good: 'Connection: good', fair: 'Connection: fair', poor: 'Connection: poor' },
+  },
+  people: {
+    title: 'Participants',
+    close: 'Close participants',
+    phone: 'on the phone',
+    host: 'Host',
+    muted: 'muted',
+    hand: 'hand raised',
+    talking: 'speaking',
+    cameraOn: 'camera on',
+    actionsFor: (name: string) => `Actions for ${name}`,
+    mute: 'Mute',
+    remove: 'Remove',
+    lock: 'Lock conference',
+    lockHint: 'Nobody else can come in.',
+    invite: 'Invite',
+    copy: 'Copy link',
+    copied: 'Copied',
+    copyFailed: 'Copying is blocked; select the link instead.',
+    link: 'Link',
+    byPhone: 'By phone',
+    keyed: (id: string) => `then key ${id} #`,
+  },
+  confirm: {
+    removeTitle: (name: string) => `Remove ${name}?`,
+    removeText: 'They leave the conference at once and may come back while it is open.',
+    remove: 'Remove',
+    endTitle: 'End the conference for everyone?',
+    endText: 'All participants and phone callers are disconnected.',
+    end: 'End for everyone',
+    cancel: 'Cancel',
+  },
+  settings: {
+    title: 'Settings',
+    close: 'Done',
+    shortcuts: 'Keyboard',
+    shortcutMute: 'Mute or unmute',
+    shortcutCamera: 'Camera on or off',
+    shortcutHand: 'Raise or lower hand',
+    shortcutPeople: 'Participants',
+  },
+  over: {
+    rejoin: 'Rejoin',
+    other: 'Join another conference',
+    endings,
+  },
+  refusals,
+  dismiss: 'Dismiss',
+  notice(notice: Notice): string {
+    switch (notice.kind) {
+      case 'joined':
+        return notice.phone ? `${notice.name} joined by phone` : `${notice.name} joined`
+      case 'left':
+        if (notice.reason === 'removed') return `${notice.name} was removed`
+        return notice.reason === 'lost' ? `${notice.name} lost the connection` : `${notice.name} left`
+      case 'hand':
+        return `${notice.name} raised a hand`
+      case 'locked':
+        return notice.on ? 'The conference is now locked' : 'The conference is open again'
+      case 'back':
+        return 'You are back'
+      case 'refused':
+        return `${refusals[notice.code].title}. ${refusals[notice.code].fix}`
+      case 'muted_by_host':
+        return 'The host muted you'
+      case 'asked_to_unmute':
+        return 'The host asks you to unmute'
+    }
+  },
+  /** What a screen reader says of a tile or a row. */
+  describe(participant: Participant, self: boolean): string {
+    const parts = [self ? en.room.youName(participant.name) : participant.name]
+    if (participant.kind === 'phone') parts.push(en.people.phone)
+    if (participant.role === 'host') parts.push(en.people.host.toLowerCase())
+    if (participant.muted) parts.push(en.people.muted)
+    if (participant.hand) parts.push(en.people.hand)
+    return parts.join(', ')
+  },
+}
+
+export type Strings = typeof en
+
+/** The table in use. */
+export const strings: Strings = en

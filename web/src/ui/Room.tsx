@@ -1,0 +1,143 @@
+import { useEffect, useMemo, useState } from 'react'
+import { Button } from 'react-aria-components'
+import { trackOf } from '../devices'
+import { strings } from '../strings'
+import { Bar, type RoomActions } from './Bar'
+import { useClient, useClientState, useSelf } from './context'
+import { LockIcon, WarningIcon } from './icons'
+import { Notices } from './Notices'
+import { People } from './People'
+import { Settings } from './Settings'
+import { Sound } from './Sound'
+import { Stage, type View } from './Stage'
+
+/** Attempts after which reconnecting is no longer a hiccup. */
+const PATIENCE = 4
+
+/** Whether there is room for the roster beside the pictures, at the start. */
+const WIDE = '(min-width: 1100px)'
+
+/** The conference. */
+export function Room() {
+  const [view, setView] = useState<View>('speaker')
+  const [peopleOpen, setPeopleOpen] = useState(() => matchMedia(WIDE).matches)
+  const [settingsOpen, setSettingsOpen] = useState(false)
+  const actions = useActions(setPeopleOpen, () => setSettingsOpen(true))
+  useShortcuts(actions)
+  return (
+    <div className="room" data-people={peopleOpen || undefined}>
+      <RoomHeader />
+      <main className="room-main">
+        <Banners />
+        <Sound />
+        <Stage view={view} />
+        <Notices />
+      </main>
+      {peopleOpen && <People onClose={() => setPeopleOpen(false)} />}
+      <Bar
+        actions={actions}
+        view={view}
+        setView={setView}
+        peopleOpen={peopleOpen}
+        openSettings={() => setSettingsOpen(true)}
+      />
+      <Settings open={settingsOpen} onClose={() => setSettingsOpen(false)} />
+    </div>
+  )
+}
+
+function RoomHeader() {
+  const { session, feel } = useClientState()
+  const { conference } = session
+  return (
+    <header className="room-header">
+      <h1>{conference?.name || strings.product}</h1>
+      {conference && <span className="room-id">{conference.id}</span>}
+      {conference?.locked && (
+        <span className="badge badge-strong">
+          <LockIcon /> {strings.room.locked}
+        </span>
+      )}
+      <span className="room-count">{strings.room.people(session.roster.length)}</span>
+      {feel && (
+        <span className="feel" data-feel={feel} role="img" aria-label={strings.room.feel[feel]} title={strings.room.feel[feel]}>
+          <i />
+          <i />
+          <i />
+        </span>
+      )}
+    </header>
+  )
+}
+
+/** What stands between the person and the conference just now. */
+function Banners() {
+  const client = useClient()
+  const { session, path } = useClientState()
+  if (session.phase === 'reconnecting') {
+    return (
+      <div className="banner" data-tone="warning" role="alert">
+        <span className="spinner" />
+        <span>{session.attempt > PATIENCE ? strings.room.stillTrying : strings.room.reconnecting}</span>
+        <Button className="button button-small" onPress={() => client.retryNow()}>
+          {strings.room.tryNow}
+        </Button>
+      </div>
+    )
+  }
+  if (path === 'interrupted') {
+    return (
+      <div className="banner" data-tone="warning" role="alert">
+        <WarningIcon />
+        <span>{strings.room.interrupted}</span>
+      </div>
+    )
+  }
+  if (path === 'connecting') {
+    return (
+      <div className="banner" data-tone="info" role="status">
+        <span className="spinner" />
+        <span>{strings.room.connecting}</span>
+      </div>
+    )
+  }
+  return null
+}
+
+function useActions(setPeopleOpen: (change: (open: boolean) => boolean) => void, openSettings: () => void): RoomActions {
+  const client = useClient()
+  const hand = useSelf()?.hand ?? false
+  const explain = async (done: Promise<boolean>) => {
+    // The settings say why a device did not start, and what helps.
+    if (!(await done)) openSettings()
+  }
+  return {
+    toggleMute: () => {
+      const { microphone, muted } = client.devices.snapshot()
+      void explain(client.devices.setMuted(!(muted || !trackOf(microphone))))
+    },
+    toggleCamera: () => void explain(client.devices.toggleCamera()),
+    toggleHand: () => client.setHand(!hand),
+    togglePeople: () => setPeopleOpen((open) => !open),
+  }
+}
+
+/** Shortcuts need Ctrl or Command: people have muted themselves by typing. */
+function useShortcuts(actions: RoomActions): void {
+  const keys = useMemo(
+    () => ({ plain: { d: actions.toggleMute, e: actions.toggleCamera }, alt: { h: actions.toggleHand, p: actions.togglePeople } }),
+    [actions],
+  )
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      if ((!event.ctrlKey && !event.metaKey) || event.shiftKey || event.repeat) return
+      const table: Record<string, (() => void) | undefined> = event.altKey ? keys.alt : keys.plain
+      const action = table[event.code.replace(/^Key/, '').toLowerCase()]
+      if (!action) return
+      event.preventDefault()
+      action()
+    }
+    addEventListener('keydown', pressed)
+    return () => removeEventListener('keydown', pressed)
+  }, [keys])
+}

@@ -1,0 +1,87 @@
+import { useLayoutEffect, useRef, useState } from 'react'
+import { bestGrid, onStage, tileOrder } from '../layout'
+import type { ParticipantId } from '../protocol'
+import { invitation } from '../link'
+import { strings } from '../strings'
+import { useClientState } from './context'
+import { Invite } from './Invite'
+import { Tile } from './Tile'
+
+export type View = 'speaker' | 'grid'
+
+/** Space between tiles, in CSS px; the style sheet has the same. */
+const GAP = 10
+
+/** The pictures: the speaker large with the others beside, or everyone in a grid. */
+export function Stage({ view }: { readonly view: View }) {
+  const { session } = useClientState()
+  const [pinned, setPinned] = useState<ParticipantId | null>(null)
+  if (session.roster.length <= 1) return <Alone />
+  if (view === 'grid') return <Grid />
+  const star = onStage(session, pinned)
+  const others = tileOrder(session).filter(({ id }) => id !== star?.id)
+  return (
+    <div className="speaker-view" data-pair={others.length === 1 || undefined}>
+      <section className="stage" aria-label={strings.room.stage}>
+        {star && (
+          <Tile
+            key={star.id}
+            participant={star}
+            size="stage"
+            pinned={pinned === star.id}
+            onPin={(on) => setPinned(on ? star.id : null)}
+          />
+        )}
+      </section>
+      <section className="strip" aria-label={strings.room.tiles}>
+        {others.map((participant) => (
+          <Tile key={participant.id} participant={participant} onPin={(on) => setPinned(on ? participant.id : null)} />
+        ))}
+      </section>
+    </div>
+  )
+}
+
+function Grid() {
+  const { session } = useClientState()
+  const box = useRef<HTMLElement>(null)
+  const [size, setSize] = useState({ width: 0, height: 0 })
+  useLayoutEffect(() => {
+    const element = box.current
+    if (!element) return undefined
+    const observer = new ResizeObserver(([entry]) => {
+      if (entry) setSize({ width: entry.contentRect.width, height: entry.contentRect.height })
+    })
+    observer.observe(element)
+    return () => observer.disconnect()
+  }, [])
+  const people = tileOrder(session)
+  const grid = bestGrid(size.width, size.height, people.length, GAP)
+  return (
+    <section className="grid-view" ref={box} aria-label={strings.room.tiles}>
+      {people.map((participant) => (
+        <div key={participant.id} className="cell" style={{ width: grid.width, height: grid.height }}>
+          <Tile participant={participant} />
+        </div>
+      ))}
+    </section>
+  )
+}
+
+/** Nobody else yet: how the others get here. */
+function Alone() {
+  const { session } = useClientState()
+  const mine = session.roster[0]
+  return (
+    <div className="alone">
+      {mine && <Tile participant={mine} size="stage" />}
+      <section className="alone-card" aria-label={strings.people.invite}>
+        <h2>{strings.room.alone}</h2>
+        <p>{strings.room.aloneLead}</p>
+        {session.conference && (
+          <Invite link={invitation(location.origin, session.conference.id)} dialIn={session.dialIn} />
+        )}
+      </section>
+    </div>
+  )
+}
