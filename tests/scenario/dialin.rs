@@ -1,0 +1,1 @@
+//! Scenarios of dialogs and the attendant.

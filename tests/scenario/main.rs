@@ -1,0 +1,14 @@
+//! Whole conferences in virtual time: no sockets, no sleeps, every chance seeded.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod audio;
+mod camera;
+mod conference;
+mod dialin;
+mod hearing;
+mod moving;
+mod net;
+mod phone;
+mod scale;
+mod video;
