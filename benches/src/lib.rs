@@ -1,1 +1,32 @@
-//! Placeholder of the workspace skeleton.
+//! How figures are printed against their floors.
+
+use std::fmt;
+
+/// A measured figure: `name value unit floor ratio`.
+#[derive(Debug, Clone, Copy)]
+pub struct Figure<'a> {
+    /// What was measured, without spaces.
+    pub name: &'a str,
+    /// What came out.
+    pub value: f64,
+    /// Of value and floor.
+    pub unit: &'a str,
+    /// What the bare work costs on the reference machine (design §8).
+    pub floor: f64,
+}
+
+impl fmt::Display for Figure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            value,
+            unit,
+            floor,
+        } = self;
+        write!(
+            f,
+            "{name} {value:.1} {unit} {floor:.1} {:.2}",
+            value / floor
+        )
+    }
+}

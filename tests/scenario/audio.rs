@@ -14,7 +14,10 @@ const AMPLITUDE: f64 = 6_000.0;
 #[test]
 fn three_legs_hear_exactly_the_other_two() {
     let mut conference = Conference::new(1);
-    for (codec, hertz) in [AudioCodec::Opus, AudioCodec::Opus, AudioCodec::Pcmu].into_iter().zip(TONES) {
+    for (codec, hertz) in [AudioCodec::Opus, AudioCodec::Opus, AudioCodec::Pcmu]
+        .into_iter()
+        .zip(TONES)
+    {
         let person = conference.joins(codec, Impairment::CLEAN.jitter(10));
         conference.people[person].hums(hertz, AMPLITUDE);
     }
@@ -24,9 +27,15 @@ fn three_legs_hear_exactly_the_other_two() {
         for (talker, hertz) in TONES.into_iter().enumerate() {
             let level = tone_db(person.lately(2.0), hertz);
             if talker == listener {
-                assert!(level < expected - 40.0, "{listener} hears itself at {level:.1} dB");
+                assert!(
+                    level < expected - 40.0,
+                    "{listener} hears itself at {level:.1} dB"
+                );
             } else {
-                assert!((level - expected).abs() < 1.0, "{listener} hears {talker} at {level:.1}, not {expected:.1} dB");
+                assert!(
+                    (level - expected).abs() < 1.0,
+                    "{listener} hears {talker} at {level:.1}, not {expected:.1} dB"
+                );
             }
         }
     }
@@ -40,13 +49,26 @@ fn the_level_of_the_mix_is_in_the_header_where_it_was_negotiated() {
     let phone = conference.joins(AudioCodec::Pcmu, Impairment::CLEAN);
     conference.people[talker].hums(440.0, AMPLITUDE);
     conference.runs(2_000);
-    let level = conference.people[browser].packets.last().unwrap().audio_level.unwrap();
+    let level = conference.people[browser]
+        .packets
+        .last()
+        .unwrap()
+        .audio_level
+        .unwrap();
     // 6000 of 32768, as a sine: −17.8 dBov.
     assert!((17..=19).contains(&level.dbov) && level.voice, "{level:?}");
-    assert_eq!(conference.people[phone].packets.last().unwrap().audio_level, None);
+    assert_eq!(
+        conference.people[phone].packets.last().unwrap().audio_level,
+        None
+    );
     conference.people[talker].gone = true;
     conference.runs(2_000);
-    let level = conference.people[browser].packets.last().unwrap().audio_level.unwrap();
+    let level = conference.people[browser]
+        .packets
+        .last()
+        .unwrap()
+        .audio_level
+        .unwrap();
     assert!(level.dbov > 90 && !level.voice, "{level:?}");
 }
 
@@ -66,15 +88,26 @@ fn likeness(codec: AudioCodec, setting: EncoderSetting, network: Impairment) -> 
 #[test]
 fn five_percent_loss_keeps_speech() {
     let bad = Impairment::CLEAN.loss(0.05).jitter(30);
-    let fec = EncoderSetting::opus(OpusMode::Voip { bitrate: 32_000, fec_loss_percent: 10 });
-    for (codec, setting) in [(AudioCodec::Opus, fec), (AudioCodec::Pcmu, EncoderSetting::of(AudioCodec::Pcmu))] {
+    let fec = EncoderSetting::opus(OpusMode::Voip {
+        bitrate: 32_000,
+        fec_loss_percent: 10,
+    });
+    for (codec, setting) in [
+        (AudioCodec::Opus, fec),
+        (AudioCodec::Pcmu, EncoderSetting::of(AudioCodec::Pcmu)),
+    ] {
         let (clean, _) = likeness(codec, setting, Impairment::CLEAN);
         let (lossy, conference) = likeness(codec, setting, bad);
-        let stats = conference.rooms[0].leg_stats(conference.people[0].leg).unwrap();
+        let stats = conference.rooms[0]
+            .leg_stats(conference.people[0].leg)
+            .unwrap();
         println!("{codec:?}: likeness {clean:.4} clean, {lossy:.4} at 5 % loss; {stats:?}");
         assert!(clean > 0.98, "{codec:?}: {clean} on a clean line");
         assert!(lossy > 0.95, "{codec:?}: {lossy} at 5 % loss");
-        assert!((25..=90).contains(&stats.lost), "1000 packets at 5 %: {stats:?}");
+        assert!(
+            (25..=90).contains(&stats.lost),
+            "1000 packets at 5 %: {stats:?}"
+        );
         assert!(stats.late < 20, "{stats:?}");
         if codec == AudioCodec::Opus {
             assert!(stats.recovered > 20, "FEC unused: {stats:?}");
@@ -93,7 +126,11 @@ fn a_steady_tone_survives_loss_at_its_level() {
     conference.runs(8_000);
     let expected = 20.0 * (AMPLITUDE / std::f64::consts::SQRT_2 / 32_768.0).log10();
     for second in conference.people[listener].lately(6.0).chunks_exact(48_000) {
-        let energy: f64 = second.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>() / 48_000.0;
+        let energy: f64 = second
+            .iter()
+            .map(|&sample| f64::from(sample).powi(2))
+            .sum::<f64>()
+            / 48_000.0;
         let level = 10.0 * (energy / 32_768.0_f64.powi(2)).log10();
         assert!((level - expected).abs() < 1.5, "{level:.1} dB");
     }
@@ -110,11 +147,18 @@ fn a_sender_with_a_wrong_clock_adds_no_delay() {
         let mut worst = 0;
         for _ in 0..60 {
             conference.runs(1_000);
-            let stats = conference.rooms[0].leg_stats(conference.people[talker].leg).unwrap();
+            let stats = conference.rooms[0]
+                .leg_stats(conference.people[talker].leg)
+                .unwrap();
             worst = worst.max(stats.buffer_ns / 1_000_000);
         }
-        let stats = conference.rooms[0].leg_stats(conference.people[talker].leg).unwrap();
-        assert!(worst <= 80, "{millionths} ppm: {worst} ms waited, {stats:?}");
+        let stats = conference.rooms[0]
+            .leg_stats(conference.people[talker].leg)
+            .unwrap();
+        assert!(
+            worst <= 80,
+            "{millionths} ppm: {worst} ms waited, {stats:?}"
+        );
         assert_eq!(stats.overflowed, 0, "{stats:?}");
     }
 }
@@ -122,12 +166,17 @@ fn a_sender_with_a_wrong_clock_adds_no_delay() {
 #[test]
 fn a_burst_after_a_stall_never_waits_longer_than_the_cap() {
     let mut conference = Conference::new(4);
-    let stalls = Impairment { delay: std::time::Duration::from_millis(20), ..Impairment::CLEAN.jitter(400) };
+    let stalls = Impairment {
+        delay: std::time::Duration::from_millis(20),
+        ..Impairment::CLEAN.jitter(400)
+    };
     let talker = conference.joins(AudioCodec::Pcmu, stalls);
     conference.people[talker].hums(440.0, AMPLITUDE);
     for _ in 0..500 {
         conference.runs(20);
-        let stats = conference.rooms[0].leg_stats(conference.people[talker].leg).unwrap();
+        let stats = conference.rooms[0]
+            .leg_stats(conference.people[talker].leg)
+            .unwrap();
         assert!(stats.buffer_ns <= 200_000_000, "{stats:?}");
     }
 }
@@ -140,13 +189,25 @@ fn a_listener_does_not_hear_its_rendition_change() {
     let silent = conference.joins(AudioCodec::Opus, Impairment::CLEAN);
     conference.people[talker].hums(440.0, AMPLITUDE);
     conference.runs(2_000);
-    assert_eq!(conference.payload_of_last_packet(other), conference.payload_of_last_packet(silent), "shared at first");
+    assert_eq!(
+        conference.payload_of_last_packet(other),
+        conference.payload_of_last_packet(silent),
+        "shared at first"
+    );
     // `other` says something for 300 ms: it gets a rendition of its own, and is put back on the shared one later.
     conference.people[other].reads(speech(1, 9).into_iter().take(14_400).collect());
     conference.runs(200);
-    assert_ne!(conference.payload_of_last_packet(other), conference.payload_of_last_packet(silent), "private now");
+    assert_ne!(
+        conference.payload_of_last_packet(other),
+        conference.payload_of_last_packet(silent),
+        "private now"
+    );
     conference.runs(2_800);
-    assert_eq!(conference.payload_of_last_packet(other), conference.payload_of_last_packet(silent), "shared again");
+    assert_eq!(
+        conference.payload_of_last_packet(other),
+        conference.payload_of_last_packet(silent),
+        "shared again"
+    );
     // The coding noise of a steady rendition is at −42 dB. The frame of the change is at −25 dB with an encoder warmed by 60 ms
     // of the mix (more does not help), and would be at −11 dB with a cold one.
     let residue = worst_residue_db(conference.people[other].lately(4.0), 440.0);
@@ -160,12 +221,15 @@ fn a_listener_does_not_hear_its_rendition_change() {
 #[test]
 fn muted_deafened_and_held_legs_are_treated_so() {
     let mut conference = Conference::new(7);
-    let [a, b, c] = [AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma].map(|codec| conference.joins(codec, Impairment::CLEAN));
+    let [a, b, c] = [AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma]
+        .map(|codec| conference.joins(codec, Impairment::CLEAN));
     for (person, hertz) in [a, b, c].into_iter().zip(TONES) {
         conference.people[person].hums(hertz, AMPLITUDE);
     }
     let leg = |person: usize| plenum_mixer::LegId(u64::try_from(person).unwrap() + 1);
-    let hears = |conference: &Conference, who: usize, hertz: f64| tone_db(conference.people[who].lately(1.0), hertz) > -30.0;
+    let hears = |conference: &Conference, who: usize, hertz: f64| {
+        tone_db(conference.people[who].lately(1.0), hertz) > -30.0
+    };
     let order = |conference: &mut Conference, command| {
         let now = conference.now;
         conference.rooms[0].handle(now, Input::Command(command));
@@ -173,24 +237,81 @@ fn muted_deafened_and_held_legs_are_treated_so() {
     };
     conference.runs(2_000);
     assert!(hears(&conference, b, TONES[0]) && hears(&conference, c, TONES[0]));
-    order(&mut conference, Command::Mute { leg: leg(a), on: true });
+    order(
+        &mut conference,
+        Command::Mute {
+            leg: leg(a),
+            on: true,
+        },
+    );
     assert!(!hears(&conference, b, TONES[0]) && hears(&conference, a, TONES[1]));
-    order(&mut conference, Command::Mute { leg: leg(a), on: false });
-    order(&mut conference, Command::Deafen { leg: leg(b), on: true });
+    order(
+        &mut conference,
+        Command::Mute {
+            leg: leg(a),
+            on: false,
+        },
+    );
+    order(
+        &mut conference,
+        Command::Deafen {
+            leg: leg(b),
+            on: true,
+        },
+    );
     assert!(!hears(&conference, b, TONES[0]) && hears(&conference, a, TONES[1]));
-    order(&mut conference, Command::Deafen { leg: leg(b), on: false });
-    order(&mut conference, Command::Hold { leg: leg(c), on: true });
+    order(
+        &mut conference,
+        Command::Deafen {
+            leg: leg(b),
+            on: false,
+        },
+    );
+    order(
+        &mut conference,
+        Command::Hold {
+            leg: leg(c),
+            on: true,
+        },
+    );
     assert!(!hears(&conference, c, TONES[0]) && !hears(&conference, a, TONES[2]));
-    order(&mut conference, Command::Hold { leg: leg(c), on: false });
-    order(&mut conference, Command::Gain { leg: leg(a), db: -12.0 });
+    order(
+        &mut conference,
+        Command::Hold {
+            leg: leg(c),
+            on: false,
+        },
+    );
+    order(
+        &mut conference,
+        Command::Gain {
+            leg: leg(a),
+            db: -12.0,
+        },
+    );
     let level = tone_db(conference.people[b].lately(1.0), TONES[0]);
     let expected = 20.0 * (AMPLITUDE / std::f64::consts::SQRT_2 / 32_768.0).log10() - 12.0;
-    assert!((level - expected).abs() < 1.0, "{level:.1}, not {expected:.1} dB");
+    assert!(
+        (level - expected).abs() < 1.0,
+        "{level:.1}, not {expected:.1} dB"
+    );
     // Whatever was ordered, everybody got a packet every 20 ms.
     for person in &conference.people {
-        assert!(person.packets.windows(2).all(|pair| pair[1].sequence == pair[0].sequence + 1));
-        let frame = person.packets[1].timestamp.wrapping_sub(person.packets[0].timestamp);
-        assert!(person.packets.windows(2).all(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp) == frame));
+        assert!(
+            person
+                .packets
+                .windows(2)
+                .all(|pair| pair[1].sequence == pair[0].sequence + 1)
+        );
+        let frame = person.packets[1]
+            .timestamp
+            .wrapping_sub(person.packets[0].timestamp);
+        assert!(
+            person
+                .packets
+                .windows(2)
+                .all(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp) == frame)
+        );
     }
 }
 
@@ -203,16 +324,29 @@ fn a_prompt_is_heard_by_whom_it_is_for_and_reports_its_end() {
     plenum_codecs::tone::Tone::new(500.0, AMPLITUDE).extend(48_000, &mut pcm);
     let to = Audience::Leg(conference.people[caller].leg);
     let began = conference.now;
-    let play = Command::Play { play: PlayId(1), to, pcm: pcm.clone().into(), repeat: false };
+    let play = Command::Play {
+        play: PlayId(1),
+        to,
+        pcm: pcm.clone().into(),
+        repeat: false,
+    };
     conference.rooms[0].handle(began, Input::Command(play));
     conference.runs(900);
     assert!(tone_db(conference.people[caller].lately(0.5), 500.0) > -20.0);
     assert!(tone_db(conference.people[other].lately(0.5), 500.0) < -60.0);
     conference.runs(200);
-    let finished = conference.events.iter().find(|(_, event)| *event == Event::PlayFinished { play: PlayId(1) });
+    let finished = conference
+        .events
+        .iter()
+        .find(|(_, event)| *event == Event::PlayFinished { play: PlayId(1) });
     let took = finished.unwrap().0.since(began).as_millis();
     assert!((1_000..=1_060).contains(&took), "{took} ms");
-    let play = Command::Play { play: PlayId(2), to: Audience::Everyone, pcm: pcm.into(), repeat: true };
+    let play = Command::Play {
+        play: PlayId(2),
+        to: Audience::Everyone,
+        pcm: pcm.into(),
+        repeat: true,
+    };
     let now = conference.now;
     conference.rooms[0].handle(now, Input::Command(play));
     conference.runs(3_000);
@@ -223,5 +357,10 @@ fn a_prompt_is_heard_by_whom_it_is_for_and_reports_its_end() {
     conference.rooms[0].handle(now, Input::Command(Command::StopPlay { play: PlayId(2) }));
     conference.runs(2_000);
     assert!(tone_db(conference.people[other].lately(1.0), 500.0) < -60.0);
-    assert!(!conference.events.iter().any(|(_, event)| *event == Event::PlayFinished { play: PlayId(2) }));
+    assert!(
+        !conference
+            .events
+            .iter()
+            .any(|(_, event)| *event == Event::PlayFinished { play: PlayId(2) })
+    );
 }

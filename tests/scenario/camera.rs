@@ -11,7 +11,8 @@ use plenum_codecs::video::encoder::{H264Encoder, VideoSetting as Encoding, Vp8En
 use plenum_codecs::video::{I420Picture, VideoCodec, h264, vp8};
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 use plenum_mixer::{
-    Event, Feedback, Input, Leg, LegConfig, LegId, OutPacket, Output, Room, RoomConfig, Track, VideoSetting,
+    Event, Feedback, Input, Leg, LegConfig, LegId, OutPacket, Output, Room, RoomConfig, Track,
+    VideoSetting,
 };
 
 use crate::conference::leg_config;
@@ -90,7 +91,10 @@ impl Studio {
         let now = MediaTime::from_millis(10_000);
         let mut tone = Tone::new(300.0, 6_000.0);
         let frame = std::array::from_fn(|_| tone.next_sample());
-        let speech = AudioEncoder::new(EncoderSetting::of(AudioCodec::Opus)).unwrap().encode(&frame).unwrap();
+        let speech = AudioEncoder::new(EncoderSetting::of(AudioCodec::Opus))
+            .unwrap()
+            .encode(&frame)
+            .unwrap();
         Self {
             now,
             room: Room::new(RoomConfig::default(), now),
@@ -102,11 +106,25 @@ impl Studio {
     }
 
     /// Somebody joins who sends the camera in these codecs and takes those with `slots` slots.
-    pub(crate) fn joins(&mut self, sends: &[(u8, VideoCodec)], takes: &[(u8, VideoCodec)], slots: u8) -> usize {
+    pub(crate) fn joins(
+        &mut self,
+        sends: &[(u8, VideoCodec)],
+        takes: &[(u8, VideoCodec)],
+        slots: u8,
+    ) -> usize {
         let leg = LegId(self.people.len() as u64 + 1);
         let mut config = leg_config(leg, AudioCodec::Opus);
-        config.video = Some(VideoSetting { receive: sends.to_vec(), send: takes.to_vec(), slots });
-        let setting = Encoding { width: SIDE, height: SIDE, bitrate: 300_000, frame_rate: 30 };
+        config.video = Some(VideoSetting {
+            receive: sends.to_vec(),
+            send: takes.to_vec(),
+            slots,
+        });
+        let setting = Encoding {
+            width: SIDE,
+            height: SIDE,
+            bitrate: 300_000,
+            frame_rate: 30,
+        };
         let stream = |&(payload_type, codec): &(u8, VideoCodec)| Stream {
             payload_type,
             encoder: match codec {
@@ -142,7 +160,13 @@ impl Studio {
 
     pub(crate) fn asks_for_keyframe(&mut self, viewer: usize, slot: u8) {
         let leg = self.people[viewer].leg;
-        self.room.handle(self.now, Input::Feedback { leg, feedback: Feedback::KeyframeRequest { slot } });
+        self.room.handle(
+            self.now,
+            Input::Feedback {
+                leg,
+                feedback: Feedback::KeyframeRequest { slot },
+            },
+        );
         self.collect();
     }
 
@@ -187,7 +211,10 @@ impl Studio {
     fn speak(&mut self, index: usize) {
         let person = &mut self.people[index];
         person.audio_sequence = person.audio_sequence.wrapping_add(1);
-        let level = AudioLevel { dbov: if person.talks { 20 } else { 127 }, voice: person.talks };
+        let level = AudioLevel {
+            dbov: if person.talks { 20 } else { 127 },
+            voice: person.talks,
+        };
         let packet = MediaPacket {
             payload_type: 111,
             marker: false,
@@ -197,7 +224,14 @@ impl Studio {
             audio_level: Some(level),
             payload: self.speech.clone(),
         };
-        self.room.handle(self.now, Input::Packet { leg: person.leg, packet, track: Track::Audio });
+        self.room.handle(
+            self.now,
+            Input::Packet {
+                leg: person.leg,
+                packet,
+                track: Track::Audio,
+            },
+        );
         self.collect();
     }
 
@@ -209,16 +243,25 @@ impl Studio {
         let [luma, _, _] = picture.planes_mut();
         luma.fill(grey(person.leg));
         let column = usize::try_from(self.now.as_millis() / 33).unwrap() % usize::from(SIDE);
-        luma.iter_mut().skip(column).step_by(usize::from(SIDE)).for_each(|y| *y = y.saturating_add(60));
+        luma.iter_mut()
+            .skip(column)
+            .step_by(usize::from(SIDE))
+            .for_each(|y| *y = y.saturating_add(60));
         let mut packets = Vec::new();
         for stream in &mut person.streams {
             let payloads = match &mut stream.encoder {
                 Encoder::Vp8(encoder) => encoder.encode(&picture, self.now).unwrap().map(|frame| {
-                    vp8::packetize(&frame.data, u16::try_from(self.now.as_millis() / 33 % 32_768).unwrap(), None, MTU)
+                    vp8::packetize(
+                        &frame.data,
+                        u16::try_from(self.now.as_millis() / 33 % 32_768).unwrap(),
+                        None,
+                        MTU,
+                    )
                 }),
-                Encoder::H264(encoder) => {
-                    encoder.encode(&picture, self.now).unwrap().map(|frame| h264::packetize(&frame.data, MTU))
-                }
+                Encoder::H264(encoder) => encoder
+                    .encode(&picture, self.now)
+                    .unwrap()
+                    .map(|frame| h264::packetize(&frame.data, MTU)),
             };
             let payloads = payloads.unwrap_or_default();
             let count = payloads.len();
@@ -243,7 +286,14 @@ impl Studio {
                 self.people[index].delayed.push((again, packet));
                 continue;
             }
-            self.room.handle(self.now, Input::Packet { leg, packet, track: Track::Camera });
+            self.room.handle(
+                self.now,
+                Input::Packet {
+                    leg,
+                    packet,
+                    track: Track::Camera,
+                },
+            );
             self.collect();
         }
     }
@@ -251,9 +301,21 @@ impl Studio {
     fn retransmit(&mut self, index: usize) {
         let now = self.now;
         let leg = self.people[index].leg;
-        while let Some((_, packet)) = self.people[index].delayed.first().filter(|(at, _)| *at <= now).cloned() {
+        while let Some((_, packet)) = self.people[index]
+            .delayed
+            .first()
+            .filter(|(at, _)| *at <= now)
+            .cloned()
+        {
             self.people[index].delayed.remove(0);
-            self.room.handle(now, Input::Packet { leg, packet, track: Track::Camera });
+            self.room.handle(
+                now,
+                Input::Packet {
+                    leg,
+                    packet,
+                    track: Track::Camera,
+                },
+            );
             self.collect();
         }
     }
@@ -265,11 +327,17 @@ impl Studio {
                     let lossy = self.lossy;
                     self.person(leg).screens[usize::from(slot)].show(packet, lossy);
                 }
-                Output::KeyframeRequest { leg, payload_type, .. } => {
+                Output::KeyframeRequest {
+                    leg, payload_type, ..
+                } => {
                     let now = self.now;
                     let person = self.person(leg);
                     person.requests.push(now);
-                    for stream in person.streams.iter_mut().filter(|stream| stream.payload_type == payload_type) {
+                    for stream in person
+                        .streams
+                        .iter_mut()
+                        .filter(|stream| stream.payload_type == payload_type)
+                    {
                         match &mut stream.encoder {
                             Encoder::Vp8(encoder) => encoder.request_keyframe(),
                             Encoder::H264(encoder) => encoder.request_keyframe(),
@@ -290,8 +358,16 @@ impl Studio {
 
     /// Holds at every moment: nobody sees themselves, nor anybody twice.
     fn check_slots(&self, viewer: LegId) {
-        let person = self.people.iter().find(|person| person.leg == viewer).unwrap();
-        let mut sources: Vec<LegId> = person.screens.iter().filter_map(|screen| screen.source).collect();
+        let person = self
+            .people
+            .iter()
+            .find(|person| person.leg == viewer)
+            .unwrap();
+        let mut sources: Vec<LegId> = person
+            .screens
+            .iter()
+            .filter_map(|screen| screen.source)
+            .collect();
         assert!(!sources.contains(&viewer), "{viewer:?} sees itself");
         let count = sources.len();
         sources.sort_unstable();
@@ -300,25 +376,45 @@ impl Studio {
     }
 
     fn person(&mut self, leg: LegId) -> &mut Participant {
-        self.people.iter_mut().find(|person| person.leg == leg).unwrap()
+        self.people
+            .iter_mut()
+            .find(|person| person.leg == leg)
+            .unwrap()
     }
 
     /// Whom a viewer sees in its slots; fails when a picture is not of whom the room says.
     pub(crate) fn sees(&self, viewer: usize) -> Vec<Option<u64>> {
         let person = &self.people[viewer];
         for (slot, screen) in person.screens.iter().enumerate() {
-            assert_eq!(screen.seen, screen.source, "slot {slot} of {:?}", person.leg);
+            assert_eq!(
+                screen.seen, screen.source,
+                "slot {slot} of {:?}",
+                person.leg
+            );
         }
-        person.screens.iter().map(|screen| screen.seen.map(|leg| leg.0)).collect()
+        person
+            .screens
+            .iter()
+            .map(|screen| screen.seen.map(|leg| leg.0))
+            .collect()
     }
 }
 
 impl Screen {
     fn show(&mut self, packet: OutPacket, lossy: bool) {
         if let Some(last) = self.packets.last() {
-            assert!(lossy || packet.sequence == last.sequence + 1, "{} after {}", packet.sequence, last.sequence);
+            assert!(
+                lossy || packet.sequence == last.sequence + 1,
+                "{} after {}",
+                packet.sequence,
+                last.sequence
+            );
             let step = packet.timestamp.wrapping_sub(last.timestamp);
-            assert!(lossy || step < 90_000 * 60, "timestamp goes back by {}", step.wrapping_neg());
+            assert!(
+                lossy || step < 90_000 * 60,
+                "timestamp goes back by {}",
+                step.wrapping_neg()
+            );
             assert_eq!(step == 0, last.timestamp == packet.timestamp);
         }
         let incoming = MediaPacket {
@@ -335,20 +431,38 @@ impl Screen {
             return;
         }
         let decoded = if incoming.payload_type == VP8.0 {
-            let Some(frame) = self.depacketizer.push(&incoming).unwrap() else { return };
-            assert!(!frame.follows_loss || frame.keyframe, "a picture depends on one that is missing");
-            let decoder = self.decoder.get_or_insert_with(|| Vp8Decoder::new().unwrap());
+            let Some(frame) = self.depacketizer.push(&incoming).unwrap() else {
+                return;
+            };
+            assert!(
+                !frame.follows_loss || frame.keyframe,
+                "a picture depends on one that is missing"
+            );
+            let decoder = self
+                .decoder
+                .get_or_insert_with(|| Vp8Decoder::new().unwrap());
             decoder.decode(&frame.data).unwrap()
         } else {
-            let Some(frame) = self.h264_depacketizer.push(&incoming).unwrap() else { return };
-            assert!(!frame.follows_loss || frame.keyframe, "a picture depends on one that is missing");
-            let decoder = self.h264_decoder.get_or_insert_with(|| H264Decoder::new().unwrap());
+            let Some(frame) = self.h264_depacketizer.push(&incoming).unwrap() else {
+                return;
+            };
+            assert!(
+                !frame.follows_loss || frame.keyframe,
+                "a picture depends on one that is missing"
+            );
+            let decoder = self
+                .h264_decoder
+                .get_or_insert_with(|| H264Decoder::new().unwrap());
             decoder.decode(&frame.data).unwrap()
         };
         assert!(!decoded.needs_keyframe, "the decoder lost its picture");
         let picture = decoded.picture.unwrap();
         self.pictures += 1;
         self.seen = Some(whose(&picture));
-        assert_eq!(self.seen, self.source, "picture {} is not of whom the room says", self.pictures);
+        assert_eq!(
+            self.seen, self.source,
+            "picture {} is not of whom the room says",
+            self.pictures
+        );
     }
 }

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use plenum_codecs::audio::{AudioCodec, AudioDecoder, AudioEncoder, EncoderSetting, FRAME, level_dbov};
+use plenum_codecs::audio::{
+    AudioCodec, AudioDecoder, AudioEncoder, EncoderSetting, FRAME, level_dbov,
+};
 use plenum_codecs::telephone_event::{Digit, DigitSender};
 use plenum_codecs::tone::Tone;
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
-use plenum_mixer::{AudioSetting, Event, Input, Leg, LegConfig, LegId, OutPacket, Output, Room, RoomConfig, Track};
+use plenum_mixer::{
+    AudioSetting, Event, Input, Leg, LegConfig, LegId, OutPacket, Output, Room, RoomConfig, Track,
+};
 
 use crate::net::{Impairment, Link};
 
@@ -81,7 +85,12 @@ impl Person {
     /// Presses a key for 100 ms.
     pub(crate) fn presses(&mut self, key: char) {
         let digit = Digit::from_char(key).unwrap();
-        self.keys = Some(DigitSender::new(digit, self.timestamp, 100, self.codec.clock_rate()));
+        self.keys = Some(DigitSender::new(
+            digit,
+            self.timestamp,
+            100,
+            self.codec.clock_rate(),
+        ));
     }
 
     pub(crate) fn encodes_as(&mut self, setting: EncoderSetting) {
@@ -95,7 +104,11 @@ impl Person {
 
     /// What was heard in the last seconds.
     pub(crate) fn lately(&self, seconds: f64) -> &[i16] {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a few seconds"
+        )]
         let samples = (seconds * 48_000.0) as usize;
         self.heard.get(self.heard.len() - samples..).unwrap()
     }
@@ -111,13 +124,21 @@ impl Person {
             }
             let spoken = event.is_none();
             let (payload_type, marker, timestamp, payload) = match event {
-                Some(event) => (TELEPHONE_EVENT, event.marker, event.timestamp, event.payload),
+                Some(event) => (
+                    TELEPHONE_EVENT,
+                    event.marker,
+                    event.timestamp,
+                    event.payload,
+                ),
                 None => {
                     let payload = self.encoder.encode(&frame).unwrap();
                     (payload_type(self.codec), false, self.timestamp, payload)
                 }
             };
-            let level = AudioLevel { dbov: level_dbov(&frame), voice: false };
+            let level = AudioLevel {
+                dbov: level_dbov(&frame),
+                voice: false,
+            };
             let packet = MediaPacket {
                 payload_type,
                 marker,
@@ -136,7 +157,9 @@ impl Person {
     }
 
     fn hear(&mut self, packet: OutPacket) {
-        self.decoder.decode(&packet.payload, &mut self.heard).unwrap();
+        self.decoder
+            .decode(&packet.payload, &mut self.heard)
+            .unwrap();
         self.packets.push(packet);
     }
 }
@@ -154,7 +177,13 @@ impl Conference {
     /// One room; more by pushing to `rooms`.
     pub(crate) fn new(seed: u64) -> Self {
         let now = MediaTime::from_millis(1_000);
-        Self { now, rooms: vec![Room::new(RoomConfig::default(), now)], people: Vec::new(), events: Vec::new(), seed }
+        Self {
+            now,
+            rooms: vec![Room::new(RoomConfig::default(), now)],
+            people: Vec::new(),
+            events: Vec::new(),
+            seed,
+        }
     }
 
     /// Somebody comes into room 0; gives its index.
@@ -168,7 +197,10 @@ impl Conference {
             codec,
             encoder: AudioEncoder::new(setting).unwrap(),
             decoder: AudioDecoder::new(codec).unwrap(),
-            uplink: Link::new(self.seed ^ leg.0.wrapping_mul(0x5851_f42d_4c95_7f2d), network),
+            uplink: Link::new(
+                self.seed ^ leg.0.wrapping_mul(0x5851_f42d_4c95_7f2d),
+                network,
+            ),
             words: Box::new(|| [0; FRAME]),
             gone: false,
             keys: None,
@@ -192,7 +224,11 @@ impl Conference {
             for person in &mut self.people {
                 person.speak(self.now);
                 while let Some(packet) = person.uplink.receive(self.now) {
-                    let input = Input::Packet { leg: person.leg, packet, track: Track::Audio };
+                    let input = Input::Packet {
+                        leg: person.leg,
+                        packet,
+                        track: Track::Audio,
+                    };
                     self.rooms[person.room].handle(self.now, input);
                 }
             }
@@ -203,10 +239,16 @@ impl Conference {
                 while let Some(output) = room.poll_output() {
                     match output {
                         Output::Audio { leg, packet } => {
-                            self.people.iter_mut().find(|person| person.leg == leg).unwrap().hear(packet);
+                            self.people
+                                .iter_mut()
+                                .find(|person| person.leg == leg)
+                                .unwrap()
+                                .hear(packet);
                         }
                         Output::Event(event) => self.events.push((self.now, event)),
-                        Output::Video { .. } | Output::KeyframeRequest { .. } => panic!("nobody has a camera here"),
+                        Output::Video { .. } | Output::KeyframeRequest { .. } => {
+                            panic!("nobody has a camera here")
+                        }
                     }
                 }
             }
@@ -245,7 +287,11 @@ impl Conference {
             for person in &mut self.people {
                 person.speak(self.now);
                 while let Some(packet) = person.uplink.receive(self.now) {
-                    let input = Input::Packet { leg: person.leg, packet, track: Track::Audio };
+                    let input = Input::Packet {
+                        leg: person.leg,
+                        packet,
+                        track: Track::Audio,
+                    };
                     self.rooms[person.room].handle(self.now, input);
                 }
             }

@@ -42,7 +42,10 @@ fn quadrature(window: &[i16], hertz: f64) -> (f64, f64) {
         xc += sample * cos;
     }
     let determinant = ss * cc - sc * sc;
-    ((xs * cc - xc * sc) / determinant, (xc * ss - xs * sc) / determinant)
+    (
+        (xs * cc - xc * sc) / determinant,
+        (xc * ss - xs * sc) / determinant,
+    )
 }
 
 /// Energy per 10 ms in dB: how words follow each other.
@@ -59,14 +62,20 @@ pub(crate) fn envelope(samples: &[i16]) -> Vec<f64> {
 /// Correlation of two series (1: the same shape), at the shift of at most `reach` at which they match best.
 pub(crate) fn best_correlation(a: &[f64], b: &[f64], reach: usize) -> f64 {
     (0..=reach)
-        .flat_map(|shift| [correlation(a, b.get(shift..).unwrap()), correlation(a.get(shift..).unwrap(), b)])
+        .flat_map(|shift| {
+            [
+                correlation(a, b.get(shift..).unwrap()),
+                correlation(a.get(shift..).unwrap(), b),
+            ]
+        })
         .fold(f64::NEG_INFINITY, f64::max)
 }
 
 fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let length = a.len().min(b.len());
     let (a, b) = (a.get(..length).unwrap(), b.get(..length).unwrap());
-    let mean = |series: &[f64]| series.iter().sum::<f64>() / f64::from(u32::try_from(length).unwrap());
+    let mean =
+        |series: &[f64]| series.iter().sum::<f64>() / f64::from(u32::try_from(length).unwrap());
     let (mean_a, mean_b) = (mean(a), mean(b));
     let (mut aa, mut bb, mut ab) = (0.0, 0.0, 0.0);
     for (x, y) in a.iter().zip(b) {
@@ -89,7 +98,8 @@ pub(crate) fn speech(seconds: u32, seed: u64) -> Vec<i16> {
         let (from, to) = (100.0 + 60.0 * random.f64(), 100.0 + 60.0 * random.f64());
         let brightness = 0.4 + 0.4 * random.f64();
         for i in 0..length {
-            let part = f64::from(u32::try_from(i).unwrap()) / f64::from(u32::try_from(length).unwrap());
+            let part =
+                f64::from(u32::try_from(i).unwrap()) / f64::from(u32::try_from(length).unwrap());
             phase += std::f64::consts::TAU * (from + (to - from) * part) / 48_000.0;
             let mut voice = 0.0;
             let mut weight = 1.0;

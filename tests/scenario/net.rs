@@ -67,7 +67,11 @@ impl<T: Clone> Link<T> {
             self.lost += 1;
             return;
         }
-        let copies = if self.random.f64() < self.impairment.duplicates { 2 } else { 1 };
+        let copies = if self.random.f64() < self.impairment.duplicates {
+            2
+        } else {
+            1
+        };
         for _ in 0..copies {
             let jitter = self.impairment.jitter.mul_f64(self.random.f64());
             self.sent += 1;
@@ -95,7 +99,10 @@ fn the_same_seed_has_the_same_fate() {
         (0..500u64).for_each(|n| link.send(MediaTime::from_millis(n * 20), n));
         let arrived: Vec<u64> = std::iter::from_fn(|| link.receive(MediaTime::MAX)).collect();
         assert_eq!(arrived.len() as u64 + link.lost(), 500);
-        assert!(arrived.windows(2).any(|pair| pair[0] > pair[1]), "60 ms of jitter reorder packets of 20 ms");
+        assert!(
+            arrived.windows(2).any(|pair| pair[0] > pair[1]),
+            "60 ms of jitter reorder packets of 20 ms"
+        );
         arrived
     };
     assert_eq!(fate(1), fate(1));

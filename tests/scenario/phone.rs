@@ -12,13 +12,23 @@ use plenum_codecs::{MediaPacket, MediaTime};
 fn keys_are_heard_once_each_on_a_bad_line() {
     for seed in 0..20 {
         let mut conference = Conference::new(seed);
-        let caller = conference.joins(AudioCodec::Pcmu, Impairment { duplicates: 0.1, ..Impairment::CLEAN.loss(0.05).jitter(50) });
+        let caller = conference.joins(
+            AudioCodec::Pcmu,
+            Impairment {
+                duplicates: 0.1,
+                ..Impairment::CLEAN.loss(0.05).jitter(50)
+            },
+        );
         conference.people[caller].hums(440.0, 4_000.0);
         for key in "1001#2001#".chars() {
             conference.people[caller].presses(key);
             conference.runs(300);
         }
-        assert_eq!(conference.digits(conference.people[caller].leg), "1001#2001#", "seed {seed}");
+        assert_eq!(
+            conference.digits(conference.people[caller].leg),
+            "1001#2001#",
+            "seed {seed}"
+        );
     }
 }
 
@@ -26,12 +36,17 @@ fn keys_are_heard_once_each_on_a_bad_line() {
 fn a_lost_dtmf_end_packet_yields_one_digit() {
     let leg = LegId(1);
     let now = MediaTime::from_millis(0);
-    let packets: Vec<_> = DigitSender::new(Digit::from_char('5').unwrap(), 8_000, 100, 8_000).collect();
+    let packets: Vec<_> =
+        DigitSender::new(Digit::from_char('5').unwrap(), 8_000, 100, 8_000).collect();
     // All subsets of the packets of a press: whichever are lost, as long as one arrives it is one digit.
     for arriving in 1u32..1 << packets.len() {
         let mut room = Room::new(RoomConfig::default(), now);
         room.insert(now, Leg::new(leg_config(leg, AudioCodec::Pcmu), now));
-        for (index, event) in packets.iter().enumerate().filter(|(index, _)| arriving >> index & 1 == 1) {
+        for (index, event) in packets
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| arriving >> index & 1 == 1)
+        {
             let packet = MediaPacket {
                 payload_type: 101,
                 marker: event.marker,
@@ -41,7 +56,14 @@ fn a_lost_dtmf_end_packet_yields_one_digit() {
                 audio_level: None,
                 payload: event.payload.clone(),
             };
-            room.handle(MediaTime::from_millis(20 * index as u64), Input::Packet { leg, packet, track: Track::Audio });
+            room.handle(
+                MediaTime::from_millis(20 * index as u64),
+                Input::Packet {
+                    leg,
+                    packet,
+                    track: Track::Audio,
+                },
+            );
         }
         let digits = std::iter::from_fn(|| room.poll_output())
             .filter(|output| matches!(output, plenum_mixer::Output::Event(Event::Digit { .. })))
@@ -61,7 +83,9 @@ fn a_key_press_does_not_disturb_what_others_hear_afterwards() {
         conference.people[caller].presses(key);
         conference.runs(500);
     }
-    let stats = conference.rooms[0].leg_stats(conference.people[caller].leg).unwrap();
+    let stats = conference.rooms[0]
+        .leg_stats(conference.people[caller].leg)
+        .unwrap();
     assert_eq!(stats.lost, 0, "event packets are no loss: {stats:?}");
     assert!(stats.buffer_ns < 80_000_000, "{stats:?}");
     conference.runs(1_500);
@@ -76,22 +100,48 @@ fn a_vanished_legs_silence_is_seen() {
     let leg = conference.people[caller].leg;
     conference.people[caller].hums(440.0, 4_000.0);
     conference.runs(3_000);
-    assert!(conference.events.iter().any(|(_, event)| *event == Event::Talking { leg, on: true }));
-    assert!(conference.events.iter().any(|(_, event)| *event == Event::Floor { holder: Some(leg) }));
+    assert!(
+        conference
+            .events
+            .iter()
+            .any(|(_, event)| *event == Event::Talking { leg, on: true })
+    );
+    assert!(
+        conference
+            .events
+            .iter()
+            .any(|(_, event)| *event == Event::Floor { holder: Some(leg) })
+    );
     conference.people[caller].gone = true;
     let vanished = conference.now;
     conference.runs(20_000);
-    let last = conference.rooms[0].leg_stats(leg).unwrap().last_packet.unwrap();
+    let last = conference.rooms[0]
+        .leg_stats(leg)
+        .unwrap()
+        .last_packet
+        .unwrap();
     // What was on the line still came.
     assert!(last <= vanished + std::time::Duration::from_millis(20));
     assert!(conference.now.since(last).as_secs() >= 19);
-    let ended = conference.events.iter().find(|(_, event)| *event == Event::Talking { leg, on: false }).unwrap().0;
-    assert!(ended.since(vanished).as_millis() < 1_500, "{:?}", ended.since(vanished));
+    let ended = conference
+        .events
+        .iter()
+        .find(|(_, event)| *event == Event::Talking { leg, on: false })
+        .unwrap()
+        .0;
+    assert!(
+        ended.since(vanished).as_millis() < 1_500,
+        "{:?}",
+        ended.since(vanished)
+    );
     // Reaped: the floor is free, and nothing of the leg is left.
     let now = conference.now;
     conference.rooms[0].take(now, leg).unwrap();
     conference.runs(20);
-    assert_eq!(conference.events.last().unwrap().1, Event::Floor { holder: None });
+    assert_eq!(
+        conference.events.last().unwrap().1,
+        Event::Floor { holder: None }
+    );
     assert_eq!(conference.rooms[0].leg_stats(leg), None);
     assert_eq!(conference.rooms[0].stats().legs, 1);
 }

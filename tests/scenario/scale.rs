@@ -9,7 +9,10 @@ use crate::net::Impairment;
 /// Ticks once with many legs beside the people, whose packets are only counted.
 fn encodes_per_second(listeners: &[EncoderSetting]) -> (u64, u64, u64) {
     let mut conference = Conference::new(1);
-    for (codec, hertz) in [AudioCodec::Opus, AudioCodec::Opus, AudioCodec::Pcmu].into_iter().zip([440.0, 620.0, 800.0]) {
+    for (codec, hertz) in [AudioCodec::Opus, AudioCodec::Opus, AudioCodec::Pcmu]
+        .into_iter()
+        .zip([440.0, 620.0, 800.0])
+    {
         let person = conference.joins(codec, Impairment::CLEAN);
         conference.people[person].hums(hertz, 6_000.0);
     }
@@ -25,22 +28,37 @@ fn encodes_per_second(listeners: &[EncoderSetting]) -> (u64, u64, u64) {
     let after = conference.rooms[0].stats();
     assert_eq!(after.ticks - before.ticks, 50);
     assert_eq!(after.talkers, 3);
-    assert_eq!(audio, 50 * (3 + listeners.len() as u64), "everyone gets a packet every 20 ms");
+    assert_eq!(
+        audio,
+        50 * (3 + listeners.len() as u64),
+        "everyone gets a packet every 20 ms"
+    );
     let sum = |count: fn(&plenum_mixer::EncodeCount) -> u64| {
         let of = |stats: &plenum_mixer::RoomStats| {
-            [stats.encodes.opus, stats.encodes.pcmu, stats.encodes.pcma].iter().map(count).sum::<u64>()
+            [stats.encodes.opus, stats.encodes.pcmu, stats.encodes.pcma]
+                .iter()
+                .map(count)
+                .sum::<u64>()
         };
         of(&after) - of(&before)
     };
-    (sum(|count| count.shared), sum(|count| count.private), after.decodes - before.decodes)
+    (
+        sum(|count| count.shared),
+        sum(|count| count.private),
+        after.decodes - before.decodes,
+    )
 }
 
 #[test]
 fn encodes_per_tick_are_talkers_and_distinct_settings_of_listeners() {
     let lossy = EncoderSetting::opus(OpusMode::LOSSY);
-    let [opus, pcmu, pcma] = [AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma].map(EncoderSetting::of);
+    let [opus, pcmu, pcma] =
+        [AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma].map(EncoderSetting::of);
     assert_eq!(encodes_per_second(&[]), (0, 150, 150));
-    assert_eq!(encodes_per_second(&[opus, pcmu, opus, pcma, lossy, pcmu]), (200, 150, 150));
+    assert_eq!(
+        encodes_per_second(&[opus, pcmu, opus, pcma, lossy, pcmu]),
+        (200, 150, 150)
+    );
 }
 
 #[test]

@@ -14,7 +14,11 @@ fn late_joiner_gets_a_keyframe() {
     studio.runs(5_000);
     let before = studio.people[first].requests.len();
     let late = studio.joins(&[], &[VP8], 2);
-    assert_eq!(studio.people[first].requests.len(), before + 1, "asked at once");
+    assert_eq!(
+        studio.people[first].requests.len(),
+        before + 1,
+        "asked at once"
+    );
     studio.runs(100);
     assert_eq!(studio.sees(late), [Some(1), Some(2)]);
     assert!(studio.people[late].screens[0].pictures >= 2);
@@ -32,17 +36,34 @@ fn switch_of_floor_is_keyframe_clean() {
         studio.runs(3_000);
         let speaker = talker as u64 + 1;
         for viewer in (0..4).filter(|viewer| *viewer != talker) {
-            assert_eq!(studio.sees(viewer)[0], Some(speaker), "everyone sees the speaker");
+            assert_eq!(
+                studio.sees(viewer)[0],
+                Some(speaker),
+                "everyone sees the speaker"
+            );
         }
     }
     // The last turns were 2, 1, 4: the speaker sees who spoke before.
     assert_eq!(studio.sees(3)[0], Some(1));
     for person in &studio.people {
         for screen in &person.screens {
-            assert!(screen.pictures > 500, "{} pictures in 21 s", screen.pictures);
-            let ids: Vec<u16> = screen.packets.iter().filter_map(|packet| picture_id(&packet.payload)).collect();
-            let steps = ids.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]) & 0x7fff);
-            assert!(steps.into_iter().all(|step| step <= 1), "picture ids are continuous over switches");
+            assert!(
+                screen.pictures > 500,
+                "{} pictures in 21 s",
+                screen.pictures
+            );
+            let ids: Vec<u16> = screen
+                .packets
+                .iter()
+                .filter_map(|packet| picture_id(&packet.payload))
+                .collect();
+            let steps = ids
+                .windows(2)
+                .map(|pair| pair[1].wrapping_sub(pair[0]) & 0x7fff);
+            assert!(
+                steps.into_iter().all(|step| step <= 1),
+                "picture ids are continuous over switches"
+            );
         }
     }
 }
@@ -62,13 +83,19 @@ fn keyframe_requests_are_throttled() {
     studio.runs(2_000);
     let before = studio.people[publisher].requests.len();
     for _ in 0..500 {
-        viewers.iter().for_each(|&viewer| studio.asks_for_keyframe(viewer, 0));
+        viewers
+            .iter()
+            .for_each(|&viewer| studio.asks_for_keyframe(viewer, 0));
         studio.runs(10);
     }
     let requests = &studio.people[publisher].requests;
     let asked = requests.len() - before;
     assert!((9..=11).contains(&asked), "{asked} requests in 5 s");
-    assert!(requests.windows(2).all(|pair| pair[1].since(pair[0]).as_millis() >= 500));
+    assert!(
+        requests
+            .windows(2)
+            .all(|pair| pair[1].since(pair[0]).as_millis() >= 500)
+    );
 }
 
 #[test]
@@ -83,12 +110,24 @@ fn a_camera_that_goes_leaves_its_slots_and_comes_back() {
     // Switched off by command: at once.
     let now = studio.now;
     studio.people[0].camera_on = false;
-    studio.room.handle(now, Input::Command(Command::Camera { leg: LegId(1), on: false }));
+    studio.room.handle(
+        now,
+        Input::Command(Command::Camera {
+            leg: LegId(1),
+            on: false,
+        }),
+    );
     studio.runs(200);
     assert_eq!(studio.sees(1), [Some(3), None]);
     let now = studio.now;
     studio.people[0].camera_on = true;
-    studio.room.handle(now, Input::Command(Command::Camera { leg: LegId(1), on: true }));
+    studio.room.handle(
+        now,
+        Input::Command(Command::Camera {
+            leg: LegId(1),
+            on: true,
+        }),
+    );
     studio.runs(1_500);
     assert_eq!(studio.sees(1), [Some(1), Some(3)]);
     // Without a word: after some seconds.
@@ -110,10 +149,24 @@ fn a_viewer_gets_only_codecs_it_can_take() {
     let any = studio.joins(&[], &[VP8, H264], 2);
     studio.talks(both);
     studio.runs(3_000);
-    assert_eq!(studio.sees(apple), [Some(1), None], "the second camera comes in VP8 only");
-    assert!(studio.people[apple].screens[0].packets.iter().all(|packet| packet.payload_type == H264.0));
+    assert_eq!(
+        studio.sees(apple),
+        [Some(1), None],
+        "the second camera comes in VP8 only"
+    );
+    assert!(
+        studio.people[apple].screens[0]
+            .packets
+            .iter()
+            .all(|packet| packet.payload_type == H264.0)
+    );
     assert_eq!(studio.sees(any), [Some(1), Some(2)]);
-    assert!(studio.people[any].screens[0].packets.iter().all(|packet| packet.payload_type == VP8.0));
+    assert!(
+        studio.people[any].screens[0]
+            .packets
+            .iter()
+            .all(|packet| packet.payload_type == VP8.0)
+    );
 }
 
 #[test]
@@ -143,8 +196,16 @@ fn a_retransmitted_packet_lands_in_the_gap_it_left() {
     studio.people[publisher].lose = 3;
     studio.runs(1_000);
     let packets = &studio.people[viewer].screens[0].packets;
-    assert!(packets.windows(2).any(|pair| pair[1].sequence < pair[0].sequence), "came later");
+    assert!(
+        packets
+            .windows(2)
+            .any(|pair| pair[1].sequence < pair[0].sequence),
+        "came later"
+    );
     let mut sequences: Vec<u64> = packets.iter().map(|packet| packet.sequence).collect();
     sequences.sort_unstable();
-    assert!(sequences.windows(2).all(|pair| pair[1] == pair[0] + 1), "and fills the gap");
+    assert!(
+        sequences.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "and fills the gap"
+    );
 }
