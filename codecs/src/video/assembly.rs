@@ -9,9 +9,13 @@ use crate::packet::MediaPacket;
 /// Largest encoded frame that is put together, in octets; what is larger is dropped and reported.
 pub const MAX_FRAME: usize = 2 * 1024 * 1024;
 
+/// A packet that is older than the newest by up to so many is late; by more, its sender has begun anew.
+const LATE: u16 = 1_000;
+
 /// A frame in the making.
 #[derive(Debug, Default)]
 pub(super) struct Assembly {
+    ssrc: Option<u32>,
     /// Sequence number that comes next.
     expected: Option<u16>,
     timestamp: Option<u32>,
@@ -44,16 +48,25 @@ pub(super) enum Place {
 impl Assembly {
     /// Accounts for the packet's sequence number and timestamp.
     pub(super) fn place(&mut self, packet: &MediaPacket) -> Place {
-        let gap = match self.expected {
-            None => true,
-            Some(expected) => {
-                let ahead = packet.sequence.wrapping_sub(expected);
-                if ahead >= 0x8000 {
-                    return Place::Late;
-                }
-                ahead != 0
-            }
-        };
+        if self
+            .ssrc
+            .replace(packet.ssrc)
+            .is_some_and(|ssrc| ssrc != packet.ssrc)
+        {
+            *self = Self {
+                ssrc: self.ssrc,
+                lost: true,
+                ..Self::default()
+            };
+        }
+        let gap = self.expected != Some(packet.sequence);
+        let behind = |expected: u16| expected.wrapping_sub(packet.sequence);
+        if self
+            .expected
+            .is_some_and(|expected| (1..=LATE).contains(&behind(expected)))
+        {
+            return Place::Late;
+        }
         self.expected = Some(packet.sequence.wrapping_add(1));
         if packet.payload.is_empty() {
             // Padding of a bandwidth probe belongs to no frame; only a gap before it matters.

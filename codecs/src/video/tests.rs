@@ -360,6 +360,31 @@ fn late_packets_are_ignored() {
 }
 
 #[test]
+fn a_sender_that_begins_anew_is_followed() {
+    let frames = vec![vec![2; 900], vec![1; 900]];
+    let first = packetize(VideoCodec::Vp8, &frames, 200);
+    let restarts: [fn(MediaPacket) -> MediaPacket; 2] = [
+        |packet| MediaPacket { ssrc: 2, ..packet },
+        |packet| MediaPacket {
+            sequence: packet.sequence.wrapping_sub(20_000),
+            ..packet
+        },
+    ];
+    for restart in restarts {
+        let mut packets = first.clone();
+        packets.extend(first.iter().cloned().map(restart));
+        let back = depacketize(VideoCodec::Vp8, &packets);
+        assert_eq!(back.len(), 4);
+        assert_eq!(
+            back.iter()
+                .map(|frame| frame.follows_loss)
+                .collect::<Vec<_>>(),
+            [false, false, true, false]
+        );
+    }
+}
+
+#[test]
 fn h264_keyframes_are_known_by_their_parameter_sets() {
     let keyframe = annex_b(&[unit(7, 12, 2), unit(8, 4, 2), unit(5, 3_000, 2)]);
     let payloads = h264::packetize(&keyframe, 1_200);

@@ -2,12 +2,15 @@
 
 use super::{SPS, nal_type};
 
+/// The parameter set of a scalable layer begins alike, and the decoder allocates for it too.
+const SUBSET_SPS: u8 = 15;
+
 /// Width times height that a sequence parameter set announces (ITU-T H.264 §7.3.2.1.1), before cropping; `None` when the unit
 /// is none or cannot be read.
 #[must_use]
 pub fn sps_pixels(unit: &[u8]) -> Option<usize> {
     let (&[header, profile, _, _], body) = unit.split_first_chunk::<4>()?;
-    if nal_type(header) != SPS {
+    if !matches!(nal_type(header), SPS | SUBSET_SPS) {
         return None;
     }
     let mut bits = BitReader {
