@@ -1,10 +1,108 @@
 //! Entry points for fuzzers: every parser of outside bytes in this crate, over plain bytes. None may panic.
 
-/// One SIP message, as a datagram and as a stream, through a whole endpoint.
-pub fn sip_message(_bytes: &[u8]) {}
+use std::net::{Ipv4Addr, SocketAddr};
 
-/// An SDP offer and answer.
-pub fn sdp(_bytes: &[u8]) {}
+use bytes::Bytes;
+use plenum_codecs::MediaTime;
+use plenum_codecs::audio::AudioCodec;
+
+use crate::call::{CallCommand, CallEvent};
+use crate::endpoint::{EndpointConfig, SipEndpoint, SipInput, SipOutput, StreamId};
+use crate::sdp::{self, SessionPolicy};
+use crate::trunk::{Credentials, Trunk};
+
+const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5_062);
+
+/// One SIP message, as a datagram and as a stream in two pieces, through whole endpoints: one that asks for digest
+/// and one that answers what it can, and lets all timers run out.
+pub fn sip_message(bytes: &[u8]) {
+    let credentials = Credentials {
+        realm: "fuzz".into(),
+        username: "u".into(),
+        password: "p".into(),
+    };
+    for credentials in [None, Some(credentials)] {
+        let sources = "127.0.0.0/8".parse().into_iter().collect();
+        let trunk = Trunk {
+            name: "fuzz".into(),
+            sources,
+            direct: false,
+            credentials,
+        };
+        let mut endpoint = SipEndpoint::new(EndpointConfig::new(PEER, vec![trunk]));
+        let now = MediaTime::from_millis(1);
+        let (one, two) = bytes.split_at(bytes.len() / 2);
+        let stream = StreamId(1);
+        for input in [
+            SipInput::Datagram {
+                from: PEER,
+                bytes: Bytes::copy_from_slice(bytes),
+            },
+            SipInput::StreamOpened { stream, from: PEER },
+            SipInput::StreamBytes {
+                stream,
+                bytes: Bytes::copy_from_slice(one),
+            },
+            SipInput::StreamBytes {
+                stream,
+                bytes: Bytes::copy_from_slice(two),
+            },
+        ] {
+            endpoint.handle(now, input);
+            drain(&mut endpoint, now);
+        }
+        for _ in 0..64 {
+            let Some(due) = endpoint.deadline() else {
+                break;
+            };
+            endpoint.handle(due, SipInput::Tick);
+            drain(&mut endpoint, due);
+        }
+    }
+}
+
+fn drain(endpoint: &mut SipEndpoint, now: MediaTime) {
+    while let Some(output) = endpoint.poll_output() {
+        if let SipOutput::Event(CallEvent::Incoming { call, offer, .. }) = output {
+            let sdp = offer
+                .and_then(|offer| sdp::answer(&offer, &policy(), None).ok())
+                .map(|done| done.answer);
+            let command = match sdp {
+                Some(sdp) => CallCommand::Answer { call, sdp },
+                None => CallCommand::Refuse { call, status: 488 },
+            };
+            endpoint.handle(now, SipInput::Command(command));
+        }
+    }
+}
+
+fn policy() -> SessionPolicy {
+    SessionPolicy {
+        codecs: vec![AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma],
+        telephone_event: true,
+        local_rtp: PEER,
+        local_rtcp_port: Some(20_001),
+        session_id: 1,
+    }
+}
+
+/// A description as an offer, again as a changed offer, and as an answer to an offer of ours.
+pub fn sdp(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let policy = policy();
+    if let Ok(first) = sdp::answer(text, &policy, None)
+        && let Ok(second) = sdp::answer(text, &policy, Some(&first.session))
+    {
+        assert_eq!(
+            first.answer, second.answer,
+            "the same offer has the same answer"
+        );
+    }
+    let (_, session) = sdp::offer(&policy, None);
+    let _audio = sdp::accept_answer(text, &policy, &session);
+}
 
 /// An INFO body of each known type.
 pub fn info_body(bytes: &[u8]) {

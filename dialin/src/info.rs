@@ -31,3 +31,36 @@ pub fn digit(content_type: &str, body: &[u8]) -> Option<Digit> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(content_type: &str, body: &str) -> Option<char> {
+        digit(content_type, body.as_bytes()).map(Digit::as_char)
+    }
+
+    #[test]
+    fn both_kinds_of_body_are_read() {
+        assert_eq!(
+            key("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n"),
+            Some('5')
+        );
+        assert_eq!(
+            key("application/dtmf-relay", "Duration = 160\nsignal = #\n"),
+            Some('#')
+        );
+        assert_eq!(key("application/dtmf-relay", "Signal=11\r\n"), Some('#'));
+        assert_eq!(key("application/dtmf", "*"), Some('*'));
+        assert_eq!(key("application/dtmf", "7\r\n"), Some('7'));
+    }
+
+    #[test]
+    fn anything_else_is_no_digit() {
+        assert_eq!(key("application/dtmf-relay", "Signal=55\r\n"), None);
+        assert_eq!(key("application/dtmf-relay", "Duration=160\r\n"), None);
+        assert_eq!(key("application/dtmf", ""), None);
+        assert_eq!(key("text/plain", "5"), None);
+        assert_eq!(digit("application/dtmf", b"\xff"), None);
+    }
+}

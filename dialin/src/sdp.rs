@@ -2,6 +2,9 @@
 //! with port 0. Tolerant of what comes in, strict in what goes out. Owns no sockets.
 
 mod read;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
 mod write;
 
 use std::net::SocketAddr;

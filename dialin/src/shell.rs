@@ -267,7 +267,7 @@ impl Driver {
                 .since(MediaTime::ZERO)
     }
 
-    /// Hangs up every call and waits a moment for the answers.
+    /// Hangs up every call and waits a moment for the answers, and for the owner to take the last events.
     async fn say_farewell(&mut self, events: &mpsc::Sender<CallEvent>) {
         for call in self.endpoint.calls() {
             self.handle(SipInput::Command(CallCommand::Hangup {
@@ -276,20 +276,20 @@ impl Driver {
             }));
         }
         let end = self.epoch + self.epoch.elapsed() + FAREWELL;
-        while self.endpoint.unfinished() > 0 {
+        let mut heard = true;
+        while self.endpoint.unfinished() > 0 || (heard && !self.kept.is_empty()) {
             let deadline = self.wake().min(end);
             tokio::select! {
+                permit = events.reserve(), if heard && !self.kept.is_empty() => match permit {
+                    Ok(permit) => if let Some(event) = self.kept.pop_front() { permit.send(event) },
+                    Err(_) => heard = false, // the owner stops too and need not know
+                },
                 ready = self.udp.readable() => self.read_datagrams(ready),
                 Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
                 () = tokio::time::sleep_until(deadline) => {
                     if deadline >= end { break }
                     self.handle(SipInput::Tick);
                 }
-            }
-        }
-        for event in self.kept.drain(..) {
-            if events.try_send(event).is_err() {
-                break; // the owner stops too and need not know
             }
         }
         self.counters.send_replace(self.endpoint.counters());

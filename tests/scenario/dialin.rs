@@ -1,1 +1,7 @@
-//! Scenarios of dialogs and the attendant.
+//! Phones call in: SIP dialogs, TCP connections, garbage, and the attendant, in virtual time.
+
+mod attendant;
+mod dialogs;
+mod garbage;
+mod phone;
+mod streams;

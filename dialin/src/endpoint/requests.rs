@@ -56,7 +56,7 @@ impl SipEndpoint {
         let merge = (request.to_tag().is_none() && request.method != Method::Cancel).then(|| {
             (
                 request.call_id(),
-                request.from_tag().unwrap_or_default(),
+                request.remote_tag().unwrap_or_default(),
                 request.cseq(),
                 request.method,
             )
@@ -99,7 +99,7 @@ impl SipEndpoint {
         if request.body().len() > self.config.limits.message {
             return Some((513, "size"));
         }
-        if request.from_tag().is_none() {
+        if request.remote_tag().is_none() {
             return Some((400, "From tag"));
         }
         match request.method {
@@ -127,7 +127,7 @@ impl SipEndpoint {
     ) {
         let tag = self
             .tags
-            .derived(&request.call_id(), request.from_tag().as_deref());
+            .derived(&request.call_id(), request.remote_tag().as_deref());
         self.refuse_tagged(now, server, arrival, request, status, &tag);
     }
 
@@ -200,7 +200,7 @@ impl SipEndpoint {
         self.refusals.0 -= 1;
         let tag = self
             .tags
-            .derived(&request.call_id(), request.from_tag().as_deref());
+            .derived(&request.call_id(), request.remote_tag().as_deref());
         let mut reply = Reply::new(request, status, &tag);
         if status == 503 {
             reply = reply.header("Retry-After", "5");
@@ -213,7 +213,7 @@ impl SipEndpoint {
     fn on_options(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: &Request) {
         let tag = self
             .tags
-            .derived(&request.call_id(), request.from_tag().as_deref());
+            .derived(&request.call_id(), request.remote_tag().as_deref());
         let reply = Reply::new(request, 200, &tag)
             .header("Contact", &self.contact(arrival.stream.is_some()))
             .header("Allow", ALLOW)
@@ -240,7 +240,7 @@ impl SipEndpoint {
             // Answered already: the CANCEL came too late and changes nothing (RFC 3261 section 9.2).
             let tag = self
                 .tags
-                .derived(&request.call_id(), request.from_tag().as_deref());
+                .derived(&request.call_id(), request.remote_tag().as_deref());
             return self.reply(now, server, arrival, 200, Reply::new(request, 200, &tag));
         };
         let id = call.id;
@@ -307,9 +307,23 @@ impl SipEndpoint {
         let key = DialogKey {
             call_id: request.call_id(),
             local_tag: request.to_tag()?,
-            remote_tag: request.from_tag().unwrap_or_default(),
+            remote_tag: request.remote_tag().unwrap_or_default(),
         };
         self.dialogs.get(&key).copied()
+    }
+
+    /// What to challenge with, when the trunk asks for digest and the request does not satisfy it.
+    fn challenges(
+        &mut self,
+        now: MediaTime,
+        trunk: usize,
+        request: &Request,
+    ) -> Option<[String; 2]> {
+        let guard = self.guards.get_mut(trunk)?.as_mut()?;
+        match guard.check(now, request) {
+            Authentication::Passed => None,
+            Authentication::Challenge { stale } => Some(guard.challenges(now, stale)),
+        }
     }
 
     fn on_invite(
@@ -320,20 +334,17 @@ impl SipEndpoint {
         request: Box<Request>,
         trunk: usize,
     ) {
-        if let Some(guard) = self.guards.get_mut(trunk).and_then(Option::as_mut) {
-            if let Authentication::Challenge { stale } = guard.check(now, &request) {
-                let challenges = guard.challenges(now, stale);
-                self.counters.unauthenticated += 1;
-                let tag = self
-                    .tags
-                    .derived(&request.call_id(), request.from_tag().as_deref());
-                let reply = challenges
-                    .iter()
-                    .fold(Reply::new(&request, 401, &tag), |reply, value| {
-                        reply.header("WWW-Authenticate", value)
-                    });
-                return self.reply(now, server, arrival, 401, reply);
-            }
+        if let Some(challenges) = self.challenges(now, trunk, &request) {
+            self.counters.unauthenticated += 1;
+            let tag = self
+                .tags
+                .derived(&request.call_id(), request.remote_tag().as_deref());
+            let reply = challenges
+                .iter()
+                .fold(Reply::new(&request, 401, &tag), |reply, value| {
+                    reply.header("WWW-Authenticate", value)
+                });
+            return self.reply(now, server, arrival, 401, reply);
         }
         let offer = match body_of(&request) {
             Body::None => None,
@@ -359,7 +370,7 @@ impl SipEndpoint {
         let key = DialogKey {
             call_id: request.call_id(),
             local_tag: local_tag.clone().into_bytes(),
-            remote_tag: request.from_tag().unwrap_or_default(),
+            remote_tag: request.remote_tag().unwrap_or_default(),
         };
         let (display, number) = request.caller();
         let called = request.called();
