@@ -21,6 +21,7 @@ mod phone;
 mod ports;
 mod timers;
 mod transport_cc;
+mod watch;
 mod webrtc;
 mod worker;
 
@@ -35,6 +36,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::directory::Directory;
 use self::metrics::Metrics;
+use self::watch::Watch;
 use self::webrtc::Identity;
 use self::worker::{Message, WorkerHandle};
 
@@ -145,6 +147,9 @@ pub enum MediaError {
     /// There is no such leg (any more), or it is of another kind.
     #[error("no such leg")]
     UnknownLeg,
+    /// A WebRTC leg cannot move to a room homed on another worker.
+    #[error("a WebRTC leg stays on its worker")]
+    OtherWorker,
     /// The peer's fault: its offer cannot be answered. The leg is as it was before.
     #[error("offer refused: {0}")]
     Offer(#[from] OfferError),
@@ -209,6 +214,15 @@ struct Shared {
     workers: Vec<WorkerHandle>,
     directory: Arc<Directory>,
     ports: ports::PortPool,
+    watch: Watch,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        for worker in &self.workers {
+            worker.request_stop();
+        }
+    }
 }
 
 impl std::fmt::Debug for Media {
@@ -224,14 +238,18 @@ impl Media {
     /// When a socket cannot be bound, a thread cannot start, or the metrics are registered already.
     pub fn start(config: MediaConfig, registry: &prometheus::Registry) -> Result<Self, MediaError> {
         let count = config.workers.max(1);
-        let metrics = Metrics::register(registry).map_err(|e| MediaError::Start(e.to_string()))?;
+        if config.announced.unwrap_or(config.bind).is_unspecified() {
+            return Err(MediaError::Start("an announced address is needed when binding to all addresses".to_owned()));
+        }
+        let metrics = Metrics::register(registry, count).map_err(|e| MediaError::Start(e.to_string()))?;
         let identity = Arc::new(Identity::generate().map_err(|e| MediaError::Start(e.to_string()))?);
         let directory = Arc::new(Directory::default());
-        let workers = (0..count)
-            .map(|index| WorkerHandle::start(index, &config, &identity, &metrics, &directory))
-            .collect::<Result<Vec<_>, _>>()?;
+        let shared =
+            worker::Shared { config: &config, identity: &identity, metrics: &metrics, directory: &directory };
+        let workers = (0..count).map(|index| WorkerHandle::start(index, &shared)).collect::<Result<Vec<_>, _>>()?;
+        let watch = Watch::start(metrics.heartbeats().clone(), count)?;
         let ports = ports::PortPool::new(&config);
-        Ok(Self { shared: Arc::new(Shared { config, workers, directory, ports }) })
+        Ok(Self { shared: Arc::new(Shared { config, workers, directory, ports, watch }) })
     }
 
     /// The configuration the workers run with.
@@ -405,6 +423,7 @@ impl Media {
     /// Returns how many workers had not stopped by then.
     pub async fn stop(&self, deadline: Duration) -> usize {
         let until = Instant::now() + deadline;
+        self.shared.watch.stop();
         for worker in &self.shared.workers {
             worker.request_stop();
         }

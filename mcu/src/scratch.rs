@@ -8,7 +8,7 @@ pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("plenum-test-{}", ulid::Ulid::generate()));
+        let path = std::env::temp_dir().join(format!("plenum-test-{}", ulid::Ulid::new()));
         crate::secret::create_folder(&path).expect("a temporary folder");
         Self(path)
     }

@@ -188,7 +188,7 @@ mod tests {
 
     fn record(number: &str) -> ConferenceRecord {
         ConferenceRecord {
-            id: ulid::Ulid::generate().to_string(),
+            id: ulid::Ulid::new().to_string(),
             number: number.into(),
             name: "Ünïcode \" name".into(),
             pins: Pins {

@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn cut_requests_hold_no_ufrag() {
-        let whole = request(b"abcd:efgh");
+        let whole = request(b"abcde:fghijk");
         for cut in 0..whole.len() {
             assert_eq!(receiver_ufrag(&whole[..cut]), None, "cut at {cut}");
         }

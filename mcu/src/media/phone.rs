@@ -1,4 +1,258 @@
-//! Phone legs: RTP over a socket pair of their own.
+//! Phone legs: RTP and RTCP over a socket pair of their own, latched onto the phone's real address.
+//!
+//! The worker registers the sockets with its poll and calls in; packets that belong to the call come out for
+//! the mixer, telephone events among them.
+
+mod latch;
+mod reception;
+mod wire;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::UdpSocket;
+use mio::{Interest, Registry, Token};
+use plenum_codecs::MediaPacket;
+use plenum_codecs::audio::EncoderSetting;
+use plenum_mixer::{AudioSetting, LegConfig, LegId, OutPacket};
+
+use self::latch::{Latch, Seen};
+use self::reception::Reception;
+use super::Limits;
+use super::budget::Budget;
+use super::ports::{PortLease, RtpSockets};
 
 /// What SDP agreed for a phone leg.
 pub use plenum_dialin::sdp::AudioSession as PhoneMedia;
+
+/// Between our RTCP reports (RFC 3550 §6.2: five seconds at least).
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+
+pub(super) struct Phone {
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    /// Held for its `Drop`: returns the ports when the sockets are closed.
+    _lease: PortLease,
+    media: PhoneMedia,
+    latch: Latch,
+    rtcp_source: Option<SocketAddr>,
+    budget: Budget,
+    ssrc: u32,
+    cname: String,
+    born: Instant,
+    heard: Instant,
+    reported: Instant,
+    reception: Option<Reception>,
+    sent: Sent,
+    buffer: Vec<u8>,
+}
+
+/// What we sent, for sender reports.
+#[derive(Debug, Default)]
+struct Sent {
+    packets: u32,
+    octets: u32,
+    timestamp: u32,
+    since_report: bool,
+}
+
+/// What became of a datagram.
+#[derive(Debug)]
+pub(super) enum PhoneInput {
+    /// Belongs to the call. `first` when it is the first ever.
+    Packet { packet: MediaPacket, first: bool },
+    /// Not RTP, or a payload type that was not agreed.
+    Malformed,
+    /// From a source that is not the call's (yet).
+    Unlatched,
+    /// Beyond the leg's budget.
+    OverBudget,
+}
+
+/// What went out with a report.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reported {
+    /// Packets lost on the way to us since the last report.
+    pub(super) lost: u64,
+    /// Seconds.
+    pub(super) jitter: f64,
+}
+
+impl Phone {
+    pub(super) fn new(sockets: RtpSockets, media: PhoneMedia, limits: &Limits, now: Instant) -> Self {
+        let RtpSockets { rtp, rtcp, local: _, lease } = sockets;
+        let ssrc = fastrand::u32(1..);
+        Self {
+            rtp: UdpSocket::from_std(rtp),
+            rtcp: UdpSocket::from_std(rtcp),
+            _lease: lease,
+            latch: Latch::new(media.remote_rtp),
+            media,
+            rtcp_source: None,
+            budget: Budget::new(limits, now),
+            ssrc,
+            // Random, so that it tells nobody anything (RFC 7022).
+            cname: format!("{:016x}", fastrand::u64(..)),
+            born: now,
+            heard: now,
+            reported: now,
+            reception: None,
+            sent: Sent::default(),
+            buffer: Vec::with_capacity(256),
+        }
+    }
+
+    pub(super) fn register(&mut self, registry: &Registry, rtp: Token, rtcp: Token) -> io::Result<()> {
+        registry.register(&mut self.rtp, rtp, Interest::READABLE)?;
+        registry.register(&mut self.rtcp, rtcp, Interest::READABLE)
+    }
+
+    pub(super) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut self.rtp)?;
+        registry.deregister(&mut self.rtcp)
+    }
+
+    /// The room's view of the leg.
+    pub(super) fn leg_config(&self, id: LegId) -> LegConfig {
+        let media = &self.media;
+        let receive = if media.direction.receives() { vec![(media.receive_payload_type, media.codec)] } else { Vec::new() };
+        let send = media.direction.sends().then(|| (media.payload_type, EncoderSetting::of(media.codec)));
+        let audio = AudioSetting {
+            receive,
+            send,
+            telephone_event: media.telephone_event,
+            comfort_noise: media.comfort_noise,
+            level_extension: false,
+        };
+        LegConfig { id, audio, video: None, muted: false, listen_only: false }
+    }
+
+    /// Signalling has agreed on something else.
+    pub(super) fn update(&mut self, media: PhoneMedia, now: Instant) {
+        self.latch.signal(media.remote_rtp);
+        if media.codec != self.media.codec {
+            self.reception = None;
+        }
+        self.media = media;
+        // A hold ends with fresh patience.
+        self.heard = now;
+    }
+
+    /// Reads one RTP datagram; `None` when there is none.
+    pub(super) fn receive(&mut self, scratch: &mut [u8]) -> Option<io::Result<(usize, SocketAddr)>> {
+        receive(&self.rtp, scratch)
+    }
+
+    /// Reads one RTCP datagram; `None` when there is none.
+    pub(super) fn receive_rtcp(&mut self, scratch: &mut [u8]) -> Option<io::Result<(usize, SocketAddr)>> {
+        receive(&self.rtcp, scratch)
+    }
+
+    /// Judges an RTP datagram.
+    pub(super) fn on_rtp(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) -> PhoneInput {
+        if !self.budget.spend(now, datagram.len()) {
+            return PhoneInput::OverBudget;
+        }
+        let Some(packet) = wire::parse(datagram) else { return PhoneInput::Malformed };
+        let speech = packet.payload_type == self.media.receive_payload_type;
+        let event = self.media.telephone_event.is_some_and(|(number, _)| number == packet.payload_type);
+        if !speech && !event && self.media.comfort_noise != Some(packet.payload_type) {
+            return PhoneInput::Malformed;
+        }
+        let seen = Seen { source, ssrc: packet.ssrc, sequence: packet.sequence };
+        if !self.latch.admit(now, seen) {
+            return PhoneInput::Unlatched;
+        }
+        self.heard = now;
+        let first = self.reception.is_none();
+        if self.reception.as_ref().is_none_or(|r| r.ssrc() != packet.ssrc) {
+            self.reception = Some(Reception::new(&packet, self.media.codec.clock_rate()));
+        }
+        if let Some(reception) = &mut self.reception {
+            reception.count(now, self.born, &packet, speech);
+        }
+        PhoneInput::Packet { packet, first }
+    }
+
+    /// Reads a report of theirs. False when it is none, or comes from elsewhere than the call's media.
+    pub(super) fn on_rtcp(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) -> bool {
+        let expected = self.latch.locked().map_or(self.media.remote_rtcp.ip(), |rtp| rtp.ip());
+        if source.ip() != expected {
+            return false;
+        }
+        let Some(report) = wire::read_report(datagram, self.ssrc) else { return false };
+        if self.latch.locked().is_some() {
+            self.rtcp_source = Some(source);
+        }
+        if let (Some((ssrc, ntp)), Some(reception)) = (report.sender, &mut self.reception) {
+            reception.sender_report(ssrc, ntp, now);
+        }
+        true
+    }
+
+    /// Sends an audio packet; returns the bytes sent, `None` when nothing could be.
+    pub(super) fn send(&mut self, packet: &OutPacket) -> Option<usize> {
+        let to = self.latch.destination()?;
+        if !wire::write(packet, self.ssrc, &mut self.buffer) {
+            return None;
+        }
+        let sent = self.rtp.send_to(&self.buffer, to).ok()?;
+        self.sent.packets = self.sent.packets.wrapping_add(1);
+        let octets = u32::try_from(packet.payload.len()).unwrap_or_default();
+        self.sent.octets = self.sent.octets.wrapping_add(octets);
+        self.sent.timestamp = packet.timestamp;
+        self.sent.since_report = true;
+        Some(sent)
+    }
+
+    /// When the next report is due.
+    pub(super) fn report_due(&self) -> Instant {
+        self.reported + REPORT_INTERVAL
+    }
+
+    /// Sends SR or RR to the phone's RTCP address.
+    pub(super) fn report(&mut self, now: Instant) -> Option<Reported> {
+        self.reported = now;
+        let jitter = self.reception.as_ref().map(Reception::jitter);
+        let (block, interval) = self.reception.as_mut().map(|r| r.report(now)).unzip();
+        let sender = std::mem::take(&mut self.sent.since_report).then_some(wire::SenderBlock {
+            timestamp: self.sent.timestamp,
+            packets: self.sent.packets,
+            octets: self.sent.octets,
+        });
+        if let Some(to) = self.rtcp_destination()
+            && let Some(bytes) = wire::report(self.ssrc, sender, block, &self.cname)
+            && let Err(error) = self.rtcp.send_to(&bytes, to)
+        {
+            tracing::trace!(%error, "report not sent");
+        }
+        Some(Reported { lost: interval?.lost, jitter: jitter? })
+    }
+
+    /// Signalled, unless the media comes from elsewhere: then where their reports come from, else the port
+    /// above the media.
+    fn rtcp_destination(&self) -> Option<SocketAddr> {
+        let media = self.latch.destination()?;
+        if media == self.media.remote_rtp {
+            let to = self.media.remote_rtcp;
+            return (!to.ip().is_unspecified() && to.port() != 0).then_some(to);
+        }
+        let learnt = self.rtcp_source.filter(|source| source.ip() == media.ip());
+        Some(learnt.unwrap_or_else(|| SocketAddr::new(media.ip(), media.port().saturating_add(1))))
+    }
+
+    /// Whether the leg has been silent for `limit` although it should speak.
+    pub(super) fn is_silent(&self, now: Instant, limit: Duration) -> bool {
+        self.media.direction.receives() && now.saturating_duration_since(self.heard) >= limit
+    }
+}
+
+fn receive(socket: &UdpSocket, scratch: &mut [u8]) -> Option<io::Result<(usize, SocketAddr)>> {
+    match socket.recv_from(scratch) {
+        Ok(received) => Some(Ok(received)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        // An ICMP "port unreachable" of something we sent comes back here; the socket goes on.
+        Err(error) => Some(Err(error)),
+    }
+}

@@ -1,18 +1,30 @@
 //! A media worker: one OS thread that owns sockets, legs and rooms and shares nothing with the others.
+//!
+//! This file is control's end: the messages and the handle. The thread is in [`run`], what it does for peers
+//! in [`peers`], for phones in [`phones`], for rooms in [`rooms`].
+
+mod legs;
+mod messages;
+mod peers;
+mod phones;
+mod rooms;
+mod run;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::JoinHandle;
 
+use mio::Waker;
 use plenum_mixer::{Command, LegId, LegStats, RoomConfig};
 use tokio::sync::{mpsc, oneshot};
 
-use super::clip::Clip;
+use self::run::Prepared as Worker;
+use super::clip::{Clip, ClipPlayer};
 use super::directory::Directory;
 use super::metrics::Metrics;
-use super::phone::PhoneMedia;
+use super::phone::{Phone, PhoneMedia};
 use super::ports::RtpSockets;
 use super::webrtc::Identity;
 use super::{MediaConfig, MediaError, PeerAnswer, RoomEvent, RoomId};
@@ -45,10 +57,20 @@ pub(super) enum Message {
     LegStats { leg: LegId, reply: Reply<Result<LegStats, MediaError>> },
 }
 
-/// A leg on its way between workers.
-pub(super) struct Parcel {}
+/// A leg on its way between workers, with everything that belongs to it.
+pub(super) struct Parcel {
+    leg: LegId,
+    media: Movable,
+    mixer: plenum_mixer::Leg,
+}
 
-/// How much a worker carries.
+/// What can live on any worker. A WebRTC peer cannot: its remote end was told this worker's port.
+enum Movable {
+    Phone(Box<Phone>),
+    Clip(Box<ClipPlayer>),
+}
+
+/// How much a worker carries; read by control to choose a home.
 #[derive(Debug, Default)]
 pub(super) struct Load {
     legs: AtomicUsize,
@@ -56,37 +78,66 @@ pub(super) struct Load {
 }
 
 impl Load {
+    /// Legs weigh more than rooms; a room without legs still ticks.
     pub(super) fn score(&self) -> usize {
-        self.legs.load(Ordering::Relaxed) * 16 + self.rooms.load(Ordering::Relaxed)
+        self.legs.load(Ordering::Relaxed) * 4 + self.rooms.load(Ordering::Relaxed)
     }
 }
 
 /// Control's end of a worker.
 pub(super) struct WorkerHandle {
+    /// Where its WebRTC socket is bound.
     pub(super) address: SocketAddr,
     pub(super) load: Arc<Load>,
     inbox: SyncSender<Message>,
+    waker: Arc<Waker>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+/// What every worker gets at its start.
+pub(super) struct Shared<'a> {
+    pub(super) config: &'a MediaConfig,
+    pub(super) identity: &'a Arc<Identity>,
+    pub(super) metrics: &'a Arc<Metrics>,
+    pub(super) directory: &'a Arc<Directory>,
 }
 
 impl WorkerHandle {
-    pub(super) fn start(
-        _index: usize,
-        _config: &MediaConfig,
-        _identity: &Arc<Identity>,
-        _metrics: &Arc<Metrics>,
-        _directory: &Arc<Directory>,
-    ) -> Result<Self, MediaError> {
-        Err(MediaError::Start("workers are still being built".to_owned()))
+    /// Binds the socket of worker `index` and starts its thread.
+    pub(super) fn start(index: usize, shared: &Shared<'_>) -> Result<Self, MediaError> {
+        let Worker { worker, inbox, waker, stop, load, address } = run::prepare(index, shared)?;
+        let thread = std::thread::Builder::new()
+            .name(format!("media-{index}"))
+            .spawn(move || worker.run())
+            .map_err(|e| MediaError::Start(e.to_string()))?;
+        Ok(Self { address, load, inbox, waker, stop, thread })
     }
+
+    /// Puts a message into the inbox and wakes the worker.
     pub(super) fn tell(&self, message: Message) -> Result<(), MediaError> {
         match self.inbox.try_send(message) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(_)) => Err(MediaError::Busy),
-            Err(TrySendError::Disconnected(_)) => Err(MediaError::Stopped),
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(MediaError::Busy),
+            Err(TrySendError::Disconnected(_)) => return Err(MediaError::Stopped),
         }
+        self.wake();
+        Ok(())
     }
-    pub(super) fn request_stop(&self) {}
+
+    pub(super) fn request_stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.wake();
+    }
+
     pub(super) fn has_stopped(&self) -> bool {
-        true
+        self.thread.is_finished()
+    }
+
+    fn wake(&self) {
+        // Without the wake the worker reads its inbox at its next timer, 100 ms later at most.
+        if let Err(error) = self.waker.wake() {
+            tracing::warn!(%error, "media worker cannot be woken");
+        }
     }
 }

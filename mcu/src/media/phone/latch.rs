@@ -1,0 +1,165 @@
+//! Learns where a phone's media really comes from (symmetric RTP, RFC 4961), without being led astray.
+//!
+//! RFC 7362 lists the ways latching is abused. Ours learns only from packets that could be the call's
+//! (negotiated payload type, consecutive numbers, one SSRC), holds on to the first source that proves itself,
+//! and sends nowhere but to the signalled address until then. It looks again only when signalling moved the
+//! media or the source has been silent for long.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Consecutive packets a source other than the signalled one must show. An injector would have to guess
+/// port, payload type and be first for this long.
+const PROOF: u32 = 5;
+/// A latched source silent for so long may be replaced.
+const SILENCE: Duration = Duration::from_secs(10);
+/// Sources watched at once; more are ignored until one is latched.
+const CANDIDATES: usize = 4;
+
+/// The facts of a packet that latching looks at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) source: SocketAddr,
+    pub(super) ssrc: u32,
+    pub(super) sequence: u16,
+}
+
+#[derive(Debug)]
+pub(super) struct Latch {
+    signalled: SocketAddr,
+    /// The source that proved itself, and when it was heard last.
+    locked: Option<(SocketAddr, Instant)>,
+    candidates: Vec<Candidate>,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    source: SocketAddr,
+    ssrc: u32,
+    next: u16,
+    run: u32,
+}
+
+impl Latch {
+    pub(super) fn new(signalled: SocketAddr) -> Self {
+        Self { signalled, locked: None, candidates: Vec::new() }
+    }
+
+    /// Signalling says where media goes now. Another address opens the latch, the same one does not.
+    pub(super) fn signal(&mut self, signalled: SocketAddr) {
+        if signalled != self.signalled {
+            *self = Self::new(signalled);
+        }
+    }
+
+    /// Where to send: the proven source, else the signalled address; `None` when that is a hold of the old
+    /// kind (0.0.0.0).
+    pub(super) fn destination(&self) -> Option<SocketAddr> {
+        let to = self.locked.map_or(self.signalled, |(source, _)| source);
+        (!to.ip().is_unspecified() && to.port() != 0).then_some(to)
+    }
+
+    pub(super) fn locked(&self) -> Option<SocketAddr> {
+        self.locked.map(|(source, _)| source)
+    }
+
+    /// Whether a packet that carries a negotiated payload type belongs to the call.
+    pub(super) fn admit(&mut self, now: Instant, seen: Seen) -> bool {
+        match &mut self.locked {
+            Some((source, heard)) if *source == seen.source => {
+                *heard = now;
+                return true;
+            }
+            Some((_, heard)) if now.saturating_duration_since(*heard) < SILENCE => return false,
+            Some(_) | None => {}
+        }
+        if seen.source != self.signalled && !self.proves(seen) {
+            return false;
+        }
+        self.locked = Some((seen.source, now));
+        self.candidates.clear();
+        true
+    }
+
+    /// Counts consecutive packets of one SSRC from one source.
+    fn proves(&mut self, seen: Seen) -> bool {
+        let next = seen.sequence.wrapping_add(1);
+        if let Some(known) = self.candidates.iter_mut().find(|c| c.source == seen.source) {
+            let follows = known.ssrc == seen.ssrc && known.next == seen.sequence;
+            known.run = if follows { known.run + 1 } else { 1 };
+            known.ssrc = seen.ssrc;
+            known.next = next;
+            return known.run >= PROOF;
+        }
+        if self.candidates.len() < CANDIDATES {
+            self.candidates.push(Candidate { source: seen.source, ssrc: seen.ssrc, next, run: 1 });
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
+    }
+
+    /// How many of `count` consecutive packets are admitted.
+    fn feed(latch: &mut Latch, now: Instant, port: u16, ssrc: u32, first: u16, count: u16) -> usize {
+        let packets = (0..count).map(|n| Seen { source: at(port), ssrc, sequence: first.wrapping_add(n) });
+        packets.filter(|seen| latch.admit(now, *seen)).count()
+    }
+
+    #[test]
+    fn the_signalled_source_is_taken_at_once_and_kept() {
+        let now = Instant::now();
+        let mut latch = Latch::new(at(4_000));
+        assert_eq!(feed(&mut latch, now, 4_000, 1, 100, 3), 3);
+        assert_eq!(feed(&mut latch, now, 6_666, 1, 103, 100), 0, "an injector is not heard");
+        assert_eq!(latch.destination(), Some(at(4_000)));
+    }
+
+    #[test]
+    fn behind_a_nat_the_source_must_prove_itself_and_nothing_is_sent_there_before() {
+        let now = Instant::now();
+        let mut latch = Latch::new(at(4_000));
+        assert_eq!(feed(&mut latch, now, 5_000, 9, 65_533, 4), 0);
+        assert_eq!(latch.destination(), Some(at(4_000)));
+        assert_eq!(feed(&mut latch, now, 5_000, 9, 1, 1), 1);
+        assert_eq!(latch.destination(), Some(at(5_000)));
+    }
+
+    #[test]
+    fn scattered_numbers_or_changing_ssrcs_prove_nothing() {
+        let now = Instant::now();
+        let mut latch = Latch::new(at(4_000));
+        for n in 0..200_u16 {
+            assert!(!latch.admit(now, Seen { source: at(5_000), ssrc: 1, sequence: n * 7 }));
+            assert!(!latch.admit(now, Seen { source: at(5_001), ssrc: u32::from(n), sequence: n }));
+        }
+        assert_eq!(latch.locked(), None);
+    }
+
+    #[test]
+    fn the_latch_opens_after_long_silence_and_on_signalling_only() {
+        let start = Instant::now();
+        let mut latch = Latch::new(at(4_000));
+        feed(&mut latch, start, 4_000, 1, 0, 1);
+        assert_eq!(feed(&mut latch, start + SILENCE / 2, 5_000, 2, 0, 50), 0);
+        assert_eq!(feed(&mut latch, start + SILENCE, 5_000, 2, 50, 10), 6);
+        assert_eq!(latch.destination(), Some(at(5_000)));
+        latch.signal(at(4_000));
+        assert_eq!(latch.destination(), Some(at(5_000)), "the same address again changes nothing");
+        latch.signal(at(7_000));
+        assert_eq!(latch.destination(), Some(at(7_000)));
+        assert_eq!(latch.locked(), None);
+    }
+
+    #[test]
+    fn a_hold_of_the_old_kind_is_sent_nothing() {
+        assert_eq!(Latch::new(SocketAddr::from(([0, 0, 0, 0], 4_000))).destination(), None);
+        assert_eq!(Latch::new(at(0)).destination(), None);
+    }
+}

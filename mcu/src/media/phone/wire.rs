@@ -1,0 +1,238 @@
+//! RTP and RTCP of phone legs on the wire: the only file that names the `rtp` and `rtcp` crates.
+//!
+//! Their parsers have not been proved against hostile bytes, so a panic in one is caught and counts as a
+//! malformed packet.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use plenum_codecs::MediaPacket;
+use plenum_mixer::OutPacket;
+use rtcp::receiver_report::ReceiverReport;
+use rtcp::reception_report::ReceptionReport;
+use rtcp::sender_report::SenderReport;
+use rtcp::source_description::{SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem};
+use rtp::header::Header;
+use rtp::packet::Packet;
+use webrtc_util::marshal::{Marshal, MarshalSize, Unmarshal};
+
+/// RTP without payload is 12 bytes; the longest sane audio packet is 120 ms of G.711 with extensions.
+const SHORTEST: usize = 12;
+const LONGEST: usize = 1_500;
+/// Seconds from 1900 to 1970 (RFC 3550 §4).
+const NTP_TO_UNIX: u64 = 2_208_988_800;
+
+/// Parses an RTP datagram; `None` when it is none.
+pub(super) fn parse(datagram: &[u8]) -> Option<MediaPacket> {
+    if !(SHORTEST..=LONGEST).contains(&datagram.len()) || datagram.first()? >> 6 != 2 {
+        return None;
+    }
+    let mut bytes = Bytes::copy_from_slice(datagram);
+    let packet = catch_unwind(AssertUnwindSafe(|| Packet::unmarshal(&mut bytes))).ok()?.ok()?;
+    Some(MediaPacket {
+        payload_type: packet.header.payload_type,
+        marker: packet.header.marker,
+        sequence: packet.header.sequence_number,
+        timestamp: packet.header.timestamp,
+        ssrc: packet.header.ssrc,
+        audio_level: None,
+        payload: packet.payload,
+    })
+}
+
+/// Writes a packet into `buffer`, which keeps its capacity from packet to packet. False, and nothing to send,
+/// when the packet cannot be written.
+pub(super) fn write(packet: &OutPacket, ssrc: u32, buffer: &mut Vec<u8>) -> bool {
+    let sequence = u16::try_from(packet.sequence & 0xffff).unwrap_or_default();
+    let header = Header {
+        version: 2,
+        marker: packet.marker,
+        payload_type: packet.payload_type,
+        sequence_number: sequence,
+        timestamp: packet.timestamp,
+        ssrc,
+        ..Header::default()
+    };
+    let head = header.marshal_size();
+    buffer.clear();
+    buffer.resize(head, 0);
+    let written = header.marshal_to(buffer.as_mut_slice());
+    buffer.extend_from_slice(&packet.payload);
+    matches!(written, Ok(length) if length == head)
+}
+
+/// What a report says of the stream we receive (RFC 3550 §6.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ReceptionBlock {
+    pub(super) ssrc: u32,
+    /// Lost since the last report, in 256ths.
+    pub(super) fraction_lost: u8,
+    /// Lost in all, 24 bits.
+    pub(super) total_lost: u32,
+    pub(super) highest_sequence: u32,
+    /// In timestamp units.
+    pub(super) jitter: u32,
+    /// Middle 32 bits of the NTP time of their last sender report; 0 before the first.
+    pub(super) last_sender_report: u32,
+    /// Since it came, in 1/65536 s.
+    pub(super) delay: u32,
+}
+
+/// What we have sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SenderBlock {
+    pub(super) timestamp: u32,
+    pub(super) packets: u32,
+    pub(super) octets: u32,
+}
+
+/// Writes SR (when we send) or RR, and SDES with the CNAME: a compound packet (RFC 3550 §6.1).
+pub(super) fn report(
+    ssrc: u32,
+    sender: Option<SenderBlock>,
+    reception: Option<ReceptionBlock>,
+    cname: &str,
+) -> Option<Bytes> {
+    let reports: Vec<ReceptionReport> = reception
+        .map(|r| ReceptionReport {
+            ssrc: r.ssrc,
+            fraction_lost: r.fraction_lost,
+            total_lost: r.total_lost,
+            last_sequence_number: r.highest_sequence,
+            jitter: r.jitter,
+            last_sender_report: r.last_sender_report,
+            delay: r.delay,
+        })
+        .into_iter()
+        .collect();
+    let first: Box<dyn rtcp::packet::Packet + Send + Sync> = match sender {
+        Some(sender) => Box::new(SenderReport {
+            ssrc,
+            ntp_time: ntp_now(),
+            rtp_time: sender.timestamp,
+            packet_count: sender.packets,
+            octet_count: sender.octets,
+            reports,
+            profile_extensions: Bytes::new(),
+        }),
+        None => Box::new(ReceiverReport { ssrc, reports, profile_extensions: Bytes::new() }),
+    };
+    let name = SourceDescriptionItem { sdes_type: SdesType::SdesCname, text: Bytes::copy_from_slice(cname.as_bytes()) };
+    let description =
+        SourceDescription { chunks: vec![SourceDescriptionChunk { source: ssrc, items: vec![name] }] };
+    rtcp::packet::marshal(&[first, Box::new(description)]).ok()
+}
+
+/// What their report told us.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Report {
+    /// Middle 32 bits of the NTP time of their sender report, and whose it is.
+    pub(super) sender: Option<(u32, u32)>,
+    /// Of our stream: lost since their last report in 256ths, jitter in timestamp units.
+    pub(super) ours: Option<(u8, u32)>,
+}
+
+/// Reads a compound RTCP packet; `None` when it is none. `ours` is our SSRC.
+pub(super) fn read_report(datagram: &[u8], ours: u32) -> Option<Report> {
+    if datagram.len() > LONGEST {
+        return None;
+    }
+    let mut bytes = Bytes::copy_from_slice(datagram);
+    let packets = catch_unwind(AssertUnwindSafe(|| rtcp::packet::unmarshal(&mut bytes))).ok()?.ok()?;
+    let mut report = Report::default();
+    let mut blocks: &[ReceptionReport];
+    for packet in &packets {
+        let any = packet.as_any();
+        if let Some(sr) = any.downcast_ref::<SenderReport>() {
+            let middle = u32::try_from((sr.ntp_time >> 16) & 0xffff_ffff).unwrap_or_default();
+            report.sender = Some((sr.ssrc, middle));
+            blocks = &sr.reports;
+        } else if let Some(rr) = any.downcast_ref::<ReceiverReport>() {
+            blocks = &rr.reports;
+        } else {
+            continue;
+        }
+        if let Some(block) = blocks.iter().find(|b| b.ssrc == ours) {
+            report.ours = Some((block.fraction_lost, block.jitter));
+        }
+    }
+    Some(report)
+}
+
+fn ntp_now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let fraction = (u64::from(since.subsec_nanos()) << 32) / 1_000_000_000;
+    ((since.as_secs() + NTP_TO_UNIX) << 32) | fraction
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use plenum_codecs::MediaTime;
+
+    use super::*;
+
+    fn out(payload: &'static [u8]) -> OutPacket {
+        OutPacket {
+            payload_type: 8,
+            marker: true,
+            sequence: 0x1_2345,
+            timestamp: 0xdead_beef,
+            payload: Bytes::from_static(payload),
+            audio_level: None,
+            captured: MediaTime::from_millis(1),
+        }
+    }
+
+    #[test]
+    fn a_packet_survives_the_wire() {
+        let mut buffer = vec![9; 400];
+        assert!(write(&out(b"payload"), 77, &mut buffer));
+        assert_eq!(buffer.len(), 12 + 7);
+        let packet = parse(&buffer).unwrap();
+        assert_eq!((packet.payload_type, packet.marker, packet.sequence), (8, true, 0x2345));
+        assert_eq!((packet.timestamp, packet.ssrc, &packet.payload[..]), (0xdead_beef, 77, &b"payload"[..]));
+    }
+
+    #[test]
+    fn mutated_packets_and_reports_never_panic() {
+        let mut rtp = Vec::new();
+        assert!(write(&out(b"some payload"), 77, &mut rtp));
+        let rtcp = report(5, Some(SenderBlock { timestamp: 1, packets: 2, octets: 3 }), None, "x").unwrap();
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..20_000 {
+            for seed in [&rtp[..], &rtcp[..]] {
+                let mut bytes = seed.to_vec();
+                for _ in 0..random.usize(1..4) {
+                    let at = random.usize(..bytes.len());
+                    bytes[at] = random.u8(..);
+                }
+                bytes.truncate(random.usize(..=bytes.len()));
+                // Whatever comes out, it came out.
+                std::hint::black_box((parse(&bytes), read_report(&bytes, 5)));
+            }
+        }
+        assert!(parse(&rtp).is_some() && read_report(&rtcp, 5).is_some());
+    }
+
+    #[test]
+    fn reports_say_what_was_received_and_sent() {
+        let block = ReceptionBlock {
+            ssrc: 42,
+            fraction_lost: 25,
+            total_lost: 7,
+            highest_sequence: 0x1_0005,
+            jitter: 33,
+            last_sender_report: 9,
+            delay: 10,
+        };
+        let sr = report(5, Some(SenderBlock { timestamp: 1, packets: 2, octets: 3 }), Some(block), "plenum").unwrap();
+        let theirs = read_report(&sr, 42).unwrap();
+        assert_eq!(theirs.ours, Some((25, 33)));
+        assert_eq!(theirs.sender.unwrap().0, 5);
+        let rr = report(5, None, Some(block), "plenum").unwrap();
+        assert_eq!(read_report(&rr, 42).unwrap(), Report { sender: None, ours: Some((25, 33)) });
+        assert_eq!(read_report(&rr, 43).unwrap(), Report::default());
+    }
+}

@@ -1,0 +1,285 @@
+//! The transport against a second str0m as the browser, in memory and virtual time.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::media::Direction;
+
+use super::*;
+
+const SERVER: &str = "127.0.0.1:10000";
+const CLIENT: &str = "127.0.0.1:20000";
+
+struct Pair {
+    now: Instant,
+    client: Rtc,
+    server: PeerTransport,
+    /// On their way to the client.
+    to_client: Vec<Vec<u8>>,
+    /// What the server's peer did, and what came out at the client.
+    events: Vec<PeerEvent>,
+    heard: Vec<Event>,
+}
+
+fn addr(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn client(now: Instant) -> Rtc {
+    let mut rtc = RtcConfig::new().set_rtp_mode(true).build(now);
+    rtc.add_local_candidate(Candidate::host(addr(CLIENT), "udp").unwrap());
+    rtc
+}
+
+/// Offers audio, camera and more video lines to receive.
+fn offer(rtc: &mut Rtc, first: bool, slots: usize) -> (String, SdpPendingOffer) {
+    let mut api = rtc.sdp_api();
+    if first {
+        api.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
+        api.add_media(MediaKind::Video, Direction::SendRecv, None, None, None);
+    }
+    for _ in 0..slots {
+        api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+    }
+    let (offer, pending) = api.apply().unwrap();
+    (offer.to_sdp_string(), pending)
+}
+
+impl Pair {
+    fn connect() -> Self {
+        let now = Instant::now();
+        let mut client = client(now);
+        let (sdp, pending) = offer(&mut client, true, 0);
+        let identity = Identity::generate().unwrap();
+        let (server, answer) =
+            PeerTransport::accept(&identity, addr(SERVER), &sdp, &Limits::default(), now).unwrap();
+        client.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer.sdp).unwrap()).unwrap();
+        let mut pair = Self { now, client, server, to_client: Vec::new(), events: Vec::new(), heard: Vec::new() };
+        pair.run(Duration::from_secs(2));
+        assert!(pair.events.iter().any(|e| matches!(e, PeerEvent::Connected)));
+        pair
+    }
+
+    /// Lets both talk for `time` in steps of 10 ms.
+    fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += Duration::from_millis(10);
+            let to_client = &mut self.to_client;
+            self.server.advance(self.now, &mut self.events, &mut |_, bytes| to_client.push(bytes.to_vec())).unwrap();
+            for bytes in std::mem::take(&mut self.to_client) {
+                let receive = Receive::new(Protocol::Udp, addr(SERVER), addr(CLIENT), &bytes).unwrap();
+                self.client.handle_input(Input::Receive(self.now, receive)).unwrap();
+                self.poll_client();
+            }
+            self.client.handle_input(Input::Timeout(self.now)).unwrap();
+            self.poll_client();
+        }
+    }
+
+    fn poll_client(&mut self) {
+        loop {
+            match self.client.poll_output().unwrap() {
+                Output::Timeout(_) => return,
+                Output::Event(event) => self.heard.push(event),
+                Output::Transmit(datagram) => {
+                    self.server.receive(self.now, addr(CLIENT), &datagram.contents);
+                    let to_client = &mut self.to_client;
+                    self.server.poll(&mut self.events, &mut |_, bytes| to_client.push(bytes.to_vec())).unwrap();
+                }
+            }
+        }
+    }
+
+    fn send_audio(&mut self, sequence: u64) {
+        let mid = self.server.incoming.iter().find(|i| i.track == Track::Audio).unwrap().mid;
+        let payload_type = self.server.leg_config(LegId(1)).unwrap().audio.receive[0].0;
+        let now = self.now;
+        let extensions = ExtensionValues { audio_level: Some(-40), voice_activity: Some(true), ..Default::default() };
+        let stamp = u32::try_from(sequence * 960).unwrap();
+        let write = RtpWrite::new(payload_type.into(), sequence.into(), stamp, now, vec![7; 20]);
+        let mut api = self.client.direct_api();
+        api.stream_tx_by_mid(mid, None).unwrap().write_rtp(write.ext_vals(extensions));
+    }
+
+    fn out(&self, payload_type: u8, sequence: u64) -> OutPacket {
+        OutPacket {
+            payload_type,
+            marker: true,
+            sequence,
+            timestamp: 3_000,
+            payload: Bytes::from_static(b"payload"),
+            audio_level: Some(AudioLevel { dbov: 33, voice: true }),
+            captured: clock::to_media(self.now),
+        }
+    }
+}
+
+#[test]
+fn the_answer_agrees_on_opus_vp8_and_baseline_h264() {
+    let pair = Pair::connect();
+    let config = pair.server.leg_config(LegId(1)).unwrap();
+    assert!(config.audio.level_extension);
+    assert_eq!(config.audio.receive[0].1, AudioCodec::Opus);
+    let video = config.video.unwrap();
+    assert_eq!(video.send.iter().map(|s| s.1).collect::<Vec<_>>(), [VideoCodec::Vp8, VideoCodec::H264]);
+    assert_eq!((video.slots, &video.receive), (1, &video.send));
+    let mut server = pair.server;
+    let (sdp, _) = offer(&mut client(pair.now), true, 0);
+    let identity = Identity::generate().unwrap();
+    let (_, answer) = PeerTransport::accept(&identity, addr(SERVER), &sdp, &Limits::default(), pair.now).unwrap();
+    for needed in ["a=ice-lite", "profile-level-id=42e01f", "packetization-mode=1", "a=rtcp-fb:96 nack pli", "rtx/90000"] {
+        assert!(answer.sdp.contains(needed), "{needed} in {}", answer.sdp);
+    }
+    assert!(answer.sdp.contains("127.0.0.1 10000 typ host"));
+    assert!(!answer.sdp.contains("m=application"));
+    assert!(server.number_extension.is_some() && !server.ufrag().is_empty());
+}
+
+#[test]
+fn audio_goes_both_ways_with_its_level() {
+    let mut pair = Pair::connect();
+    for n in 0..10 {
+        pair.send_audio(100 + n);
+        pair.run(Duration::from_millis(20));
+    }
+    let got: Vec<&MediaPacket> = pair
+        .events
+        .iter()
+        .filter_map(|e| match e {
+            PeerEvent::Packet { track: Track::Audio, packet } => Some(packet),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(got.iter().map(|p| p.sequence).collect::<Vec<_>>(), (100..110).collect::<Vec<_>>());
+    assert!(got.iter().all(|p| p.audio_level == Some(AudioLevel { dbov: 40, voice: true }) && p.payload[..] == [7; 20]));
+    let number = got[0].payload_type;
+    for n in 0..5 {
+        let packet = pair.out(number, 70_000 + n);
+        assert!(pair.server.write_audio(&packet, Arc::from(&packet.payload[..])));
+        pair.run(Duration::from_millis(20));
+    }
+    let heard: Vec<&RtpPacket> =
+        pair.heard.iter().filter_map(|e| if let Event::RtpPacket(p) = e { Some(p) } else { None }).collect();
+    assert_eq!(heard.len(), 5);
+    assert_eq!(heard[0].header.ext_vals.audio_level, Some(-33));
+    assert_eq!(heard[4].header.sequence_number, (70_004_u32 & 0xffff) as u16);
+}
+
+#[test]
+fn a_viewers_pli_becomes_a_request_for_its_slot_and_ours_reaches_the_publisher() {
+    let mut pair = Pair::connect();
+    let video = pair.server.leg_config(LegId(1)).unwrap().video.unwrap();
+    for n in 0..5 {
+        let packet = pair.out(video.send[0].0, n);
+        assert!(pair.server.write_video(0, &packet, Arc::from(&packet.payload[..])));
+        pair.run(Duration::from_millis(20));
+    }
+    let ssrc = pair.server.slots[0].ssrc;
+    pair.client.direct_api().stream_rx(&ssrc).unwrap().request_keyframe(KeyframeRequestKind::Pli);
+    pair.run(Duration::from_millis(200));
+    assert!(pair.events.iter().any(|e| matches!(e, PeerEvent::KeyframeRequest { slot: 0 })));
+    let mid = pair.server.slots[0].mid;
+    let write = RtpWrite::new(video.receive[0].0.into(), 1.into(), 0, pair.now, vec![1; 30]);
+    pair.client.direct_api().stream_tx_by_mid(mid, None).unwrap().write_rtp(write);
+    pair.run(Duration::from_millis(50));
+    assert!(pair.server.request_keyframe(Track::Camera));
+    pair.run(Duration::from_millis(200));
+    assert!(pair.heard.iter().any(|e| matches!(e, Event::KeyframeRequest(r) if r.mid == mid)));
+}
+
+#[test]
+fn a_lost_video_packet_is_sent_again() {
+    let mut pair = Pair::connect();
+    let number = pair.server.leg_config(LegId(1)).unwrap().video.unwrap().send[0].0;
+    for n in 0..20 {
+        let packet = pair.out(number, n);
+        assert!(pair.server.write_video(0, &packet, Arc::from(&packet.payload[..])));
+        if n == 10 {
+            // Sent into the void.
+            pair.now += Duration::from_millis(10);
+            pair.server.advance(pair.now, &mut pair.events, &mut |_, _| {}).unwrap();
+        }
+        pair.run(Duration::from_millis(20));
+    }
+    pair.run(Duration::from_millis(500));
+    let got = |n: u16| pair.heard.iter().any(|e| matches!(e, Event::RtpPacket(p) if p.header.sequence_number == n));
+    assert!((0..20).all(got));
+}
+
+#[test]
+fn later_offers_add_slots_in_the_order_of_their_lines() {
+    let mut pair = Pair::connect();
+    let (sdp, pending) = offer(&mut pair.client, false, 2);
+    let answer = pair.server.negotiate(&sdp, &Limits::default()).unwrap();
+    pair.client.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer.sdp).unwrap()).unwrap();
+    pair.run(Duration::from_millis(100));
+    let outline = Outline::read(&sdp, &Limits::default()).unwrap();
+    let video: Vec<String> = outline.lines.iter().skip(1).map(|l| l.mid.clone()).collect();
+    assert_eq!(answer.slot_mids, video);
+    assert_eq!(answer.slot_mids.len(), 3);
+    let config = pair.server.leg_config(LegId(1)).unwrap().video.unwrap();
+    assert_eq!(config.slots, 3);
+    for n in 0..3 {
+        let packet = pair.out(config.send[0].0, n);
+        assert!(pair.server.write_video(2, &packet, Arc::from(&packet.payload[..])));
+        pair.run(Duration::from_millis(20));
+    }
+    let ssrc = pair.server.slots[2].ssrc;
+    assert!(pair.heard.iter().any(|e| matches!(e, Event::RtpPacket(p) if p.header.ssrc == ssrc)));
+}
+
+#[test]
+fn an_ice_restart_changes_our_fragment_and_media_goes_on() {
+    let mut pair = Pair::connect();
+    let before = pair.server.ufrag();
+    let mut api = pair.client.sdp_api();
+    api.ice_restart(true);
+    let (offer, pending) = api.apply().unwrap();
+    let answer = pair.server.negotiate(&offer.to_sdp_string(), &Limits::default()).unwrap();
+    assert_ne!(pair.server.ufrag(), before);
+    pair.client.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer.sdp).unwrap()).unwrap();
+    pair.events.clear();
+    pair.run(Duration::from_secs(1));
+    assert!(pair.events.iter().any(|e| matches!(e, PeerEvent::Validated(_))));
+    pair.send_audio(1);
+    pair.run(Duration::from_millis(50));
+    assert!(pair.events.iter().any(|e| matches!(e, PeerEvent::Packet { .. })));
+}
+
+#[test]
+fn refused_offers_leave_the_peer_as_it_was() {
+    let mut pair = Pair::connect();
+    let (sdp, _) = offer(&mut client(pair.now), true, 1);
+    let swapped = sdp.replace("m=audio", "m=tmp").replace("m=video", "m=audio").replace("m=tmp", "m=video");
+    assert!(pair.server.negotiate(&swapped, &Limits::default()).is_err());
+    assert!(pair.server.negotiate("v=0\r\n", &Limits::default()).is_err());
+    pair.send_audio(1);
+    pair.run(Duration::from_millis(50));
+    assert!(pair.events.iter().any(|e| matches!(e, PeerEvent::Packet { .. })));
+}
+
+#[test]
+fn a_goodbye_reaches_the_client() {
+    let mut pair = Pair::connect();
+    pair.server.close();
+    pair.run(Duration::from_millis(100));
+    assert!(pair.heard.iter().any(|e| matches!(e, Event::Closed)));
+}
+
+#[test]
+fn a_clients_goodbye_is_told() {
+    let mut pair = Pair::connect();
+    pair.client.close().unwrap();
+    pair.run(Duration::from_millis(100));
+    assert_eq!(pair.events.iter().filter(|e| matches!(e, PeerEvent::Closed)).count(), 1);
+}
+
+#[test]
+fn wire_numbers_begin_low_and_close_up_after_a_long_pause() {
+    let mut numbering = Numbering::default();
+    assert_eq!(numbering.map(200_000), 200_000 & 0xffff);
+    assert_eq!(numbering.map(200_001), 200_001 & 0xffff);
+    assert_eq!(numbering.map(200_000), 200_000 & 0xffff, "a late packet keeps its number");
+    assert_eq!(numbering.map(300_000), (200_001 & 0xffff) + 1);
+    assert_eq!(numbering.map(300_001), (200_001 & 0xffff) + 2);
+}

@@ -1,0 +1,203 @@
+//! WebRTC peers on a worker: finding whose a datagram is, driving the peer, and what its faults lead to.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use mio::net::UdpSocket;
+use plenum_mixer::{Feedback, Input, LegId};
+
+use super::legs::{Kind, Peer};
+use super::run::{Timer, Worker};
+use crate::media::demux::{self, Kind as Protocol};
+use crate::media::guard::Faulted;
+use crate::media::metrics::{Dropped, Fault, Metrics};
+use crate::media::webrtc::{PeerEvent, Received, TransportError};
+use crate::media::{LegGone, RoomEvent};
+
+/// Datagrams read from the shared socket before timers and other sockets have their turn.
+const BATCH: usize = 128;
+
+impl Worker {
+    /// Reads the shared socket. True when it may hold more.
+    pub(super) fn read_webrtc(&mut self) -> bool {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut more = true;
+        for _ in 0..BATCH {
+            match self.socket.recv_from(&mut scratch) {
+                Ok((length, source)) => {
+                    let Some(datagram) = scratch.get(..length) else { continue };
+                    self.on_datagram(Instant::now(), source, datagram);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    more = false;
+                    break;
+                }
+                // ICMP errors of peers that went away surface here; the socket is fine.
+                Err(_) => {}
+            }
+        }
+        self.scratch = scratch;
+        more
+    }
+
+    fn on_datagram(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
+        self.metrics.webrtc.packets_in.inc();
+        self.metrics.webrtc.bytes_in.inc_by(u64::try_from(datagram.len()).unwrap_or_default());
+        let owner = match demux::kind_of(datagram) {
+            None => return self.metrics.dropped(Dropped::Malformed, 1),
+            // STUN always goes by fragment: a reloaded page may use its old port for its new peer.
+            Some(Protocol::Stun) => {
+                demux::receiver_ufrag(datagram).and_then(|ufrag| self.ufrags.get(ufrag)).copied()
+            }
+            // DTLS and SRTP only from an address that has proved to know the ICE password: garbage from
+            // elsewhere would kill a handshake in progress.
+            Some(Protocol::Dtls | Protocol::Rtp) => self.addresses.get(&source).copied(),
+        };
+        let Some(leg) = owner else { return self.metrics.dropped(Dropped::UnknownSource, 1) };
+        let Some(peer) = self.legs.get_mut(&leg).and_then(|l| l.peer()) else { return };
+        if !peer.budget.spend(now, datagram.len()) {
+            return self.metrics.dropped(Dropped::OverBudget, 1);
+        }
+        if !peer.sources.contains(&source) {
+            if peer.sources.len() >= self.config.limits.stun_sources {
+                return self.metrics.dropped(Dropped::StunSources, 1);
+            }
+            peer.sources.push(source);
+        }
+        let (socket, metrics, happened) = (&self.socket, &self.metrics, &mut self.peer_events);
+        let outcome = peer.transport.call(|transport| {
+            let received = transport.receive(now, source, datagram);
+            (received, transport.poll(happened, &mut |to, bytes| transmit(socket, metrics, to, bytes)))
+        });
+        let outcome = outcome.map(|(received, polled)| {
+            match received {
+                Received::Taken => {}
+                Received::Malformed => self.metrics.dropped(Dropped::Malformed, 1),
+                Received::Guarded => self.metrics.dropped(Dropped::TransportNumber, 1),
+            }
+            polled
+        });
+        self.after_poll(leg, now, outcome);
+    }
+
+    /// Lets a peer's time pass and sends what it has queued.
+    pub(super) fn advance_peer(&mut self, leg: LegId, now: Instant) {
+        let Some(peer) = self.legs.get_mut(&leg).and_then(|l| l.peer()) else { return };
+        peer.dirty = false;
+        let (socket, metrics, happened) = (&self.socket, &self.metrics, &mut self.peer_events);
+        let outcome = peer.transport.call(|transport| {
+            transport.advance(now, happened, &mut |to, bytes| transmit(socket, metrics, to, bytes))
+        });
+        self.after_poll(leg, now, outcome);
+    }
+
+    fn after_poll(&mut self, leg: LegId, now: Instant, outcome: Result<Result<Instant, TransportError>, Faulted>) {
+        match outcome {
+            Ok(Ok(at)) => {
+                // A deadline in the past would spin: the stack has just been told that it is now.
+                self.timers.set(Timer::Peer(leg), at.max(now + MIN_STEP));
+                self.happened.extend(self.peer_events.drain(..).map(|event| (leg, event)));
+            }
+            Ok(Err(error)) => {
+                self.peer_events.clear();
+                self.metrics.fault(Fault::Error);
+                if let Some(suppressed) = self.log.admit(now) {
+                    tracing::warn!(leg = leg.0, %error, suppressed, "peer dropped");
+                }
+                self.gone(leg, LegGone::PeerFault);
+            }
+            Err(Faulted) => {
+                self.peer_events.clear();
+                self.peer_panicked(leg);
+            }
+        }
+    }
+
+    /// The peer's state panicked and is gone already; so is the leg now. The worker goes on.
+    pub(super) fn peer_panicked(&mut self, leg: LegId) {
+        self.metrics.fault(Fault::Panic);
+        if let Some(suppressed) = self.log.admit(Instant::now()) {
+            tracing::error!(leg = leg.0, suppressed, "peer state panicked and was dropped");
+        }
+        self.gone(leg, LegGone::PeerFault);
+    }
+
+    pub(super) fn on_peer_event(&mut self, leg: LegId, now: Instant, event: PeerEvent) {
+        let Some(entry) = self.legs.get_mut(&leg) else { return };
+        let room = entry.room;
+        let Some(peer) = entry.peer() else { return };
+        match event {
+            PeerEvent::Validated(address) => {
+                peer.heard = now;
+                if !peer.addresses.contains(&address) && peer.addresses.len() < self.config.limits.stun_sources {
+                    peer.addresses.push(address);
+                }
+                if peer.addresses.contains(&address) {
+                    self.addresses.insert(address, leg);
+                }
+            }
+            PeerEvent::Connected => {
+                peer.connected = true;
+                self.announce(room, RoomEvent::Connected { leg });
+            }
+            PeerEvent::Packet { track, packet } => {
+                peer.heard = now;
+                self.give(leg, now, Input::Packet { leg, packet, track });
+            }
+            PeerEvent::KeyframeRequest { slot } => {
+                let feedback = Feedback::KeyframeRequest { slot };
+                self.give(leg, now, Input::Feedback { leg, feedback });
+            }
+            PeerEvent::Closed => self.gone(leg, LegGone::Closed),
+        }
+    }
+
+    /// Whether a peer has been away for too long, or never came.
+    pub(super) fn peer_expired(&self, peer: &Peer, now: Instant) -> bool {
+        let limit = self.config.ice_timeout;
+        let silent = now.saturating_duration_since(peer.heard) >= limit;
+        silent || (!peer.connected && now.saturating_duration_since(peer.born) >= limit)
+    }
+
+    /// Says goodbye to a peer that is being removed and forgets where it was.
+    pub(super) fn close_peer(&mut self, leg: LegId, peer: &mut Peer) {
+        let (socket, metrics, happened) = (&self.socket, &self.metrics, &mut self.peer_events);
+        let said = peer.transport.call(|transport| {
+            transport.close();
+            transport.poll(happened, &mut |to, bytes| transmit(socket, metrics, to, bytes))
+        });
+        self.peer_events.clear();
+        if !matches!(said, Ok(Ok(_))) {
+            tracing::trace!(leg = leg.0, "peer left without goodbye");
+        }
+        self.ufrags.remove(peer.ufrag.as_bytes());
+        for address in &peer.addresses {
+            if self.addresses.get(address) == Some(&leg) {
+                self.addresses.remove(address);
+            }
+        }
+    }
+}
+
+/// The least time between two timeouts of one peer.
+const MIN_STEP: std::time::Duration = std::time::Duration::from_millis(1);
+
+impl super::legs::Leg {
+    pub(super) fn peer(&mut self) -> Option<&mut Peer> {
+        match &mut self.kind {
+            Kind::Peer(peer) => Some(peer),
+            Kind::Phone(_) | Kind::Clip(_) => None,
+        }
+    }
+}
+
+fn transmit(socket: &UdpSocket, metrics: &Metrics, to: SocketAddr, bytes: &[u8]) {
+    match socket.send_to(bytes, to) {
+        Ok(sent) => {
+            metrics.webrtc.packets_out.inc();
+            metrics.webrtc.bytes_out.inc_by(u64::try_from(sent).unwrap_or_default());
+        }
+        Err(_) => metrics.dropped(Dropped::SendFull, 1),
+    }
+}

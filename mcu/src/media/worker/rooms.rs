@@ -1,0 +1,246 @@
+//! Rooms homed on a worker: ticks, and what the mixer puts out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use plenum_mixer::{Event, Input, LegId, OutPacket, Output, Room, RoomStats, Track};
+
+use super::legs::{Kind, Leg};
+use super::run::{Timer, Worker};
+use crate::media::metrics::{Dropped, Metrics};
+use crate::media::outbox::Outbox;
+use crate::media::{LegGone, RoomEvent, RoomId, clock};
+
+/// A tick that begins later than this after its time is a missed deadline: half of the 20 ms.
+const LATE: Duration = Duration::from_millis(10);
+
+pub(super) struct HomedRoom {
+    pub(super) room: Room,
+    pub(super) outbox: Outbox,
+    /// What the metrics know of it.
+    counted: RoomStats,
+}
+
+impl HomedRoom {
+    pub(super) fn new(room: Room, outbox: Outbox) -> Self {
+        Self { room, outbox, counted: RoomStats::default() }
+    }
+
+    /// Brings the metrics up to date.
+    pub(super) fn count(&mut self, metrics: &Metrics) {
+        let stats = self.room.stats();
+        metrics.add_room(&self.counted, &stats);
+        self.counted = stats;
+    }
+}
+
+/// One payload as the WebRTC stack wants it, shared by all listeners of a rendition: the mixer hands the same
+/// bytes out once per leg, so remembering the last conversion saves a copy each.
+#[derive(Default)]
+pub(super) struct PayloadCache {
+    /// Holding the bytes keeps their address from being used again.
+    last: Option<(Bytes, Arc<[u8]>)>,
+}
+
+impl PayloadCache {
+    fn get(&mut self, payload: &Bytes) -> Arc<[u8]> {
+        if let Some((bytes, shared)) = &self.last
+            && bytes.as_ptr() == payload.as_ptr()
+            && bytes.len() == payload.len()
+        {
+            return Arc::clone(shared);
+        }
+        let shared: Arc<[u8]> = Arc::from(&payload[..]);
+        self.last = Some((payload.clone(), Arc::clone(&shared)));
+        shared
+    }
+}
+
+impl Worker {
+    /// A room's 20 ms are over.
+    pub(super) fn tick(&mut self, id: RoomId, now: Instant) {
+        let Some(homed) = self.rooms.get_mut(&id) else { return };
+        if now.saturating_duration_since(clock::to_instant(homed.room.deadline())) > LATE {
+            self.metrics.deadline_misses.inc();
+        }
+        let begun = Instant::now();
+        homed.room.handle(clock::to_media(now), Input::Timeout);
+        self.metrics.tick.observe(begun.elapsed().as_secs_f64());
+        homed.outbox.flush();
+        self.drain(id);
+        self.arm_room(id);
+    }
+
+    /// Sets the room's timer to what the mixer wants.
+    pub(super) fn arm_room(&mut self, id: RoomId) {
+        if let Some(homed) = self.rooms.get(&id) {
+            self.timers.set(Timer::Room(id), clock::to_instant(homed.room.deadline()));
+        }
+    }
+
+    /// Gives a leg's packet or wish to its room and carries out what follows.
+    pub(super) fn give(&mut self, leg: LegId, now: Instant, input: Input) {
+        let Some(room) = self.legs.get(&leg).map(|l| l.room) else { return };
+        self.give_room(room, now, input);
+    }
+
+    pub(super) fn give_room(&mut self, room: RoomId, now: Instant, input: Input) {
+        let Some(homed) = self.rooms.get_mut(&room) else { return };
+        homed.room.handle(clock::to_media(now), input);
+        self.drain(room);
+    }
+
+    /// Carries out everything the mixer wants done.
+    pub(super) fn drain(&mut self, id: RoomId) {
+        let Some(homed) = self.rooms.get_mut(&id) else { return };
+        let mut faulted = Vec::new();
+        while let Some(output) = homed.room.poll_output() {
+            match output {
+                Output::Audio { leg, packet } => {
+                    let Some(entry) = self.legs.get_mut(&leg) else { continue };
+                    let outcome = send_audio(entry, &packet, &mut self.payloads, &self.metrics);
+                    note(outcome, leg, entry, &mut self.dirty, &mut faulted, &self.metrics);
+                }
+                Output::Video { leg, slot, packet } => {
+                    let Some(entry) = self.legs.get_mut(&leg) else { continue };
+                    let outcome = send_video(entry, slot, &packet, &mut self.payloads);
+                    note(outcome, leg, entry, &mut self.dirty, &mut faulted, &self.metrics);
+                }
+                Output::KeyframeRequest { leg, track, .. } => {
+                    let Some(entry) = self.legs.get_mut(&leg) else { continue };
+                    let outcome = request_keyframe(entry, track);
+                    note(outcome, leg, entry, &mut self.dirty, &mut faulted, &self.metrics);
+                }
+                Output::Event(event) => post(&mut homed.outbox, RoomEvent::Mixer(event), &self.metrics),
+            }
+        }
+        for leg in faulted {
+            self.peer_panicked(leg);
+        }
+    }
+
+    /// Tells the room's owner that a leg is connected or gone.
+    pub(super) fn announce(&mut self, room: RoomId, event: RoomEvent) {
+        if let Some(homed) = self.rooms.get_mut(&room) {
+            post(&mut homed.outbox, event, &self.metrics);
+        }
+    }
+
+    /// A leg ended by itself.
+    pub(super) fn gone(&mut self, leg: LegId, reason: LegGone) {
+        if let Some(room) = self.end_leg(leg) {
+            self.announce(room, RoomEvent::LegGone { leg, reason });
+        }
+    }
+}
+
+fn post(outbox: &mut Outbox, event: RoomEvent, metrics: &Metrics) {
+    if let RoomEvent::Mixer(Event::Digit { .. }) = event {
+        // Digits wait like the rest; that they were keyed is all a trace may say.
+        tracing::trace!("digit received");
+    }
+    let dropped = outbox.push(event);
+    if dropped > 0 {
+        metrics.dropped(Dropped::Events, dropped);
+    }
+}
+
+/// What became of something sent to a leg.
+enum Outcome {
+    /// Sent, or nothing to do.
+    Done,
+    /// Waits in the peer until it is flushed.
+    Queued,
+    Dropped(Dropped),
+    /// The peer's state panicked.
+    Faulted,
+}
+
+fn note(
+    outcome: Outcome,
+    leg: LegId,
+    entry: &mut Leg,
+    dirty: &mut Vec<LegId>,
+    faulted: &mut Vec<LegId>,
+    metrics: &Metrics,
+) {
+    match outcome {
+        Outcome::Done => {}
+        Outcome::Queued => {
+            if let Kind::Peer(peer) = &mut entry.kind
+                && !std::mem::replace(&mut peer.dirty, true)
+            {
+                dirty.push(leg);
+            }
+        }
+        Outcome::Dropped(reason) => metrics.dropped(reason, 1),
+        Outcome::Faulted => faulted.push(leg),
+    }
+}
+
+fn send_audio(entry: &mut Leg, packet: &OutPacket, payloads: &mut PayloadCache, metrics: &Metrics) -> Outcome {
+    match &mut entry.kind {
+        Kind::Peer(peer) if !peer.connected => Outcome::Dropped(Dropped::NotConnected),
+        Kind::Peer(peer) => {
+            let payload = payloads.get(&packet.payload);
+            queued(peer.transport.call(|t| t.write_audio(packet, payload)))
+        }
+        Kind::Phone(leg) => match leg.phone.send(packet) {
+            Some(bytes) => {
+                metrics.rtp.packets_out.inc();
+                metrics.rtp.bytes_out.inc_by(u64::try_from(bytes).unwrap_or_default());
+                Outcome::Done
+            }
+            None => Outcome::Dropped(Dropped::SendFull),
+        },
+        Kind::Clip(_) => Outcome::Done,
+    }
+}
+
+fn send_video(entry: &mut Leg, slot: u8, packet: &OutPacket, payloads: &mut PayloadCache) -> Outcome {
+    match &mut entry.kind {
+        Kind::Peer(peer) if !peer.connected => Outcome::Dropped(Dropped::NotConnected),
+        Kind::Peer(peer) => {
+            let payload = payloads.get(&packet.payload);
+            queued(peer.transport.call(|t| t.write_video(slot, packet, payload)))
+        }
+        Kind::Phone(_) | Kind::Clip(_) => Outcome::Done,
+    }
+}
+
+/// Clips have a keyframe each second and need no asking.
+fn request_keyframe(entry: &mut Leg, track: Track) -> Outcome {
+    match &mut entry.kind {
+        Kind::Peer(peer) => match peer.transport.call(|t| t.request_keyframe(track)) {
+            Ok(true) => Outcome::Queued,
+            Ok(false) => Outcome::Done,
+            Err(_) => Outcome::Faulted,
+        },
+        Kind::Phone(_) | Kind::Clip(_) => Outcome::Done,
+    }
+}
+
+fn queued(written: Result<bool, crate::media::guard::Faulted>) -> Outcome {
+    match written {
+        Ok(true) => Outcome::Queued,
+        Ok(false) => Outcome::Dropped(Dropped::NotConnected),
+        Err(_) => Outcome::Faulted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_of_a_rendition_share_one_payload() {
+        let mut cache = PayloadCache::default();
+        let rendition = Bytes::copy_from_slice(b"mix");
+        let first = cache.get(&rendition.clone());
+        assert!(Arc::ptr_eq(&first, &cache.get(&rendition)));
+        let other = cache.get(&Bytes::copy_from_slice(b"mix"));
+        assert!(!Arc::ptr_eq(&first, &other));
+        assert_eq!(&other[..], b"mix");
+    }
+}
