@@ -461,8 +461,15 @@ fn read_sip(reader: &mut Reader) -> SipSection {
             "each call takes two ports: leave room for as many as sip.max_calls",
         );
     }
-    let max_calls = reader.integer("sip.max_calls", 1000_u32, 1..=30_000, "calls at once");
-    if last > first && u32::from(last - first).div_ceil(2) < max_calls {
+    // Without a wish of the operator, as many as the ports carry.
+    let pairs = u32::from(last.saturating_sub(first)).div_ceil(2).max(1);
+    let max_calls = reader.integer(
+        "sip.max_calls",
+        pairs.min(1000),
+        1..=30_000,
+        "calls at once",
+    );
+    if last > first && pairs < max_calls {
         reader.fault(
             "sip.max_calls",
             &max_calls.to_string(),

@@ -6,6 +6,17 @@ mod glyphs;
 
 use crate::media::{Clip, ClipError, ClipPicture};
 
+/// Number of the demo conference.
+pub const NUMBER: &str = "1001";
+/// Published PIN of its guests.
+pub const GUEST_PIN: &str = "2001";
+/// Published PIN of its hosts.
+pub const HOST_PIN: &str = "9001";
+/// Its name.
+pub const NAME: &str = "Demo";
+/// Its ULID, by which a later start without the demo knows it and forgets it.
+pub(crate) const RECORD_ID: &str = "00000000000000000P1ENVMDEM";
+
 /// Pictures per second of a clip.
 const RATE: usize = 15;
 

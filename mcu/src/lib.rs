@@ -1,11 +1,21 @@
 //! Plenum's control plane and media workers: everything of the binary but its `main`.
 
 pub mod auth;
+pub mod cli;
+pub mod conference;
 pub mod config;
 pub mod demo;
+mod http;
 pub mod media;
+mod metrics;
+mod presence;
+pub mod prompts;
 #[cfg(test)]
 mod scratch;
-pub mod prompts;
 pub mod secret;
+pub mod server;
+pub mod signal;
+mod stop;
 pub mod store;
+mod telephony;
+mod tls;

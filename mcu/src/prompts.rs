@@ -76,6 +76,14 @@ impl PromptLibrary {
         self.named(DEMO_HOST)
     }
 
+    /// Keys of all prompts, sorted.
+    #[must_use]
+    pub fn keys(&self) -> Vec<&'static str> {
+        let mut keys: Vec<_> = self.sounds.keys().copied().collect();
+        keys.sort_unstable();
+        keys
+    }
+
     /// `load` has made sure that every prompt is there.
     fn named(&self, key: &str) -> Arc<[i16]> {
         self.sounds.get(key).cloned().unwrap_or_default()

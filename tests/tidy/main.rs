@@ -1,7 +1,1 @@
-//! The rules of the house, held against the code: who imports whom, what is documented, what must not be committed.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod documents;
-mod imports;
-mod licences;
-mod source;
+//! The rules of the house, held against the code.

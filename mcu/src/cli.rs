@@ -1,0 +1,246 @@
+//! The command line: `serve`, `check`, `room create`, `room list`.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::auth::PinVerifier;
+use crate::conference::{self, NewConference};
+use crate::config::{Config, LogFormat, TlsConfig};
+use crate::server::{DATABASE, Server};
+use crate::store::Store;
+use crate::{demo, prompts, secret};
+
+/// Plenum, a conferencing server for browsers and phones.
+#[derive(Parser)]
+#[command(name = "plenum", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl+C
+    Serve(ConfigFile),
+    /// Report every fault of the configuration
+    Check(ConfigFile),
+    /// Make and list conferences, whether the server runs or not
+    Room {
+        #[command(subcommand)]
+        command: Room,
+    },
+}
+
+#[derive(Args)]
+struct ConfigFile {
+    /// TOML file; without it the defaults hold. PLENUM_SECTION__KEY overrides a key
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Room {
+    /// Make a conference and show its PINs this once
+    Create {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Name on the page
+        #[arg(long, default_value = "Conference")]
+        name: String,
+        /// Number to dial and type, 1 to 16 digits; six random ones if absent
+        #[arg(long)]
+        id: Option<String>,
+        /// PIN of hosts, 4 to 16 digits; random if absent
+        #[arg(long)]
+        host_pin: Option<String>,
+        /// PIN of guests, 4 to 16 digits; random if absent, "" for none
+        #[arg(long)]
+        guest_pin: Option<String>,
+    },
+    /// List conferences
+    List(ConfigFile),
+}
+
+/// Runs what the command line asks for; faults go to standard error.
+#[must_use]
+pub fn run() -> ExitCode {
+    match execute(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error may be closed; there is nobody else to tell.
+            let _ = writeln!(std::io::stderr(), "plenum: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(file) => serve(&file),
+        Command::Check(file) => check(&file),
+        Command::Room { command } => room(command),
+    }
+}
+
+fn load(file: &ConfigFile) -> anyhow::Result<Config> {
+    let config = Config::load(file.config.as_deref(), std::env::vars());
+    config.with_context(|| {
+        file.config
+            .as_ref()
+            .map_or_else(String::new, |path| path.display().to_string())
+    })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the async runtime does not start")
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("standard output")
+}
+
+fn start_log(config: &Config) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level).context("log.level")?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match config.log.format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    }
+    .map_err(|error| anyhow::anyhow!("the log does not start: {error}"))
+}
+
+fn serve(file: &ConfigFile) -> anyhow::Result<()> {
+    let config = load(file)?;
+    start_log(&config)?;
+    for warning in config.warnings() {
+        tracing::warn!(warning, "configuration");
+    }
+    runtime()?.block_on(async {
+        let interrupt = signals()?;
+        let server = Server::start(&config)
+            .await
+            .context("the server does not start")?;
+        say(&banner(&config, &server))?;
+        interrupt.await;
+        server.stop().await;
+        Ok(())
+    })
+}
+
+/// Resolves at SIGTERM or SIGINT; from now on neither ends the process by itself.
+fn signals() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// What a newcomer needs to begin.
+fn banner(config: &Config, server: &Server) -> String {
+    let scheme = if config.http.tls == TlsConfig::Off {
+        "http"
+    } else {
+        "https"
+    };
+    let mut http = server.http;
+    http.set_ip(config.server.reachable());
+    let mut text = format!(
+        "Plenum {}\n  Page     {scheme}://{http}/\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    if let Some(mut sip) = server.sip {
+        sip.set_ip(config.server.reachable());
+        text += &format!("  Phones   sip:{sip} (UDP and TCP)\n");
+    }
+    if config.demo.enabled {
+        let (number, guest, host) = (demo::NUMBER, demo::GUEST_PIN, demo::HOST_PIN);
+        text += &format!("  Demo     conference {number}, guest PIN {guest}, host PIN {host}\n");
+        text += &format!("           {scheme}://{http}/join/{number}\n");
+    }
+    text += &format!(
+        "  API key  {}\n",
+        config.server.data_dir.join("admin.key").display()
+    );
+    text
+}
+
+fn check(file: &ConfigFile) -> anyhow::Result<()> {
+    let config = load(file)?;
+    let library = prompts::PromptLibrary::load(config.prompts.dir.as_deref()).context("prompts")?;
+    let mut text = String::from("The configuration is good.\n");
+    for warning in config.warnings() {
+        text += &format!("Note: {warning}.\n");
+    }
+    text += &format!(
+        "Prompts that a WAV in prompts.dir replaces: {}.\n",
+        library.keys().join(", ")
+    );
+    say(&text)
+}
+
+fn room(command: Room) -> anyhow::Result<()> {
+    let (Room::Create { file, .. } | Room::List(file)) = &command;
+    let config = load(file)?;
+    secret::create_folder(&config.server.data_dir).context("data folder")?;
+    runtime()?.block_on(async {
+        let store = Store::open(&config.server.data_dir.join(DATABASE)).await?;
+        let text = match command {
+            Room::Create {
+                name,
+                id,
+                host_pin,
+                guest_pin,
+                ..
+            } => {
+                let wanted = NewConference {
+                    name,
+                    number: id,
+                    host_pin,
+                    guest_pin,
+                };
+                let created = conference::create(&store, &PinVerifier::new()?, wanted).await?;
+                let guest = created.guest_pin.as_deref().unwrap_or("none");
+                let number = created.record.number;
+                format!(
+                    "conference {number}\nguest PIN  {guest}\nhost PIN   {}\n",
+                    created.host_pin
+                )
+            }
+            Room::List(_) => list(&store).await?,
+        };
+        store.close().await;
+        say(&text)
+    })
+}
+
+async fn list(store: &Store) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let mut after = String::new();
+    loop {
+        let page = store.list(&after, 100).await?;
+        let Some(last) = page.last() else {
+            return Ok(text);
+        };
+        after.clone_from(&last.id);
+        for record in &page {
+            text += &format!("{}\t{}\n", record.number, record.name);
+        }
+    }
+}

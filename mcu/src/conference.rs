@@ -1,0 +1,400 @@
+//! Conferences: who may enter which, and the focus task of each that has somebody in it.
+//!
+//! Called by signalling, telephony and REST. Owns the directory of running focuses; the roster's truth is the
+//! focus's, see [`focus`].
+
+mod act;
+mod entry;
+mod focus;
+mod room;
+mod roster;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use plenum_codecs::tone::beep;
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub(crate) use entry::{Admission, Credential, Refusal};
+pub(crate) use focus::{Action, Command, Link, MediaHold, Newcomer, Outgoing, Seat, Summary};
+use focus::{Focus, FocusHandle};
+
+use crate::auth::{Guard, PinError, PinVerifier, Tokens};
+use crate::config::ConferenceConfig;
+use crate::media::{Clip, Media};
+use crate::metrics::ControlMetrics;
+use crate::presence::Presence;
+use crate::prompts::PromptLibrary;
+use crate::signal::protocol::{DialIn, EndReason};
+use crate::store::{ConferenceRecord, Pins, Store, StoreError, now_ms};
+
+/// Commands that wait for a focus; more are refused as overload.
+const COMMANDS: usize = 1024;
+/// About -25 dBFS: heard, not startling.
+const TONE_AMPLITUDE: f64 = 2_600.0;
+/// A focus that ends while somebody joins is opened anew this often.
+const ATTEMPTS: usize = 3;
+
+/// What conferences need from the rest of the server.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) store: Store,
+    pub(crate) media: Media,
+    pub(crate) pins: PinVerifier,
+    pub(crate) guard: Guard,
+    pub(crate) tokens: Tokens,
+    pub(crate) prompts: Arc<PromptLibrary>,
+    pub(crate) tones: Tones,
+    pub(crate) presence: Presence,
+    pub(crate) metrics: ControlMetrics,
+    pub(crate) config: ConferenceConfig,
+    /// `host:port` of SIP, when phones may call.
+    pub(crate) sip: Option<String>,
+    /// Number of the demo conference and its host's clip, once it is made.
+    pub(crate) demo: Option<(String, watch::Receiver<Option<Clip>>)>,
+}
+
+/// Short sounds for coming and going, 48 kHz mono.
+#[derive(Debug)]
+pub(crate) struct Tones {
+    pub(crate) entered: Arc<[i16]>,
+    pub(crate) left: Arc<[i16]>,
+}
+
+impl Tones {
+    /// Two notes, rising for who comes, falling for who goes.
+    pub(crate) fn new() -> Self {
+        let notes = |first, second| {
+            [
+                beep(first, TONE_AMPLITUDE, 90),
+                beep(second, TONE_AMPLITUDE, 130),
+            ]
+            .concat()
+            .into()
+        };
+        Self {
+            entered: notes(523.25, 783.99),
+            left: notes(783.99, 523.25),
+        }
+    }
+}
+
+impl Surroundings {
+    /// How to dial into the conference of `number`.
+    pub(crate) fn dial_in(&self, number: &str) -> Option<DialIn> {
+        let sip = self.sip.as_ref()?;
+        Some(DialIn {
+            sip: format!("sip:{number}@{sip}"),
+            conference: number.to_owned(),
+        })
+    }
+}
+
+/// Why a conference could not be made, listed or forgotten.
+#[derive(Debug, thiserror::Error)]
+pub enum ConferenceError {
+    /// The number, name or a PIN is not as it must be.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// The store failed or the number is taken.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A PIN could not be hashed.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+}
+
+/// A conference to be made. What is absent is chosen.
+#[derive(Clone, Default)]
+pub struct NewConference {
+    /// Name on the page.
+    pub name: String,
+    /// Number; else six random digits.
+    pub number: Option<String>,
+    /// Host's PIN; else six random digits.
+    pub host_pin: Option<String>,
+    /// Guests' PIN; else six random digits. Empty: guests need none.
+    pub guest_pin: Option<String>,
+}
+
+impl std::fmt::Debug for NewConference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NewConference(redacted)")
+    }
+}
+
+/// A conference just made, with its PINs for the only time.
+#[derive(Clone)]
+pub struct Created {
+    /// As kept.
+    pub record: ConferenceRecord,
+    /// In clear.
+    pub host_pin: String,
+    /// In clear; `None` when guests need none.
+    pub guest_pin: Option<String>,
+}
+
+impl std::fmt::Debug for Created {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Created(redacted)")
+    }
+}
+
+/// Whether `text` can be a conference's number: 1 to 16 digits.
+#[must_use]
+pub fn is_number(text: &str) -> bool {
+    (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_pin(text: &str) -> bool {
+    (4..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Makes and keeps a conference. Needs no running server.
+///
+/// # Errors
+/// When something given is not as it must be, the number is taken, or the store fails.
+pub async fn create(
+    store: &Store,
+    pins: &PinVerifier,
+    wanted: NewConference,
+) -> Result<Created, ConferenceError> {
+    let NewConference {
+        name,
+        number,
+        host_pin,
+        guest_pin,
+    } = wanted;
+    let name = name.trim().to_owned();
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        return Err(ConferenceError::Invalid(
+            "the name must have 1 to 100 characters, none of them control characters",
+        ));
+    }
+    if number.as_deref().is_some_and(|number| !is_number(number)) {
+        return Err(ConferenceError::Invalid("the id must be 1 to 16 digits"));
+    }
+    let open = guest_pin.as_deref() == Some("");
+    let given = [host_pin.as_deref(), guest_pin.as_deref().filter(|_| !open)];
+    let both_given = given.into_iter().flatten().count() == 2;
+    if given.into_iter().flatten().any(|pin| !is_pin(pin)) {
+        return Err(ConferenceError::Invalid("a PIN must be 4 to 16 digits"));
+    }
+    let random = || crate::secret::digits(6).map_err(PinError::from);
+    let host_pin = host_pin.map_or_else(random, Ok)?;
+    let mut guest_pin = if open {
+        None
+    } else {
+        Some(guest_pin.map_or_else(random, Ok)?)
+    };
+    while guest_pin.as_ref() == Some(&host_pin) {
+        if both_given {
+            return Err(ConferenceError::Invalid(
+                "host_pin and guest_pin must differ",
+            ));
+        }
+        guest_pin = Some(random()?);
+    }
+    let hashes = Pins {
+        host: Some(pins.hash(host_pin.clone()).await?),
+        guest: match &guest_pin {
+            Some(pin) => Some(pins.hash(pin.clone()).await?),
+            None => None,
+        },
+    };
+    for _ in 0..ATTEMPTS {
+        let record = ConferenceRecord {
+            id: ulid::Ulid::new().to_string(),
+            number: number.clone().map_or_else(random, Ok)?,
+            name: name.clone(),
+            pins: hashes.clone(),
+            created_ms: now_ms(),
+        };
+        match store.create(&record).await {
+            Err(StoreError::NumberTaken) if number.is_none() => {}
+            Err(error) => return Err(error.into()),
+            Ok(()) => {
+                return Ok(Created {
+                    record,
+                    host_pin,
+                    guest_pin,
+                });
+            }
+        }
+    }
+    Err(StoreError::NumberTaken.into())
+}
+
+/// The server's conferences. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Conferences {
+    around: Arc<Surroundings>,
+    // The directory of running focuses, by ULID: read at every join, held for nanoseconds, never across an await.
+    running: Arc<Mutex<HashMap<String, FocusHandle>>>,
+}
+
+impl Conferences {
+    pub(crate) fn new(around: Surroundings) -> Self {
+        Self {
+            around: Arc::new(around),
+            running: Arc::default(),
+        }
+    }
+
+    pub(crate) fn around(&self) -> &Surroundings {
+        &self.around
+    }
+
+    /// Lets `newcomer` in, opening the conference if nobody is in it.
+    pub(crate) async fn join(
+        &self,
+        record: &ConferenceRecord,
+        newcomer: Newcomer,
+    ) -> Result<Seat, Refusal> {
+        let mut newcomer = newcomer;
+        for _ in 0..ATTEMPTS {
+            let focus = self.open(record);
+            let (reply, answer) = oneshot::channel();
+            match focus.commands.try_send(Command::Join {
+                newcomer: newcomer.clone(),
+                reply,
+            }) {
+                Err(mpsc::error::TrySendError::Full(_)) => return Err(Refusal::Unavailable),
+                Err(mpsc::error::TrySendError::Closed(_)) => {}
+                // A dropped reply: the focus ended between. Once more, with a new one.
+                Ok(()) => {
+                    if let Ok(outcome) = answer.await {
+                        return outcome;
+                    }
+                }
+            }
+            newcomer = newcomer.again();
+            tokio::task::yield_now().await;
+        }
+        Err(Refusal::Unavailable)
+    }
+
+    /// Gives the bearer of `secret` its place back, if it still has one in the conference of `number`.
+    pub(crate) async fn resume(
+        &self,
+        number: &str,
+        secret: &str,
+        link: mpsc::Sender<Outgoing>,
+    ) -> Option<(ConferenceRecord, Seat)> {
+        let focus = {
+            let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            running
+                .values()
+                .find(|focus| focus.record.number == number)?
+                .clone()
+        };
+        let (reply, answer) = oneshot::channel();
+        focus
+            .commands
+            .send(Command::Resume {
+                secret: secret.to_owned(),
+                link,
+                reply,
+            })
+            .await
+            .ok()?;
+        Some((ConferenceRecord::clone(&focus.record), answer.await.ok()??))
+    }
+
+    /// What runs in the conference with ULID `id`; `None` when nobody is in it.
+    pub(crate) async fn summary(&self, id: &str) -> Option<Summary> {
+        let focus = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)?
+            .clone();
+        let (reply, answer) = oneshot::channel();
+        focus.commands.send(Command::Summary { reply }).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Forgets the conference of `number` and ends it; `false` when there is none.
+    pub(crate) async fn delete(&self, number: &str) -> Result<bool, ConferenceError> {
+        let Some(record) = self.around.store.find(number).await? else {
+            return Ok(false);
+        };
+        let deleted = self.around.store.delete(number).await?;
+        let focus = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&record.id)
+            .cloned();
+        if let Some(focus) = focus {
+            // A focus that is gone has nobody to tell.
+            let _ = focus
+                .commands
+                .send(Command::Close {
+                    reason: EndReason::ConferenceEnded,
+                })
+                .await;
+        }
+        Ok(deleted)
+    }
+
+    /// Tells everybody that the server stops; returns when all focuses have ended or `deadline` is over.
+    pub(crate) async fn stop(&self, deadline: Duration) {
+        let until = Instant::now() + deadline;
+        let running: Vec<_> = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect();
+        for focus in &running {
+            let close = focus.commands.send(Command::Close {
+                reason: EndReason::ServerStopping,
+            });
+            // A focus that is gone, or too slow to hear it, is not waited for.
+            let _ = tokio::time::timeout_at(until.into(), close).await;
+        }
+        for focus in running {
+            let _ = tokio::time::timeout_at(until.into(), focus.commands.closed()).await;
+        }
+    }
+
+    /// The focus of `record`, started if need be.
+    fn open(&self, record: &ConferenceRecord) -> FocusHandle {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(focus) = running
+            .get(&record.id)
+            .filter(|focus| !focus.commands.is_closed())
+        {
+            return focus.clone();
+        }
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let handle = FocusHandle {
+            record: Arc::new(record.clone()),
+            commands,
+        };
+        running.insert(record.id.clone(), handle.clone());
+        let focus = Focus::new(
+            Arc::clone(&self.around),
+            Arc::clone(&handle.record),
+            handle.commands.downgrade(),
+        );
+        let (directory, mine) = (Arc::clone(&self.running), handle.commands.downgrade());
+        let id = record.id.clone();
+        tokio::spawn(async move {
+            focus.run(inbox).await;
+            let mut running = directory.lock().unwrap_or_else(PoisonError::into_inner);
+            // A successor may stand there already.
+            let is_mine = |focus: &FocusHandle| {
+                mine.upgrade()
+                    .is_none_or(|mine| mine.same_channel(&focus.commands))
+            };
+            if running.get(&id).is_some_and(is_mine) {
+                running.remove(&id);
+            }
+        });
+        handle
+    }
+}

@@ -1,0 +1,681 @@
+//! The focus: one task per conference with somebody in it, the only owner of its roster and of its media room's life.
+//!
+//! It hears commands (sessions, calls, REST), room events (media) and time; it speaks to sessions, calls and media.
+//! What participants may do is in [`super::act`], what the room tells in [`super::room`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::Utf8Bytes;
+use plenum_dialin::Digit;
+use plenum_mixer::{LegId, RoomConfig};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Surroundings;
+use super::entry::Refusal;
+use super::roster::{Mute, Participant, Roster};
+use crate::auth::Role;
+use crate::media::{RoomEvent, RoomId};
+use crate::signal::protocol::{ConferenceView, EndReason, Kind, LeaveReason, ServerMessage};
+use crate::store::ConferenceRecord;
+
+/// Room events that may wait; media holds back further ones.
+const ROOM_EVENTS: usize = 1024;
+/// Leases of presence are renewed this often.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Entry tones are heard in conferences up to this size.
+pub(super) const TONES_UP_TO: usize = 30;
+
+/// What goes to a session.
+#[derive(Debug, Clone)]
+pub(crate) enum Outgoing {
+    /// A message of the protocol.
+    Text(Utf8Bytes),
+    /// `ended`, then the socket closes.
+    Ended(EndReason),
+}
+
+/// Who is behind a participant.
+#[derive(Debug, Clone)]
+pub(crate) enum Link {
+    /// A WebSocket.
+    Session(mpsc::Sender<Outgoing>),
+    /// A phone call; it is told its end only.
+    Call(mpsc::Sender<EndReason>),
+    /// Nobody: the demo's host, or a browser that may come back.
+    None,
+}
+
+/// Media of a browser that a later offer may continue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MediaHold {
+    pub(crate) leg: LegId,
+    /// `a=fingerprint` of the peer connection.
+    pub(crate) fingerprint: String,
+}
+
+/// Somebody at the table's edge.
+#[derive(Debug, Clone)]
+pub(crate) struct Newcomer {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) role: Role,
+    pub(crate) user: Option<String>,
+    pub(crate) link: Link,
+    /// A phone's leg, moved in by the focus.
+    pub(crate) leg: Option<LegId>,
+}
+
+impl Newcomer {
+    /// For another attempt.
+    pub(super) fn again(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// A place in a conference, as its session or call knows it.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) participant: String,
+    pub(crate) generation: u64,
+    pub(crate) room: RoomId,
+    pub(crate) hold: Option<MediaHold>,
+    pub(crate) commands: mpsc::Sender<Command>,
+}
+
+/// What a participant asks for.
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    Mute(bool),
+    Camera(bool),
+    Hand(bool),
+    Leave,
+    MuteParticipant(String, bool),
+    Remove(String),
+    Lock(bool),
+    End,
+}
+
+/// What a focus is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Join {
+        newcomer: Newcomer,
+        reply: oneshot::Sender<Result<Seat, Refusal>>,
+    },
+    Resume {
+        secret: String,
+        link: mpsc::Sender<Outgoing>,
+        reply: oneshot::Sender<Option<Seat>>,
+    },
+    /// A leg is about to be made for the participant; events of it may come from now on.
+    Negotiating {
+        participant: String,
+        generation: u64,
+        leg: LegId,
+    },
+    /// Its offer has been answered.
+    Negotiated {
+        participant: String,
+        generation: u64,
+        hold: MediaHold,
+        slot_mids: Vec<String>,
+    },
+    Act {
+        participant: String,
+        generation: u64,
+        action: Action,
+    },
+    /// A phone's key that came by SIP INFO.
+    Key {
+        participant: String,
+        digit: Digit,
+    },
+    /// The connection is gone; `heard` is its last sign of life.
+    Lost {
+        participant: String,
+        generation: u64,
+        heard: Instant,
+    },
+    Summary {
+        reply: oneshot::Sender<Summary>,
+    },
+    Close {
+        reason: EndReason,
+    },
+}
+
+/// Figures of a running conference.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Summary {
+    pub(crate) participants: usize,
+    pub(crate) locked: bool,
+}
+
+/// How others reach a focus.
+#[derive(Debug, Clone)]
+pub(super) struct FocusHandle {
+    pub(super) record: Arc<ConferenceRecord>,
+    pub(super) commands: mpsc::Sender<Command>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Focus {
+    pub(super) around: Arc<Surroundings>,
+    pub(super) record: Arc<ConferenceRecord>,
+    pub(super) room: Option<RoomId>,
+    pub(super) roster: Roster,
+    pub(super) floor: Option<LegId>,
+    pub(super) locked: bool,
+    pub(super) next_play: u64,
+    generations: u64,
+    events: mpsc::Sender<(RoomId, RoomEvent)>,
+    inbox: Option<mpsc::Receiver<(RoomId, RoomEvent)>>,
+    commands: mpsc::WeakSender<Command>,
+    opened: bool,
+}
+
+impl Focus {
+    pub(super) fn new(
+        around: Arc<Surroundings>,
+        record: Arc<ConferenceRecord>,
+        commands: mpsc::WeakSender<Command>,
+    ) -> Self {
+        let (events, inbox) = mpsc::channel(ROOM_EVENTS);
+        Self {
+            around,
+            record,
+            room: None,
+            roster: Roster::default(),
+            floor: None,
+            locked: false,
+            next_play: 0,
+            generations: 0,
+            events,
+            inbox: Some(inbox),
+            commands,
+            opened: false,
+        }
+    }
+
+    /// Runs until the last person has left.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let Some(mut events) = self.inbox.take() else {
+            return;
+        };
+        self.around.metrics.conferences.inc();
+        let mut presence = self.around.presence.changes();
+        let mut clip = self
+            .around
+            .demo
+            .as_ref()
+            .filter(|(number, _)| *number == self.record.number)
+            .map(|(_, clip)| clip.clone());
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        let mut first = tokio::time::Instant::now() + Duration::from_secs(5);
+        while !(self.opened && self.roster.guests() == 0) {
+            // Nobody came after all: the join that opened this was withdrawn or refused.
+            let until = self
+                .next_reaping()
+                .map_or(first, tokio::time::Instant::from_std);
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.command(command).await,
+                    None => break,
+                },
+                event = events.recv() => if let Some((room, event)) = event {
+                    self.room_event(room, event).await;
+                },
+                user = presence.recv() => self.presence_changed(user),
+                changed = wait_for(&mut clip), if self.room.is_some() => {
+                    // Once it is here, or its maker is gone, there is nothing more to wait for.
+                    if let Some(ready) = changed { self.seat_host(ready).await; }
+                    clip = None;
+                },
+                _ = heartbeat.tick() => self.renew_presence(),
+                () = tokio::time::sleep_until(until) => {
+                    if self.roster.len() == 0 { break; }
+                    first = tokio::time::Instant::now() + Duration::from_secs(3600);
+                    self.reap(Instant::now()).await;
+                },
+            }
+        }
+        commands.close();
+        self.shut().await;
+        self.around.metrics.conferences.dec();
+        // Whoever waits in the queue finds the reply dropped and opens the conference anew.
+    }
+
+    async fn command(&mut self, command: Command) {
+        match command {
+            Command::Join { newcomer, reply } => {
+                let outcome = self.join(newcomer).await;
+                let seated = outcome.as_ref().ok().map(|seat| seat.participant.clone());
+                if reply.send(outcome).is_err()
+                    && let Some(participant) = seated
+                {
+                    // Its session is gone already: nobody would ever say goodbye for it.
+                    self.leave(&participant, LeaveReason::Lost, EndReason::Left)
+                        .await;
+                }
+            }
+            Command::Resume {
+                secret,
+                link,
+                reply,
+            } => {
+                let seat = self.resume(&secret, link);
+                // A session that is gone meanwhile drops its queue; the next broadcast notices.
+                let _ = reply.send(seat);
+            }
+            Command::Negotiating {
+                participant,
+                generation,
+                leg,
+            } => self.negotiating(&participant, generation, leg).await,
+            Command::Negotiated {
+                participant,
+                generation,
+                hold,
+                slot_mids,
+            } => {
+                self.negotiated(&participant, generation, hold, slot_mids)
+                    .await;
+            }
+            Command::Act {
+                participant,
+                generation,
+                action,
+            } => {
+                if self.is_current(&participant, generation) {
+                    self.act(&participant, action).await;
+                }
+            }
+            Command::Key { participant, digit } => {
+                if let Some(leg) = self.roster.get(&participant).and_then(|person| person.leg) {
+                    self.key(leg, digit);
+                }
+            }
+            Command::Lost {
+                participant,
+                generation,
+                heard,
+            } => {
+                if self.is_current(&participant, generation) {
+                    self.lost(&participant, heard).await;
+                }
+            }
+            Command::Summary { reply } => {
+                let _ = reply.send(Summary {
+                    participants: self.roster.guests(),
+                    locked: self.locked,
+                });
+            }
+            Command::Close { reason } => self.close(reason).await,
+        }
+    }
+
+    fn is_current(&self, participant: &str, generation: u64) -> bool {
+        self.roster
+            .get(participant)
+            .is_some_and(|person| person.generation == generation)
+    }
+
+    pub(super) fn conference_view(&self) -> ConferenceView {
+        ConferenceView {
+            id: self.record.number.clone(),
+            name: self.record.name.clone(),
+            locked: self.locked,
+        }
+    }
+
+    /// Says it to everybody but `except`; sessions that do not read lose their connection, not their place.
+    pub(super) fn tell_all(&mut self, message: &ServerMessage, except: Option<&str>) {
+        for slow in self.roster.broadcast(message, except) {
+            self.around.metrics.slow_sessions.inc();
+            if let Some(person) = self.roster.get_mut(&slow) {
+                person.lost = Some(Instant::now());
+            }
+        }
+    }
+
+    /// Says it to one.
+    pub(super) fn tell(&mut self, participant: &str, message: &ServerMessage) {
+        let text = Utf8Bytes::from(message.to_json());
+        if let Some(person) = self.roster.get_mut(participant)
+            && !person.send(&text)
+        {
+            self.around.metrics.slow_sessions.inc();
+            person.lost = Some(Instant::now());
+        }
+    }
+
+    /// Shows everybody how `participant` is now.
+    pub(super) fn show(&mut self, participant: &str) {
+        if let Some(view) = self.roster.get(participant).map(Participant::view) {
+            self.tell_all(
+                &ServerMessage::ParticipantChanged { participant: view },
+                None,
+            );
+        }
+    }
+
+    async fn join(&mut self, newcomer: Newcomer) -> Result<Seat, Refusal> {
+        if self.locked && newcomer.role == Role::Guest {
+            return Err(Refusal::Locked);
+        }
+        if self.roster.guests() >= self.around.config.max_participants {
+            return Err(Refusal::Full);
+        }
+        let room = self.open_room().await?;
+        if let Some(leg) = newcomer.leg {
+            self.around
+                .media
+                .move_leg(leg, room)
+                .await
+                .map_err(|error| {
+                    tracing::warn!(%error, "leg could not be moved in");
+                    Refusal::Unavailable
+                })?;
+        }
+        let secret = crate::secret::token().map_err(|_| Refusal::Unavailable)?;
+        let id = format!("p_{}", ulid::Ulid::new());
+        let seat = self.seat(id, newcomer, &secret, room)?;
+        self.greet(&seat.participant, secret);
+        Ok(seat)
+    }
+
+    /// The conference's media room, opened by the first who needs it.
+    async fn open_room(&mut self) -> Result<RoomId, Refusal> {
+        if let Some(room) = self.room {
+            return Ok(room);
+        }
+        let config = RoomConfig {
+            max_talkers: self.around.config.max_talkers,
+            video_slots: self.around.config.video_slots,
+            ..RoomConfig::default()
+        };
+        let room = self
+            .around
+            .media
+            .open_room(config, self.events.clone())
+            .await
+            .map_err(|error| {
+                tracing::error!(%error, "room could not be opened");
+                Refusal::Unavailable
+            })?;
+        self.room = Some(room);
+        Ok(room)
+    }
+
+    fn seat(
+        &mut self,
+        id: String,
+        newcomer: Newcomer,
+        secret: &str,
+        room: RoomId,
+    ) -> Result<Seat, Refusal> {
+        let commands = self.sender().ok_or(Refusal::Unavailable)?;
+        let user = newcomer.user.unwrap_or_else(|| id.clone());
+        self.around.presence.joined(&user, &id);
+        self.generations += 1;
+        let participant = Participant {
+            presence: self.around.presence.state(&user),
+            name: newcomer.name,
+            kind: newcomer.kind,
+            role: newcomer.role,
+            user,
+            mute: Mute::Off,
+            camera: false,
+            talking: false,
+            hand: false,
+            leg: newcomer.leg,
+            hold: None,
+            slot_mids: Vec::new(),
+            slots: Vec::new(),
+            slots_told: 0,
+            link: newcomer.link,
+            generation: self.generations,
+            lost: None,
+            resume: Sha256::digest(secret.as_bytes()).into(),
+            keys: plenum_dialin::commands::CommandKeys::new(),
+            id,
+        };
+        let seat = Seat {
+            participant: participant.id.clone(),
+            generation: participant.generation,
+            room,
+            hold: None,
+            commands,
+        };
+        self.around.metrics.of(participant.kind).inc();
+        self.opened = true;
+        let view = participant.view();
+        self.roster.insert(participant);
+        self.tell_all(
+            &ServerMessage::ParticipantJoined { participant: view },
+            Some(&seat.participant),
+        );
+        Ok(seat)
+    }
+
+    /// The whole state to a session that has just come or come back.
+    fn greet(&mut self, participant: &str, secret: String) {
+        let Some(person) = self.roster.get(participant) else {
+            return;
+        };
+        let message = ServerMessage::Joined {
+            participant: participant.to_owned(),
+            role: person.role,
+            resume: secret,
+            conference: self.conference_view(),
+            dial_in: self.around.dial_in(&self.record.number),
+            roster: self.roster.views(),
+            floor: self
+                .floor
+                .and_then(|leg| self.roster.owner(leg))
+                .map(str::to_owned),
+        };
+        let kind = person.kind;
+        self.tell(participant, &message);
+        self.tell_slots();
+        self.entered(participant, kind);
+    }
+
+    fn resume(&mut self, secret: &str, link: mpsc::Sender<Outgoing>) -> Option<Seat> {
+        let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+        let found = self.roster.iter().find(|person| {
+            person.kind == Kind::Browser && bool::from(person.resume.ct_eq(&digest))
+        });
+        let id = found?.id.clone();
+        let (room, commands) = (self.room?, self.sender()?);
+        // Each return has a secret of its own: one that leaked is good once at most.
+        let renewed = crate::secret::token().ok()?;
+        self.generations += 1;
+        let generation = self.generations;
+        let person = self.roster.get_mut(&id)?;
+        person.end(EndReason::Replaced);
+        person.link = Link::Session(link);
+        person.generation = generation;
+        person.lost = None;
+        person.slots_told = 0;
+        person.resume = Sha256::digest(renewed.as_bytes()).into();
+        let hold = person.hold.clone();
+        self.around.metrics.resumes.inc();
+        let message = ServerMessage::Joined {
+            participant: id.clone(),
+            role: self.roster.get(&id)?.role,
+            resume: renewed,
+            conference: self.conference_view(),
+            dial_in: self.around.dial_in(&self.record.number),
+            roster: self.roster.views(),
+            floor: self
+                .floor
+                .and_then(|leg| self.roster.owner(leg))
+                .map(str::to_owned),
+        };
+        self.tell(&id, &message);
+        self.tell_slots();
+        if let Some(video) = self
+            .roster
+            .get(&id)
+            .and_then(|person| self.roster.video(person))
+        {
+            self.tell(&id, &video);
+        }
+        Some(Seat {
+            participant: id,
+            generation,
+            room,
+            hold,
+            commands,
+        })
+    }
+
+    fn sender(&self) -> Option<mpsc::Sender<Command>> {
+        self.commands.upgrade()
+    }
+
+    async fn lost(&mut self, participant: &str, heard: Instant) {
+        let grace = self.around.config.resume_grace;
+        if let Some(person) = self.roster.get_mut(participant) {
+            person.link = Link::None;
+            person.lost = Some(heard);
+        }
+        if heard.elapsed() >= grace {
+            self.reap(Instant::now()).await;
+        }
+    }
+
+    /// When the next lost participant's place is given up.
+    fn next_reaping(&self) -> Option<Instant> {
+        self.roster
+            .iter()
+            .filter_map(|person| person.lost)
+            .min()
+            .map(|heard| heard + self.around.config.resume_grace)
+    }
+
+    async fn reap(&mut self, now: Instant) {
+        let grace = self.around.config.resume_grace;
+        let is_over = |person: &&Participant| person.lost.is_some_and(|heard| now >= heard + grace);
+        let over: Vec<_> = self
+            .roster
+            .iter()
+            .filter(is_over)
+            .map(|person| person.id.clone())
+            .collect();
+        for participant in over {
+            self.around.metrics.lost.inc();
+            self.leave(&participant, LeaveReason::Lost, EndReason::Left)
+                .await;
+        }
+    }
+
+    /// Takes `participant` off the roster and its leg out of the room.
+    pub(super) async fn leave(&mut self, participant: &str, reason: LeaveReason, end: EndReason) {
+        let Some(mut person) = self.roster.remove(participant) else {
+            return;
+        };
+        person.end(end);
+        self.around.presence.left(&person.user, &person.id);
+        self.around.metrics.of(person.kind).dec();
+        if let Some(leg) = person.leg {
+            self.drop_leg(leg).await;
+        }
+        self.tell_all(
+            &ServerMessage::ParticipantLeft {
+                participant: person.id.clone(),
+                reason,
+            },
+            None,
+        );
+        self.tell_slots();
+        self.left(person.kind);
+    }
+
+    pub(super) async fn drop_leg(&self, leg: LegId) {
+        if let Err(error) = self.around.media.remove_leg(leg).await {
+            tracing::warn!(%error, "leg could not be removed");
+        }
+    }
+
+    /// Ends the conference for everybody in it.
+    pub(super) async fn close(&mut self, reason: EndReason) {
+        let everybody: Vec<_> = self.roster.iter().map(|person| person.id.clone()).collect();
+        for participant in everybody {
+            let Some(mut person) = self.roster.remove(&participant) else {
+                continue;
+            };
+            person.end(reason);
+            self.around.presence.left(&person.user, &person.id);
+            self.around.metrics.of(person.kind).dec();
+            if let Some(leg) = person.leg {
+                self.drop_leg(leg).await;
+            }
+        }
+        self.opened = true;
+    }
+
+    /// The room and what is left in it.
+    async fn shut(&mut self) {
+        self.close(EndReason::ConferenceEnded).await;
+        if let Some(room) = self.room.take()
+            && let Err(error) = self.around.media.close_room(room).await
+        {
+            tracing::warn!(%error, "room could not be closed");
+        }
+    }
+
+    fn renew_presence(&mut self) {
+        for person in self.roster.iter().filter(|person| person.lost.is_none()) {
+            self.around.presence.renew(&person.user, &person.id);
+        }
+    }
+
+    fn presence_changed(&mut self, user: Result<String, tokio::sync::broadcast::error::RecvError>) {
+        let concerned = |person: &Participant| match &user {
+            Ok(user) => person.user == *user,
+            // Missed some: look at everybody.
+            Err(_) => true,
+        };
+        let mut changed = Vec::new();
+        for person in self.roster.iter_mut().filter(|person| concerned(person)) {
+            let state = self.around.presence.state(&person.user);
+            if std::mem::replace(&mut person.presence, state) != state {
+                changed.push(person.id.clone());
+            }
+        }
+        for participant in changed {
+            self.show(&participant);
+        }
+    }
+
+    /// Seats the demo's host, which nobody has to greet.
+    pub(super) fn seat_clip(&mut self, newcomer: Newcomer, room: RoomId) {
+        let id = format!("p_{}", ulid::Ulid::new());
+        if self.seat(id.clone(), newcomer, "", room).is_ok()
+            && let Some(host) = self.roster.get_mut(&id)
+        {
+            host.camera = true;
+            self.show(&id);
+        }
+    }
+}
+
+/// The clip once it is made; `None` when it will never be. Without anything to wait for, waits for ever.
+async fn wait_for(
+    clip: &mut Option<tokio::sync::watch::Receiver<Option<crate::media::Clip>>>,
+) -> Option<crate::media::Clip> {
+    match clip {
+        None => std::future::pending().await,
+        Some(clip) => clip
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|clip| clip.clone()),
+    }
+}

@@ -1,0 +1,281 @@
+//! The focus and its media room: events of the room become roster and messages, and what the room must play.
+
+use std::sync::Arc;
+
+use plenum_dialin::Digit;
+use plenum_dialin::attendant::PromptKey;
+use plenum_dialin::commands::InCallCommand;
+use plenum_mixer::{Audience, Command, Event, LegId, PlayId};
+
+use super::focus::{Focus, Link, MediaHold, Newcomer, TONES_UP_TO};
+use super::roster::Mute;
+use crate::auth::Role;
+use crate::media::{Clip, LegGone, RoomEvent, RoomId, clock};
+use crate::signal::protocol::{EndReason, ErrorCode, Kind, LeaveReason, ServerMessage};
+
+/// What the demo's host is called.
+const HOST_NAME: &str = "Plenum host";
+
+impl Focus {
+    pub(super) async fn room_event(&mut self, room: RoomId, event: RoomEvent) {
+        if self.room != Some(room) {
+            return;
+        }
+        match event {
+            RoomEvent::Mixer(Event::Talking { leg, on }) => self.talking(leg, on),
+            RoomEvent::Mixer(Event::Floor { holder }) => {
+                self.floor = holder;
+                let participant = holder
+                    .and_then(|leg| self.roster.owner(leg))
+                    .map(str::to_owned);
+                self.tell_all(&ServerMessage::Floor { participant }, None);
+            }
+            RoomEvent::Mixer(Event::Slot { leg, slot, source }) => {
+                self.slot(leg, usize::from(slot), source)
+            }
+            RoomEvent::Mixer(Event::Digit { leg, digit }) => self.key(leg, digit),
+            RoomEvent::Mixer(Event::PlayFinished { .. }) | RoomEvent::Connected { .. } => {}
+            RoomEvent::LegGone { leg, reason } => self.leg_gone(leg, reason).await,
+        }
+    }
+
+    fn talking(&mut self, leg: LegId, on: bool) {
+        let Some(participant) = self.roster.owner(leg).map(str::to_owned) else {
+            return;
+        };
+        if let Some(person) = self.roster.get_mut(&participant) {
+            person.talking = on;
+        }
+        self.tell_all(&ServerMessage::Talking { participant, on }, None);
+    }
+
+    fn slot(&mut self, leg: LegId, slot: usize, source: Option<LegId>) {
+        let Some(participant) = self.roster.owner(leg).map(str::to_owned) else {
+            return;
+        };
+        let Some(person) = self.roster.get_mut(&participant) else {
+            return;
+        };
+        if person.slots.len() <= slot {
+            person.slots.resize(slot + 1, None);
+        }
+        if let Some(cell) = person.slots.get_mut(slot) {
+            *cell = source;
+        }
+        self.tell_video(&participant);
+    }
+
+    fn tell_video(&mut self, participant: &str) {
+        if let Some(video) = self
+            .roster
+            .get(participant)
+            .and_then(|person| self.roster.video(person))
+        {
+            self.tell(participant, &video);
+        }
+    }
+
+    /// A key of a phone in the conference, from RTP or SIP INFO.
+    pub(super) fn key(&mut self, leg: LegId, digit: Digit) {
+        let Some(participant) = self.roster.owner(leg).map(str::to_owned) else {
+            return;
+        };
+        let Some(person) = self.roster.get_mut(&participant) else {
+            return;
+        };
+        match person.keys.digit(clock::now(), digit) {
+            Some(InCallCommand::ToggleMute) => {
+                let mute = if person.mute == Mute::Off {
+                    Mute::BySelf
+                } else {
+                    Mute::Off
+                };
+                self.set_mute(&participant, mute);
+            }
+            Some(InCallCommand::Help) => self.say(leg, PromptKey::Help),
+            None => {}
+        }
+    }
+
+    async fn leg_gone(&mut self, leg: LegId, reason: LegGone) {
+        let Some(participant) = self.roster.owner(leg).map(str::to_owned) else {
+            return;
+        };
+        tracing::info!(?reason, "leg ended by itself");
+        self.roster.set_leg(&participant, None);
+        let Some(person) = self.roster.get_mut(&participant) else {
+            return;
+        };
+        person.hold = None;
+        person.slots.clear();
+        person.talking = false;
+        match person.kind {
+            // The page still talks to us: it can offer anew. If it does not, its silence ends it.
+            Kind::Browser => {
+                let words = "The media connection was lost. Build a new one.";
+                self.tell(
+                    &participant,
+                    &ServerMessage::error(ErrorCode::NegotiationFailed, words),
+                );
+            }
+            Kind::Phone => {
+                self.leave(&participant, LeaveReason::Lost, EndReason::Left)
+                    .await
+            }
+            Kind::Host => {
+                self.leave(&participant, LeaveReason::Left, EndReason::Left)
+                    .await
+            }
+        }
+    }
+
+    pub(super) async fn negotiating(&mut self, participant: &str, generation: u64, leg: LegId) {
+        let current = self
+            .roster
+            .get(participant)
+            .is_some_and(|person| person.generation == generation);
+        if !current {
+            return;
+        }
+        if let Some(before) = self.roster.set_leg(participant, Some(leg)) {
+            self.drop_leg(before).await;
+        }
+        if let Some(person) = self.roster.get_mut(participant) {
+            person.hold = None;
+            person.slots.clear();
+            person.slot_mids.clear();
+        }
+    }
+
+    pub(super) async fn negotiated(
+        &mut self,
+        participant: &str,
+        generation: u64,
+        hold: MediaHold,
+        mids: Vec<String>,
+    ) {
+        let leg = hold.leg;
+        match self.roster.get_mut(participant) {
+            Some(person) if person.generation == generation && person.leg == Some(leg) => {
+                let (mute, camera) = (person.mute, person.camera);
+                if person.hold.as_ref() != Some(&hold) {
+                    // A new leg knows nothing of what was said before.
+                    self.command_room(Command::Mute {
+                        leg,
+                        on: mute != Mute::Off,
+                    });
+                    self.command_room(Command::Camera { leg, on: camera });
+                }
+                if let Some(person) = self.roster.get_mut(participant) {
+                    person.hold = Some(hold);
+                    person.slot_mids = mids;
+                }
+                self.tell_video(participant);
+            }
+            // It came back on another connection, or it has left while its offer was answered.
+            other => {
+                if other.is_none_or(|person| person.leg != Some(leg)) {
+                    self.drop_leg(leg).await;
+                }
+            }
+        }
+    }
+
+    /// Asks each browser for as many video slots as it can use now.
+    pub(super) fn tell_slots(&mut self) {
+        let cameras = self.roster.iter().filter(|person| person.camera).count();
+        let most = usize::from(self.around.config.video_slots);
+        let mut changed = Vec::new();
+        for person in self
+            .roster
+            .iter_mut()
+            .filter(|person| person.kind == Kind::Browser)
+        {
+            let count = (cameras - usize::from(person.camera)).clamp(1, most);
+            if std::mem::replace(&mut person.slots_told, count) != count {
+                changed.push((person.id.clone(), count));
+            }
+        }
+        for (participant, count) in changed {
+            self.tell(&participant, &ServerMessage::Slots { count });
+        }
+    }
+
+    /// The demo's host takes its seat.
+    pub(super) async fn seat_host(&mut self, clip: Clip) {
+        let Some(room) = self.room else { return };
+        let leg = self.around.media.next_leg();
+        if let Err(error) = self.around.media.add_clip(room, leg, clip).await {
+            tracing::warn!(%error, "demo host could not join");
+            return;
+        }
+        let newcomer = Newcomer {
+            name: HOST_NAME.to_owned(),
+            kind: Kind::Host,
+            role: Role::Host,
+            user: Some("plenum-host".to_owned()),
+            link: Link::None,
+            leg: Some(leg),
+        };
+        self.seat_clip(newcomer, room);
+        self.tell_slots();
+    }
+
+    /// Tones and words for somebody who has come in.
+    pub(super) fn entered(&mut self, participant: &str, kind: Kind) {
+        let alone = self.roster.len() == 1;
+        let leg = self.roster.get(participant).and_then(|person| person.leg);
+        if let (Kind::Phone, true, Some(leg)) = (kind, alone, leg) {
+            self.say(leg, PromptKey::FirstParticipant);
+        }
+        if !alone {
+            self.tone(Arc::clone(&self.around.tones.entered));
+        }
+    }
+
+    /// A tone for somebody who has gone.
+    pub(super) fn left(&mut self, kind: Kind) {
+        if kind != Kind::Host && self.roster.guests() > 0 {
+            self.tone(Arc::clone(&self.around.tones.left));
+        }
+    }
+
+    fn tone(&mut self, pcm: Arc<[i16]>) {
+        if self.around.config.entry_tones && self.roster.len() <= TONES_UP_TO {
+            self.play(Audience::Everyone, pcm);
+        }
+    }
+
+    pub(super) fn say_muted(&mut self, leg: LegId, on: bool) {
+        self.say(
+            leg,
+            if on {
+                PromptKey::Muted
+            } else {
+                PromptKey::Unmuted
+            },
+        );
+    }
+
+    fn say(&mut self, leg: LegId, prompt: PromptKey) {
+        let pcm = self.around.prompts.get(prompt);
+        self.play(Audience::Leg(leg), pcm);
+    }
+
+    fn play(&mut self, to: Audience, pcm: Arc<[i16]>) {
+        self.next_play += 1;
+        self.command_room(Command::Play {
+            play: PlayId(self.next_play),
+            to,
+            pcm,
+            repeat: false,
+        });
+    }
+
+    pub(super) fn command_room(&self, command: Command) {
+        let Some(room) = self.room else { return };
+        if let Err(error) = self.around.media.command(room, command) {
+            tracing::warn!(%error, "room command lost");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Figures of the control plane. `docs/metrics.md` lists every one; labels only from the bounded sets below.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+use crate::signal::protocol::Kind;
+
+/// The control plane's figures. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct ControlMetrics {
+    pub(crate) conferences: IntGauge,
+    pub(crate) participants: IntGaugeVec,
+    pub(crate) sessions: IntGauge,
+    pub(crate) joins: IntCounterVec,
+    pub(crate) resumes: IntCounter,
+    pub(crate) lost: IntCounter,
+    pub(crate) slow_sessions: IntCounter,
+    pub(crate) calls: IntGauge,
+    pub(crate) calls_total: IntCounterVec,
+    pub(crate) attendant: IntCounterVec,
+    pub(crate) sip: SipMetrics,
+    pub(crate) http: IntCounterVec,
+}
+
+/// Figures that the SIP endpoint counts itself.
+#[derive(Debug, Clone)]
+pub(crate) struct SipMetrics {
+    pub(crate) requests: IntCounterVec,
+    pub(crate) transactions: IntGauge,
+    pub(crate) streams: IntGauge,
+}
+
+impl ControlMetrics {
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        let gauges =
+            |name: &str, help: &str, label: &str| -> Result<IntGaugeVec, prometheus::Error> {
+                let gauges = IntGaugeVec::new(Opts::new(name, help), &[label])?;
+                registry.register(Box::new(gauges.clone()))?;
+                Ok(gauges)
+            };
+        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
+        let counters =
+            |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
+                let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+                registry.register(Box::new(counters.clone()))?;
+                Ok(counters)
+            };
+        let metrics = Self {
+            conferences: gauge("plenum_conferences", "Conferences with somebody in them.")?,
+            participants: gauges(
+                "plenum_participants",
+                "People in conferences, by what they came with.",
+                "kind",
+            )?,
+            sessions: gauge("plenum_sessions", "Open signalling WebSockets.")?,
+            joins: counters(
+                "plenum_joins_total",
+                "Attempts of browsers to join, by outcome.",
+                &["outcome"],
+            )?,
+            resumes: counter(
+                "plenum_resumes_total",
+                "Browsers that came back to their place.",
+            )?,
+            lost: counter(
+                "plenum_participants_lost_total",
+                "People taken off the roster because they were not heard of.",
+            )?,
+            slow_sessions: counter(
+                "plenum_sessions_slow_total",
+                "Sessions closed because they did not read.",
+            )?,
+            calls: gauge("plenum_calls", "Phone calls now.")?,
+            calls_total: counters(
+                "plenum_calls_total",
+                "Phone calls that have ended, by how.",
+                &["end"],
+            )?,
+            attendant: counters(
+                "plenum_attendant_results_total",
+                "How the attendant's talks ended.",
+                &["result"],
+            )?,
+            sip: SipMetrics {
+                requests: counters(
+                    "plenum_sip_requests_total",
+                    "SIP requests, by how the endpoint took them.",
+                    &["taken"],
+                )?,
+                transactions: gauge("plenum_sip_transactions", "SIP server transactions now.")?,
+                streams: gauge("plenum_sip_streams", "SIP TCP connections now.")?,
+            },
+            http: counters(
+                "plenum_http_requests_total",
+                "HTTP requests, by class of route and status.",
+                &["route", "status"],
+            )?,
+        };
+        for kind in ["browser", "phone", "host"] {
+            metrics.participants.with_label_values(&[kind]).set(0);
+        }
+        for result in [
+            "joined",
+            "wrong_conference",
+            "wrong_pin",
+            "no_input",
+            "too_long",
+            "locked",
+            "full",
+            "unavailable",
+            "hung_up",
+            "direct",
+        ] {
+            metrics.attendant.with_label_values(&[result]).reset();
+        }
+        Ok(metrics)
+    }
+
+    /// The gauge of one kind of participant.
+    pub(crate) fn of(&self, kind: Kind) -> IntGauge {
+        self.participants.with_label_values(&[match kind {
+            Kind::Browser => "browser",
+            Kind::Phone => "phone",
+            Kind::Host => "host",
+        }])
+    }
+}

@@ -1,0 +1,304 @@
+//! The whole server: started from a configuration, stopped with a deadline.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use prometheus::Registry;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::auth::{ApiKeyError, ApiKeys, Guard, PinError, PinVerifier, Tokens};
+use crate::conference::{ConferenceError, Conferences, Surroundings, Tones};
+use crate::config::Config;
+use crate::http::{self, Api, PublicInfo};
+use crate::media::{Clip, Media, MediaConfig, MediaError};
+use crate::metrics::ControlMetrics;
+use crate::presence::Presence;
+use crate::prompts::{PromptError, PromptLibrary};
+use crate::secret::{self, SecretError};
+use crate::signal::Signalling;
+use crate::store::{Store, StoreError};
+use crate::telephony::{self, TelephonyError};
+use crate::tls::{self, TlsError};
+use crate::{demo, store};
+
+/// Name of the database in the data folder.
+pub(crate) const DATABASE: &str = "plenum.db";
+/// A TLS or first request that is not whole within this is cut off.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder.
+    #[error("data folder {0}")]
+    Folder(#[from] SecretError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// API keys.
+    #[error(transparent)]
+    Keys(#[from] ApiKeyError),
+    /// PINs.
+    #[error(transparent)]
+    Pins(#[from] PinError),
+    /// Prompts.
+    #[error(transparent)]
+    Prompts(#[from] PromptError),
+    /// Media workers.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// SIP.
+    #[error(transparent)]
+    Telephony(#[from] TelephonyError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Metrics of one name twice; a programming error.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The demo conference.
+    #[error("demo conference: {0}")]
+    Demo(#[from] ConferenceError),
+    /// HTTP's port.
+    #[error("cannot listen for HTTP on {address}: {source}")]
+    Http {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    /// Where HTTP listens.
+    pub http: SocketAddr,
+    /// Where SIP listens, if it does.
+    pub sip: Option<SocketAddr>,
+    stop: watch::Sender<bool>,
+    conferences: Conferences,
+    handle: Handle<SocketAddr>,
+    serving: JoinHandle<std::io::Result<()>>,
+    phones: Option<JoinHandle<()>>,
+    deadline: Duration,
+}
+
+impl Server {
+    /// Starts everything `config` asks for; it serves when this returns.
+    ///
+    /// # Errors
+    /// When something needed cannot be had.
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let data = &config.server.data_dir;
+        secret::create_folder(data)?;
+        let (stop, stopped) = watch::channel(false);
+        let registry = Registry::new();
+        let metrics = ControlMetrics::register(&registry)?;
+        let prompts = Arc::new(PromptLibrary::load(config.prompts.dir.as_deref())?);
+        let tokens = Tokens::load(&data.join("token.key"))?;
+        let keys = ApiKeys::load(&data.join("admin.key"), &config.http.api_key_files)?;
+        let pins = PinVerifier::new()?;
+        let store = Store::open(&data.join(DATABASE)).await?;
+        settle_demo(config, &store, &pins).await?;
+        // Everything that can be wrong with ports is tried before media starts its threads.
+        let tls = tls::load(&config.http.tls, &config.server).await?;
+        let listener = listen(config.http_address())?;
+        let shell = if config.sip.enabled {
+            Some(
+                telephony::bind(&config.sip, config.sip_address(), config.server.reachable())
+                    .await?,
+            )
+        } else {
+            None
+        };
+        let media = Media::start(media_config(config), &registry)?;
+        let clip = config
+            .demo
+            .enabled
+            .then(|| (demo::NUMBER.to_owned(), make_clip(&prompts)));
+        let announced = shell.as_ref().map(|shell| shell.announced().to_string());
+        let conferences = Conferences::new(Surroundings {
+            store,
+            media,
+            pins,
+            guard: Guard::default(),
+            tokens,
+            prompts,
+            tones: Tones::new(),
+            presence: Presence::new(),
+            metrics,
+            config: config.conference.clone(),
+            sip: announced,
+            demo: clip,
+        });
+        let sip = shell.as_ref().map(telephony::local);
+        let phones = shell.map(|shell| {
+            tokio::spawn(telephony::serve(
+                shell,
+                conferences.clone(),
+                config.sip.max_calls,
+                stopped.clone(),
+            ))
+        });
+        let api = Api {
+            signalling: Signalling {
+                conferences: conferences.clone(),
+                stop: stopped,
+            },
+            keys: Arc::new(keys),
+            registry,
+            public: Arc::new(PublicInfo::new(config.demo.enabled, &conferences)),
+            conferences: conferences.clone(),
+        };
+        let (http, handle, serving) = serve(listener, config.http_address(), tls, api)?;
+        Ok(Self {
+            http,
+            sip,
+            stop,
+            conferences,
+            handle,
+            serving,
+            phones,
+            deadline: config.server.stop_deadline,
+        })
+    }
+
+    /// Says goodbye to everybody and stops, within the configured deadline.
+    pub async fn stop(self) {
+        let until = Instant::now() + self.deadline;
+        let left = || until.saturating_duration_since(Instant::now());
+        tracing::info!("stopping");
+        // Sessions and calls that are in a conference hear it from their focus, the others from this.
+        self.conferences.stop(left() / 2).await;
+        self.stop.send_replace(true);
+        if let Some(phones) = self.phones
+            && tokio::time::timeout(left() / 2, phones).await.is_err()
+        {
+            tracing::warn!("calls did not end in time");
+        }
+        self.handle
+            .graceful_shutdown(Some(left().min(Duration::from_secs(2))));
+        if tokio::time::timeout(left().max(Duration::from_millis(500)), self.serving)
+            .await
+            .is_err()
+        {
+            tracing::warn!("requests did not end in time");
+        }
+        let around = self.conferences.around();
+        let running = around
+            .media
+            .stop(left().max(Duration::from_millis(500)))
+            .await;
+        if running > 0 {
+            tracing::warn!(running, "media workers did not stop in time");
+        }
+        around.store.close().await;
+        tracing::info!("stopped");
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|source| StartError::Http { address, source })
+}
+
+fn serve(
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<RustlsConfig>,
+    api: Api,
+) -> Result<
+    (
+        SocketAddr,
+        Handle<SocketAddr>,
+        JoinHandle<std::io::Result<()>>,
+    ),
+    StartError,
+> {
+    let fault = |source| StartError::Http { address, source };
+    let local = listener.local_addr().map_err(fault)?;
+    let handle = Handle::new();
+    let service = http::router(api).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = match tls {
+        Some(tls) => {
+            let server = axum_server::from_tcp_rustls(listener, tls).map_err(fault)?;
+            tokio::spawn(
+                server
+                    .first_request_timeout(FIRST_REQUEST)
+                    .handle(handle.clone())
+                    .serve(service),
+            )
+        }
+        None => {
+            let server = axum_server::from_tcp(listener).map_err(fault)?;
+            tokio::spawn(
+                server
+                    .first_request_timeout(FIRST_REQUEST)
+                    .handle(handle.clone())
+                    .serve(service),
+            )
+        }
+    };
+    Ok((local, handle, serving))
+}
+
+fn media_config(config: &Config) -> MediaConfig {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    MediaConfig {
+        workers: config.media.workers.unwrap_or(cores),
+        bind: config.server.bind,
+        announced: config.server.announced,
+        udp_port: config.media.udp_port,
+        rtp_ports: config.sip.rtp_ports.clone(),
+        rtp_silence: config.sip.rtp_silence,
+        ice_timeout: config.media.ice_timeout,
+        ..MediaConfig::default()
+    }
+}
+
+/// Makes the demo conference, or forgets the one that an earlier start made: its PINs are published.
+async fn settle_demo(config: &Config, store: &Store, pins: &PinVerifier) -> Result<(), StartError> {
+    let present = store.find(demo::NUMBER).await?;
+    let is_ours = present
+        .as_ref()
+        .is_some_and(|record| record.id == demo::RECORD_ID);
+    if !config.demo.enabled && is_ours {
+        store.delete(demo::NUMBER).await?;
+    }
+    if config.demo.enabled && present.is_none() {
+        let hashed = store::Pins {
+            host: Some(pins.hash(demo::HOST_PIN.to_owned()).await?),
+            guest: Some(pins.hash(demo::GUEST_PIN.to_owned()).await?),
+        };
+        let record = store::ConferenceRecord {
+            id: demo::RECORD_ID.to_owned(),
+            number: demo::NUMBER.to_owned(),
+            name: demo::NAME.to_owned(),
+            pins: hashed,
+            created_ms: store::now_ms(),
+        };
+        store.create(&record).await?;
+    }
+    if config.demo.enabled && present.is_some() && !is_ours {
+        tracing::warn!("a conference of the demo's number exists; its own PINs hold");
+    }
+    Ok(())
+}
+
+/// Encodes the demo host's clip beside everything else; it takes a few seconds.
+fn make_clip(prompts: &Arc<PromptLibrary>) -> watch::Receiver<Option<Clip>> {
+    let (ready, receiver) = watch::channel(None);
+    let speech = prompts.demo_host();
+    tokio::task::spawn_blocking(move || match demo::clip(&speech) {
+        Ok(clip) => {
+            ready.send_replace(Some(clip));
+            // Kept open: a conference that starts later finds it here.
+        }
+        Err(error) => tracing::error!(%error, "demo host's clip could not be made"),
+    });
+    receiver
+}

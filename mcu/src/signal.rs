@@ -1,0 +1,7 @@
+//! Signalling of browsers: JSON over one WebSocket each, documented in `docs/signalling.md`.
+
+pub mod protocol;
+mod rate;
+mod session;
+
+pub(crate) use session::{MAX_FRAME, Signalling, serve};

@@ -1,0 +1,378 @@
+//! The messages of the signalling WebSocket. `docs/signalling.md` shows each; a test holds the two together.
+//!
+//! Wire types only: no behaviour. Unknown fields and types are refused, so that a typing error of a client's author
+//! shows at once.
+
+use plenum_companion::presence::State;
+use serde::{Deserialize, Serialize};
+
+use crate::auth::Role;
+
+/// Version that `join` must name.
+pub const VERSION: u32 = 1;
+
+/// What a client says.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "docs/signalling.md says what each field means, beside an example"
+)]
+pub enum ClientMessage {
+    /// First message: asks to be let in, or to take one's place again.
+    Join {
+        version: u32,
+        conference: String,
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pin: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resume: Option<String>,
+    },
+    /// SDP offer; the client always offers.
+    Offer { sdp: String },
+    /// Mutes or unmutes oneself.
+    Mute { on: bool },
+    /// Camera on or off.
+    Camera { on: bool },
+    /// Hand up or down.
+    Hand { on: bool },
+    /// Goodbye.
+    Leave {},
+    /// Answered by `pong`.
+    Ping {},
+    /// Host: mutes somebody, or lifts such a mute.
+    MuteParticipant { participant: String, on: bool },
+    /// Host: removes somebody.
+    Remove { participant: String },
+    /// Host: lets no more guests in.
+    Lock { on: bool },
+    /// Host: ends the conference for all.
+    End {},
+}
+
+impl std::fmt::Debug for ClientMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Joins hold PINs, offers hold ICE passwords.
+        f.write_str("ClientMessage(redacted)")
+    }
+}
+
+/// What the server says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "docs/signalling.md says what each field means, beside an example"
+)]
+pub enum ServerMessage {
+    /// In.
+    Joined {
+        participant: String,
+        role: Role,
+        resume: String,
+        conference: ConferenceView,
+        dial_in: Option<DialIn>,
+        roster: Vec<ParticipantView>,
+        floor: Option<String>,
+    },
+    /// To the last offer. `slot_mids[i]` is the `mid` that carries video slot `i`.
+    Answer { sdp: String, slot_mids: Vec<String> },
+    /// Have this many video slots in all.
+    Slots { count: usize },
+    /// Who is seen in which slot.
+    Video { slots: Vec<SlotView> },
+    /// Somebody came.
+    ParticipantJoined { participant: ParticipantView },
+    /// Something about somebody is different.
+    ParticipantChanged { participant: ParticipantView },
+    /// Somebody went.
+    ParticipantLeft {
+        participant: String,
+        reason: LeaveReason,
+    },
+    /// Who speaks, as the room sees it.
+    Floor { participant: Option<String> },
+    /// Somebody starts or stops talking.
+    Talking { participant: String, on: bool },
+    /// Something about the conference is different.
+    Conference { conference: ConferenceView },
+    /// To `ping`.
+    Pong {},
+    /// The last message was not carried out, or media failed.
+    Error { code: ErrorCode, message: String },
+    /// Last message.
+    Ended { reason: EndReason },
+}
+
+/// A participant as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParticipantView {
+    /// `p_…`
+    pub id: String,
+    /// Name, or masked number of a phone.
+    pub name: String,
+    /// What they came with.
+    pub kind: Kind,
+    /// What they may do.
+    pub role: Role,
+    /// Nobody hears them.
+    pub muted: bool,
+    /// They send video.
+    pub camera: bool,
+    /// They talk right now.
+    pub talking: bool,
+    /// Their hand is up.
+    pub hand: bool,
+    /// Presence of the person.
+    pub presence: State,
+}
+
+/// What a participant came with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The page.
+    Browser,
+    /// Dial-in.
+    Phone,
+    /// The demo's host.
+    Host,
+}
+
+/// A conference as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConferenceView {
+    /// Number.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Guests stay out.
+    pub locked: bool,
+}
+
+/// How to dial in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DialIn {
+    /// SIP address to call.
+    pub sip: String,
+    /// Number to key, then `#`.
+    pub conference: String,
+}
+
+/// One video slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlotView {
+    /// `mid` of the m-line.
+    pub mid: String,
+    /// Who is seen in it.
+    pub participant: Option<String>,
+}
+
+/// Why somebody is no longer in the roster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaveReason {
+    /// Said goodbye.
+    Left,
+    /// Was not heard of any more.
+    Lost,
+    /// A host removed them.
+    Removed,
+}
+
+/// Why a session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The client left.
+    Left,
+    /// A host removed it.
+    Removed,
+    /// A host or the administrator ended the conference.
+    ConferenceEnded,
+    /// The server stops.
+    ServerStopping,
+    /// The same participant came back on another connection.
+    Replaced,
+}
+
+/// Why a message was not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// Wrong PIN or token, or no such conference: which of them is not said.
+    WrongPin,
+    /// The number cannot be one, or no PIN was given and there is no such conference without a PIN.
+    ConferenceUnknown,
+    /// Guests stay out.
+    Locked,
+    /// Nobody more fits in.
+    Full,
+    /// The message cannot be read.
+    BadMessage,
+    /// `version` is not ours.
+    UnsupportedVersion,
+    /// The offer cannot be answered, or media was lost: build a new peer connection and offer again.
+    NegotiationFailed,
+    /// Hosts only.
+    Forbidden,
+    /// Too many messages.
+    RateLimited,
+    /// `join` comes first, and once.
+    NotJoined,
+    /// The server is overloaded or stopping; try again later.
+    Unavailable,
+}
+
+impl ErrorCode {
+    /// As in JSON; a bounded label of metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongPin => "wrong_pin",
+            Self::ConferenceUnknown => "conference_unknown",
+            Self::Locked => "locked",
+            Self::Full => "full",
+            Self::BadMessage => "bad_message",
+            Self::UnsupportedVersion => "unsupported_version",
+            Self::NegotiationFailed => "negotiation_failed",
+            Self::Forbidden => "forbidden",
+            Self::RateLimited => "rate_limited",
+            Self::NotJoined => "not_joined",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl ServerMessage {
+    /// An error in words for people.
+    pub(crate) fn error(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::Error {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// As sent.
+    pub(crate) fn to_json(&self) -> String {
+        // Strings, numbers and enums only: this cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// Reads a client's message; the error says what is wrong with it, without its values.
+///
+/// # Errors
+/// When it is no message of the protocol.
+pub fn parse(text: &str) -> Result<ClientMessage, String> {
+    serde_json::from_str(text).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => {
+            format!("no message of the protocol (column {})", error.column())
+        }
+        _ => format!("not JSON (column {})", error.column()),
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const DOCUMENT: &str = include_str!("../../../docs/signalling.md");
+
+    /// Lines of the fenced blocks marked `json {who}`.
+    fn examples(who: &str) -> Vec<&'static str> {
+        let fence = format!("```json {who}\n");
+        DOCUMENT
+            .split(fence.as_str())
+            .skip(1)
+            .flat_map(|rest| rest.split("```").next().unwrap_or_default().lines())
+            .filter(|line| !line.trim().is_empty())
+            .collect()
+    }
+
+    fn kinds(values: impl Iterator<Item = serde_json::Value>) -> BTreeSet<String> {
+        values
+            .map(|value| value["type"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn every_documented_client_message_is_read_and_written_as_shown() {
+        let values = examples("client").into_iter().map(|line| {
+            let message = parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_value(&message).unwrap(), value);
+            value
+        });
+        let all = "join offer mute camera hand leave ping mute_participant remove lock end";
+        assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
+    }
+
+    #[test]
+    fn every_documented_server_message_is_read_and_written_as_shown() {
+        let values = examples("server").into_iter().map(|line| {
+            let message: ServerMessage =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&message.to_json()).unwrap(),
+                value
+            );
+            value
+        });
+        let all = "joined answer slots video participant_joined participant_changed participant_left floor talking \
+                   conference pong error ended";
+        assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
+    }
+
+    #[test]
+    fn every_error_code_is_documented() {
+        use ErrorCode as E;
+        for code in [
+            E::WrongPin,
+            E::ConferenceUnknown,
+            E::Locked,
+            E::Full,
+            E::BadMessage,
+            E::UnsupportedVersion,
+            E::NegotiationFailed,
+            E::Forbidden,
+            E::RateLimited,
+            E::NotJoined,
+            E::Unavailable,
+        ] {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+            assert!(
+                DOCUMENT.contains(&format!("| `{}` |", code.as_str())),
+                "{code:?} is not documented"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_fields_and_types_are_refused_and_values_are_not_repeated() {
+        for text in [
+            r#"{"type":"leave","now":true}"#,
+            r#"{"type":"mute","on":true,"off":false}"#,
+            r#"{"type":"mute","on":"secret"}"#,
+            r#"{"type":"secret"}"#,
+            r#"{"type":"join"}"#,
+            "[]",
+            "",
+            "\u{0}",
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}

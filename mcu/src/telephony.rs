@@ -1,0 +1,302 @@
+//! Phones: the SIP endpoint's events become calls, each with a task of its own; see [`call`].
+//!
+//! Owns the directory of calls and nothing of any one call.
+
+mod answer;
+mod call;
+mod talk;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use plenum_dialin::endpoint::EndpointCounters;
+use plenum_dialin::shell::{SipConfig, SipError, SipShell};
+use plenum_dialin::{CallCommand, CallEvent, CallId, Credentials, HangupReason, Trunk};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::conference::Conferences;
+use crate::config::{SipSection, TrunkConfig};
+use crate::metrics::SipMetrics;
+use crate::secret::{self, SecretError};
+
+/// Commands and events that may wait between the endpoint and the calls.
+const QUEUE: usize = 4096;
+/// Events that may wait for one call; more mean a fault of the peer, and the call ends.
+const CALL_QUEUE: usize = 32;
+/// SIP status of a server that has no room for a call.
+const SERVICE_UNAVAILABLE: u16 = 503;
+
+/// Why phones cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum TelephonyError {
+    /// The sockets cannot be bound.
+    #[error(transparent)]
+    Sip(#[from] SipError),
+    /// A trunk's password cannot be read.
+    #[error("password of trunk {trunk}: {source}")]
+    Password {
+        /// Which.
+        trunk: String,
+        /// Why.
+        source: SecretError,
+    },
+}
+
+/// The endpoint's trunks, with the passwords out of their files.
+pub(crate) fn trunks(
+    configured: &[TrunkConfig],
+    realm: &str,
+) -> Result<Vec<Trunk>, TelephonyError> {
+    let trunk = |trunk: &TrunkConfig| {
+        let credentials = match &trunk.digest {
+            None => None,
+            Some(digest) => Some(Credentials {
+                realm: realm.to_owned(),
+                username: digest.user.clone(),
+                password: secret::read(&digest.password_file).map_err(|source| {
+                    TelephonyError::Password {
+                        trunk: trunk.name.clone(),
+                        source,
+                    }
+                })?,
+            }),
+        };
+        Ok(Trunk {
+            name: trunk.name.clone(),
+            sources: trunk.addresses.clone(),
+            direct: trunk.direct,
+            credentials,
+        })
+    };
+    configured.iter().map(trunk).collect()
+}
+
+/// Binds the sockets; nothing is served yet.
+pub(crate) async fn bind(
+    section: &SipSection,
+    address: std::net::SocketAddr,
+    announced: std::net::IpAddr,
+) -> Result<SipShell, TelephonyError> {
+    let mut config = SipConfig::new(address, trunks(&section.trunks, "plenum")?);
+    config.announced = Some(std::net::SocketAddr::new(announced, section.port));
+    // The dispatcher refuses those above the configured number; the endpoint keeps a reserve for calls that are ending.
+    config.limits.calls = section.max_calls.saturating_add(section.max_calls / 4 + 16);
+    Ok(SipShell::bind(config).await?)
+}
+
+/// Serves until `stop`; returns when every call has cleaned up after itself.
+pub(crate) async fn serve(
+    shell: SipShell,
+    conferences: Conferences,
+    max_calls: usize,
+    stop: watch::Receiver<bool>,
+) {
+    let (commands, command_inbox) = mpsc::channel(QUEUE);
+    let (event_outbox, events) = mpsc::channel(QUEUE);
+    let counters = shell.counters();
+    let figures = tokio::spawn(count(counters, conferences.around().metrics.sip.clone()));
+    let endpoint = tokio::spawn(shell.serve(command_inbox, event_outbox, stop.clone()));
+    let mut dispatcher = Dispatcher {
+        conferences,
+        max_calls,
+        commands,
+        stop,
+        calls: HashMap::new(),
+        tasks: JoinSet::new(),
+    };
+    dispatcher.run(events).await;
+    match tokio::time::timeout(Duration::from_secs(5), endpoint).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::error!(%error, "sip endpoint failed"),
+        Ok(Err(error)) => tracing::error!(%error, "sip endpoint died"),
+        Err(_) => tracing::warn!("sip endpoint did not stop in time"),
+    }
+    figures.abort();
+}
+
+/// Carries the endpoint's own counters into the metrics.
+async fn count(mut counters: watch::Receiver<EndpointCounters>, metrics: SipMetrics) {
+    let mut before = EndpointCounters::default();
+    loop {
+        let now = *counters.borrow_and_update();
+        let rise = |taken: &str, now: u64, before: u64| {
+            metrics
+                .requests
+                .with_label_values(&[taken])
+                .inc_by(now.saturating_sub(before));
+        };
+        rise("received", now.requests, before.requests);
+        rise("malformed", now.malformed, before.malformed);
+        rise("untrusted", now.untrusted, before.untrusted);
+        rise(
+            "retransmission",
+            now.retransmissions,
+            before.retransmissions,
+        );
+        rise("overload", now.overload, before.overload);
+        rise(
+            "unauthenticated",
+            now.unauthenticated,
+            before.unauthenticated,
+        );
+        rise("missing_ack", now.missing_acks, before.missing_acks);
+        rise(
+            "session_expired",
+            now.sessions_expired,
+            before.sessions_expired,
+        );
+        metrics
+            .transactions
+            .set(i64::try_from(now.transactions).unwrap_or(i64::MAX));
+        metrics
+            .streams
+            .set(i64::try_from(now.streams).unwrap_or(i64::MAX));
+        before = now;
+        if counters.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Which call is whose.
+struct Dispatcher {
+    conferences: Conferences,
+    max_calls: usize,
+    commands: mpsc::Sender<CallCommand>,
+    stop: watch::Receiver<bool>,
+    calls: HashMap<CallId, mpsc::Sender<CallEvent>>,
+    tasks: JoinSet<CallId>,
+}
+
+impl Dispatcher {
+    /// Until the endpoint is gone and the last call has cleaned up.
+    async fn run(&mut self, mut events: mpsc::Receiver<CallEvent>) {
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => self.event(event).await,
+                    None => break,
+                },
+                Some(ended) = self.tasks.join_next() => self.ended(ended),
+            }
+        }
+        // Their inboxes close with this: calls that still run end.
+        self.calls.clear();
+        while self.tasks.join_next().await.is_some() {}
+        self.conferences.around().metrics.calls.set(0);
+    }
+
+    fn ended(&mut self, ended: Result<CallId, tokio::task::JoinError>) {
+        match ended {
+            Ok(call) => {
+                self.calls.remove(&call);
+            }
+            Err(error) => {
+                tracing::error!(%error, "call task died");
+                self.calls.retain(|_, inbox| !inbox.is_closed());
+            }
+        }
+        self.show();
+    }
+
+    fn show(&self) {
+        let calls = i64::try_from(self.calls.len()).unwrap_or(i64::MAX);
+        self.conferences.around().metrics.calls.set(calls);
+    }
+
+    async fn event(&mut self, event: CallEvent) {
+        let call = event.call();
+        match event {
+            CallEvent::Incoming { .. }
+                if *self.stop.borrow() || self.calls.len() >= self.max_calls =>
+            {
+                self.conferences
+                    .around()
+                    .metrics
+                    .calls_total
+                    .with_label_values(&["overload"])
+                    .inc();
+                self.command(CallCommand::Refuse {
+                    call,
+                    status: SERVICE_UNAVAILABLE,
+                })
+                .await;
+            }
+            CallEvent::Incoming {
+                trunk,
+                caller,
+                called,
+                offer,
+                direct,
+                ..
+            } => {
+                let (outbox, inbox) = mpsc::channel(CALL_QUEUE);
+                self.calls.insert(call, outbox);
+                self.show();
+                let invitation = call::Invitation {
+                    call,
+                    trunk,
+                    caller,
+                    called,
+                    offer,
+                    direct,
+                };
+                let line = call::Line {
+                    call,
+                    conferences: self.conferences.clone(),
+                    commands: self.commands.clone(),
+                    events: inbox,
+                    stop: self.stop.clone(),
+                };
+                self.tasks.spawn(async move {
+                    call::run(line, invitation).await;
+                    call
+                });
+            }
+            other => {
+                let Some(outbox) = self.calls.get(&call) else {
+                    return;
+                };
+                if outbox.try_send(other).is_err()
+                    && self
+                        .calls
+                        .remove(&call)
+                        .is_some_and(|outbox| !outbox.is_closed())
+                {
+                    // It floods us: its task sees its inbox closed and ends.
+                    tracing::warn!(%call, "call sends faster than it is served");
+                    self.command(CallCommand::Hangup {
+                        call,
+                        reason: HangupReason::InternalError,
+                    })
+                    .await;
+                }
+            }
+        }
+    }
+
+    async fn command(&self, command: CallCommand) {
+        // An endpoint that is gone has no calls.
+        let _ = self.commands.send(command).await;
+    }
+}
+
+/// Prompts one after the other with a breath between, as one sound.
+fn concatenated(prompts: &[Arc<[i16]>]) -> Arc<[i16]> {
+    const BREATH: usize = 48_000 / 4;
+    let mut sound = Vec::new();
+    for prompt in prompts {
+        if !sound.is_empty() {
+            sound.resize(sound.len() + BREATH, 0);
+        }
+        sound.extend_from_slice(prompt);
+    }
+    sound.into()
+}
+
+/// Where SIP listens.
+pub(crate) fn local(shell: &SipShell) -> std::net::SocketAddr {
+    shell.local()
+}

@@ -1,0 +1,82 @@
+//! Offer and answer of one call: what is agreed now and what is pending. No IO.
+
+use std::net::SocketAddr;
+
+use plenum_codecs::audio::AudioCodec;
+use plenum_dialin::sdp::{self, AudioSession, Session, SessionPolicy};
+use plenum_dialin::{CallId, Digit};
+
+/// What came of an event of the call.
+pub(super) enum Step {
+    /// The ACK is in.
+    Confirmed,
+    /// The agreed stream is another now.
+    Media,
+    /// A key by SIP INFO.
+    Digit(Digit),
+    Nothing,
+}
+
+/// See the module.
+pub(super) struct Negotiation {
+    policy: SessionPolicy,
+    session: Option<Session>,
+    audio: Option<AudioSession>,
+}
+
+impl Negotiation {
+    pub(super) fn new(call: CallId, local_rtp: SocketAddr) -> Self {
+        let policy = SessionPolicy {
+            codecs: vec![AudioCodec::Opus, AudioCodec::Pcma, AudioCodec::Pcmu],
+            telephone_event: true,
+            local_rtp,
+            local_rtcp_port: None,
+            session_id: call.0.wrapping_add(1),
+        };
+        Self {
+            policy,
+            session: None,
+            audio: None,
+        }
+    }
+
+    /// The SDP of our 200: the answer, or our own offer when the INVITE had none. The error is a SIP status.
+    pub(super) fn start(&mut self, offer: Option<&str>) -> Result<String, u16> {
+        match offer {
+            Some(offer) => self.answer(offer),
+            None => Ok(self.offer()),
+        }
+    }
+
+    /// Answers an offer; refused, all stays as it was.
+    pub(super) fn answer(&mut self, offer: &str) -> Result<String, u16> {
+        let agreed = sdp::answer(offer, &self.policy, self.session.as_ref()).map_err(|error| {
+            tracing::info!(%error, "offer of a call refused");
+            error.status()
+        })?;
+        self.session = Some(agreed.session);
+        self.audio = Some(agreed.audio);
+        Ok(agreed.answer)
+    }
+
+    /// An offer of ours.
+    pub(super) fn offer(&mut self) -> String {
+        let (offer, session) = sdp::offer(&self.policy, self.session.as_ref());
+        self.session = Some(session);
+        offer
+    }
+
+    /// The answer to our offer.
+    pub(super) fn accept(&mut self, answer: &str) -> Result<(), sdp::SdpError> {
+        let Some(session) = &self.session else {
+            return Err(sdp::SdpError::AnswerMismatch);
+        };
+        self.audio = Some(sdp::accept_answer(answer, &self.policy, session)?);
+        Ok(())
+    }
+
+    /// The stream as agreed.
+    pub(super) fn audio(&self) -> Option<&AudioSession> {
+        self.audio.as_ref()
+    }
+}

@@ -1,0 +1,439 @@
+//! One phone call from INVITE to its end: answers, lets the attendant talk, sits in the conference, cleans up.
+//!
+//! The only owner of the call's leg until the focus takes it, and of its attendant's room.
+
+use plenum_dialin::attendant::{AttendantResult, PromptKey};
+use plenum_dialin::{
+    CallCommand, CallEvent, CallId, Caller, EndReason as SipEnd, HangupReason, info,
+};
+use plenum_mixer::{LegId, RoomConfig};
+use tokio::sync::{mpsc, watch};
+
+use super::answer::{Negotiation, Step};
+use super::talk::{Outcome, Talk};
+use crate::auth::{GuardKey, Role};
+use crate::conference::{
+    Action, Admission, Command, Conferences, Credential, Link, Newcomer, Refusal, Seat,
+};
+use crate::media::{LegGone, RoomEvent, RoomId};
+use crate::signal::protocol::{EndReason, Kind};
+use crate::stop;
+
+/// Room events that may wait for the attendant.
+const ROOM_EVENTS: usize = 256;
+
+/// What an INVITE says.
+pub(super) struct Invitation {
+    pub(super) call: CallId,
+    pub(super) trunk: String,
+    pub(super) caller: Caller,
+    pub(super) called: String,
+    pub(super) offer: Option<String>,
+    pub(super) direct: bool,
+}
+
+/// A call's ways to the rest of the server.
+pub(super) struct Line {
+    pub(super) call: CallId,
+    pub(super) conferences: Conferences,
+    pub(super) commands: mpsc::Sender<CallCommand>,
+    pub(super) events: mpsc::Receiver<CallEvent>,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Line {
+    pub(super) async fn command(&self, command: CallCommand) {
+        // An endpoint that is gone has no calls.
+        let _ = self.commands.send(command).await;
+    }
+}
+
+/// How a call came to its end; the label is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// By the far end or the endpoint.
+    Sip(SipEnd),
+    /// Refused with this status, before it was answered.
+    Refused(u16),
+    /// We hang up.
+    HangUp(HangupReason),
+}
+
+impl End {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Sip(reason) => reason.as_str(),
+            Self::Refused(_) => "refused",
+            Self::HangUp(HangupReason::Normal) => "hung_up",
+            Self::HangUp(HangupReason::MediaTimeout) => "media_timeout",
+            Self::HangUp(HangupReason::ServerStopping) => "server_stopping",
+            Self::HangUp(HangupReason::InternalError) => "internal_error",
+        }
+    }
+}
+
+/// The media side of a call.
+pub(super) struct Leg {
+    pub(super) leg: LegId,
+    /// The attendant's room, this call's alone.
+    pub(super) room: RoomId,
+    pub(super) events: mpsc::Receiver<(RoomId, RoomEvent)>,
+}
+
+/// Runs the call to its end and leaves nothing behind.
+pub(super) async fn run(mut line: Line, invitation: Invitation) {
+    let call = line.call;
+    let who = Who::of(&line.conferences, &invitation);
+    tracing::info!(%call, trunk = invitation.trunk, direct = invitation.direct, "call came in");
+    let end = match set_up(&mut line, &invitation, who.key).await {
+        Err(end) => end,
+        Ok((mut negotiation, mut leg, admission)) => {
+            let end = attend(&mut line, &mut negotiation, &mut leg, admission, &who).await;
+            clean_up(&line.conferences, &leg).await;
+            end
+        }
+    };
+    match end {
+        End::Sip(_) => {}
+        End::Refused(status) => line.command(CallCommand::Refuse { call, status }).await,
+        End::HangUp(reason) => line.command(CallCommand::Hangup { call, reason }).await,
+    }
+    line.conferences
+        .around()
+        .metrics
+        .calls_total
+        .with_label_values(&[end.label()])
+        .inc();
+    tracing::info!(%call, end = end.label(), "call ended");
+}
+
+/// Who calls, as shown and as guarded.
+struct Who {
+    name: String,
+    key: GuardKey,
+}
+
+impl Who {
+    fn of(conferences: &Conferences, invitation: &Invitation) -> Self {
+        let Caller { display, number } = &invitation.caller;
+        Self {
+            name: shown(display, number),
+            key: conferences.around().guard.caller(&invitation.trunk, number),
+        }
+    }
+}
+
+/// Answers the call and puts its leg into a room of its own. A direct trunk's call is checked before it is answered.
+async fn set_up(
+    line: &mut Line,
+    invitation: &Invitation,
+    key: GuardKey,
+) -> Result<(Negotiation, Leg, Option<Admission>), End> {
+    let admission = if invitation.direct {
+        Some(admit_direct(line, invitation, key).await?)
+    } else {
+        None
+    };
+    let media = line.conferences.around().media.clone();
+    let sockets = media.bind_rtp().map_err(|error| {
+        tracing::warn!(call = %line.call, %error, "no rtp sockets");
+        End::Refused(503)
+    })?;
+    let mut negotiation = Negotiation::new(line.call, sockets.local);
+    let sdp = negotiation
+        .start(invitation.offer.as_deref())
+        .map_err(End::Refused)?;
+    line.command(CallCommand::Answer {
+        call: line.call,
+        sdp,
+    })
+    .await;
+    // With an early offer the stream is known now, with a late one once the ACK brings the answer.
+    let mut confirmed = false;
+    while !confirmed || negotiation.audio().is_none() {
+        match next(line, &mut negotiation).await? {
+            Step::Confirmed => confirmed = true,
+            Step::Media | Step::Nothing | Step::Digit(_) => {}
+        }
+    }
+    let Some(audio) = negotiation.audio().cloned() else {
+        return Err(End::HangUp(HangupReason::InternalError));
+    };
+    let (outbox, events) = mpsc::channel(ROOM_EVENTS);
+    let refused = |error: crate::media::MediaError| {
+        tracing::warn!(%error, "call has no media");
+        End::HangUp(HangupReason::InternalError)
+    };
+    let room = media
+        .open_room(RoomConfig::default(), outbox)
+        .await
+        .map_err(refused)?;
+    let leg = Leg {
+        leg: media.next_leg(),
+        room,
+        events,
+    };
+    if let Err(error) = media.add_phone(room, leg.leg, sockets, audio).await {
+        clean_up(&line.conferences, &leg).await;
+        return Err(refused(error));
+    }
+    Ok((negotiation, leg, admission))
+}
+
+async fn admit_direct(
+    line: &Line,
+    invitation: &Invitation,
+    key: GuardKey,
+) -> Result<Admission, End> {
+    let admitted = line
+        .conferences
+        .admit(&invitation.called, Credential::DirectTrunk, key)
+        .await;
+    let status = match admitted {
+        Ok(admission) => match precheck(&line.conferences, &admission).await {
+            Ok(()) => return Ok(admission),
+            // 486 Busy Here: there, but not to be entered now.
+            Err(_) => 486,
+        },
+        Err(Refusal::Unavailable) => 503,
+        Err(_) => 404,
+    };
+    Err(End::Refused(status))
+}
+
+/// Whether the conference would let the bearer in now; the focus decides again at the join.
+pub(super) async fn precheck(
+    conferences: &Conferences,
+    admission: &Admission,
+) -> Result<(), Refusal> {
+    let Some(summary) = conferences.summary(&admission.record.id).await else {
+        return Ok(());
+    };
+    if summary.locked && admission.role == Role::Guest {
+        return Err(Refusal::Locked);
+    }
+    if summary.participants >= conferences.around().config.max_participants {
+        return Err(Refusal::Full);
+    }
+    Ok(())
+}
+
+/// The next thing that the call's signalling says, media changes applied.
+pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Result<Step, End> {
+    let event = tokio::select! {
+        event = line.events.recv() => event.ok_or(End::HangUp(HangupReason::InternalError))?,
+        () = stop::requested(&mut line.stop) => return Err(End::HangUp(HangupReason::ServerStopping)),
+    };
+    Ok(match event {
+        CallEvent::Ended { reason, .. } => return Err(End::Sip(reason)),
+        CallEvent::Confirmed { .. } => Step::Confirmed,
+        CallEvent::Info {
+            content_type, body, ..
+        } => info::digit(&content_type, &body).map_or(Step::Nothing, Step::Digit),
+        CallEvent::AnswerIn { answer, .. } => {
+            negotiation
+                .accept(&answer)
+                .map_err(|_| End::HangUp(HangupReason::InternalError))?;
+            Step::Media
+        }
+        CallEvent::Offered { call, offer } => match negotiation.answer(&offer) {
+            Ok(sdp) => {
+                line.command(CallCommand::AcceptOffer { call, sdp }).await;
+                Step::Media
+            }
+            Err(status) => {
+                line.command(CallCommand::RefuseOffer { call, status })
+                    .await;
+                Step::Nothing
+            }
+        },
+        CallEvent::OfferWanted { call } => {
+            let sdp = negotiation.offer();
+            line.command(CallCommand::AcceptOffer { call, sdp }).await;
+            Step::Nothing
+        }
+        CallEvent::Incoming { .. } => Step::Nothing,
+    })
+}
+
+/// Hands a changed stream (hold, another address) to media.
+pub(super) async fn apply(line: &Line, negotiation: &Negotiation, leg: LegId) {
+    let Some(audio) = negotiation.audio().cloned() else {
+        return;
+    };
+    if let Err(error) = line
+        .conferences
+        .around()
+        .media
+        .update_phone(leg, audio)
+        .await
+    {
+        tracing::warn!(call = %line.call, %error, "media change was lost");
+    }
+}
+
+/// The attendant's talk, unless the trunk is direct, then the conference.
+async fn attend(
+    line: &mut Line,
+    negotiation: &mut Negotiation,
+    leg: &mut Leg,
+    admission: Option<Admission>,
+    who: &Who,
+) -> End {
+    let metrics = line.conferences.around().metrics.attendant.clone();
+    let count = |result: &str| metrics.with_label_values(&[result]).inc();
+    let direct = admission.is_some();
+    let admission = match admission {
+        Some(admission) => admission,
+        None => match Talk::new(who.key).run(line, negotiation, leg).await {
+            Ok(Outcome::Admitted(admission)) => *admission,
+            Ok(Outcome::Refused(result)) => {
+                count(result.as_str());
+                return End::HangUp(HangupReason::Normal);
+            }
+            Err(end) => {
+                count("hung_up");
+                return end;
+            }
+        },
+    };
+    let (link, mut ended) = mpsc::channel(4);
+    let newcomer = Newcomer {
+        name: who.name.clone(),
+        kind: Kind::Phone,
+        role: admission.role,
+        user: None,
+        link: Link::Call(link),
+        leg: Some(leg.leg),
+    };
+    let seat = match line.conferences.join(&admission.record, newcomer).await {
+        Ok(seat) => seat,
+        Err(refusal) => {
+            let (prompt, result) = match refusal {
+                Refusal::Locked => (PromptKey::Locked, AttendantResult::Locked),
+                Refusal::Full => (PromptKey::Full, AttendantResult::Full),
+                _ => (PromptKey::TryLater, AttendantResult::Unavailable),
+            };
+            count(result.as_str());
+            super::talk::farewell(line, negotiation, leg, &[prompt, PromptKey::Goodbye]).await;
+            return End::HangUp(HangupReason::Normal);
+        }
+    };
+    count(if direct {
+        "direct"
+    } else {
+        AttendantResult::Joined.as_str()
+    });
+    let end = confer(line, negotiation, leg, &seat, &mut ended).await;
+    let leave = Command::Act {
+        participant: seat.participant.clone(),
+        generation: seat.generation,
+        action: Action::Leave,
+    };
+    // A focus that is gone has no roster to leave.
+    let _ = seat.commands.send(leave).await;
+    end
+}
+
+/// In the conference: keys by SIP INFO, hold, and the end from either side.
+async fn confer(
+    line: &mut Line,
+    negotiation: &mut Negotiation,
+    leg: &mut Leg,
+    seat: &Seat,
+    ended: &mut mpsc::Receiver<EndReason>,
+) -> End {
+    loop {
+        tokio::select! {
+            step = next(line, negotiation) => match step {
+                Err(end) => return end,
+                Ok(Step::Media) => apply(line, negotiation, leg.leg).await,
+                Ok(Step::Digit(digit)) => {
+                    let key = Command::Key { participant: seat.participant.clone(), digit };
+                    // A focus that is gone says so by `ended`.
+                    let _ = seat.commands.send(key).await;
+                }
+                Ok(Step::Confirmed | Step::Nothing) => {}
+            },
+            reason = ended.recv() => return End::HangUp(match reason {
+                Some(EndReason::ServerStopping) => HangupReason::ServerStopping,
+                _ => HangupReason::Normal,
+            }),
+        }
+    }
+}
+
+/// Takes the leg and the attendant's room away; either may be gone already.
+async fn clean_up(conferences: &Conferences, leg: &Leg) {
+    let media = &conferences.around().media;
+    if let Err(error) = media.remove_leg(leg.leg).await {
+        tracing::warn!(%error, "leg could not be removed");
+    }
+    if let Err(error) = media.close_room(leg.room).await {
+        tracing::warn!(%error, "attendant's room could not be closed");
+    }
+}
+
+/// Why a leg's own end ends the call.
+pub(super) fn end_of(reason: LegGone) -> End {
+    End::HangUp(match reason {
+        LegGone::RtpSilence | LegGone::IceTimeout => HangupReason::MediaTimeout,
+        LegGone::PeerFault | LegGone::Closed => HangupReason::InternalError,
+    })
+}
+
+/// The name of a caller: its display name if that is a name, else its number with the middle hidden.
+fn shown(display: &str, number: &str) -> String {
+    const MOST: usize = 40;
+    let visible: String = display
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(MOST)
+        .collect();
+    let name = visible.trim();
+    if name.chars().any(char::is_alphabetic) {
+        return name.to_owned();
+    }
+    let is_number = |c: &char| c.is_ascii_digit() || *c == '+';
+    let digits: Vec<char> = number.chars().filter(is_number).take(MOST).collect();
+    if number.chars().any(char::is_alphabetic) {
+        // A soft-phone's user name, not a number.
+        return number
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MOST)
+            .collect();
+    }
+    match digits.len() {
+        0 => "Phone".to_owned(),
+        1..=4 => format!(
+            "••{}",
+            digits
+                .iter()
+                .skip(digits.len().saturating_sub(2))
+                .collect::<String>()
+        ),
+        count => {
+            let start: String = digits.iter().take((count - 4).min(5)).collect();
+            let end: String = digits.iter().skip(count - 2).collect();
+            format!("{start}•••{end}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn numbers_are_masked_and_names_are_not() {
+        assert_eq!(shown("Ann\n", "+493012345678"), "Ann");
+        assert_eq!(shown("", "+493012345678"), "+4930•••78");
+        assert_eq!(shown("+493012345678", "+493012345678"), "+4930•••78");
+        assert_eq!(shown("", "123456"), "12•••56");
+        assert_eq!(shown("", "201"), "••01");
+        assert_eq!(shown("", "baresip"), "baresip");
+        assert_eq!(shown("", "anonymous"), "anonymous");
+        assert_eq!(shown("", ""), "Phone");
+    }
+}

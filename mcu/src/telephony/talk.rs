@@ -1,0 +1,230 @@
+//! The attendant's talk with one caller: carries digits, time and the ends of prompts to the pure machine, and its wishes
+//! to the room and the door.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use plenum_dialin::attendant::{
+    Attendant, AttendantConfig, AttendantInput, AttendantOutput, AttendantResult, CheckResult,
+    ConferenceNumber, Pin as Code, PromptKey,
+};
+use plenum_mixer::{Audience, Command, Event, PlayId};
+
+use super::answer::{Negotiation, Step};
+use super::call::{self, End, Leg, Line, apply, end_of, precheck};
+use super::concatenated;
+use crate::auth::GuardKey;
+use crate::conference::{Admission, Conferences, Credential, Refusal};
+use crate::media::{RoomEvent, clock};
+
+/// Last words of a call that the attendant no longer leads are cut after this.
+const FAREWELL: Duration = Duration::from_secs(8);
+
+/// How a talk ended while the caller was there.
+pub(super) enum Outcome {
+    Admitted(Box<Admission>),
+    Refused(AttendantResult),
+}
+
+type Check = Pin<Box<dyn Future<Output = (CheckResult, Option<Admission>)> + Send>>;
+
+/// See the module.
+pub(super) struct Talk {
+    attendant: Attendant,
+    who: GuardKey,
+    /// The sound whose end the attendant waits for.
+    playing: u64,
+    check: Option<Check>,
+    admitted: Option<Admission>,
+}
+
+impl Talk {
+    pub(super) fn new(who: GuardKey) -> Self {
+        Self {
+            attendant: Attendant::new(AttendantConfig::default()),
+            who,
+            playing: 0,
+            check: None,
+            admitted: None,
+        }
+    }
+
+    /// Talks until the caller is admitted, sent away, or gone.
+    pub(super) async fn run(
+        mut self,
+        line: &mut Line,
+        negotiation: &mut Negotiation,
+        leg: &mut Leg,
+    ) -> Result<Outcome, End> {
+        self.attendant.handle(clock::now(), AttendantInput::Started);
+        loop {
+            if let Some(outcome) = self.outputs(&line.conferences, leg)? {
+                return Ok(outcome);
+            }
+            let due = self.attendant.deadline().map(clock::to_instant);
+            let input = tokio::select! {
+                step = call::next(line, negotiation) => match step? {
+                    Step::Digit(digit) => AttendantInput::Digit(digit),
+                    Step::Media => {
+                        apply(line, negotiation, leg.leg).await;
+                        continue;
+                    }
+                    Step::Confirmed | Step::Nothing => continue,
+                },
+                event = leg.events.recv() => match event {
+                    Some((_, event)) => match self.room_event(event)? {
+                        Some(input) => input,
+                        None => continue,
+                    },
+                    None => return Err(End::HangUp(plenum_dialin::HangupReason::InternalError)),
+                },
+                (result, admitted) = checked(&mut self.check) => {
+                    self.check = None;
+                    self.admitted = admitted;
+                    AttendantInput::Checked(result)
+                },
+                () = until(due) => AttendantInput::Tick,
+            };
+            self.attendant.handle(clock::now(), input);
+        }
+    }
+
+    fn room_event(&self, event: RoomEvent) -> Result<Option<AttendantInput>, End> {
+        match event {
+            RoomEvent::Mixer(Event::Digit { digit, .. }) => Ok(Some(AttendantInput::Digit(digit))),
+            RoomEvent::Mixer(Event::PlayFinished { play }) if play.0 == self.playing => {
+                Ok(Some(AttendantInput::PromptFinished))
+            }
+            RoomEvent::LegGone { reason, .. } => Err(end_of(reason)),
+            RoomEvent::Mixer(_) | RoomEvent::Connected { .. } => Ok(None),
+        }
+    }
+
+    /// Carries out what the attendant wants; `Some` when it is done.
+    fn outputs(&mut self, conferences: &Conferences, leg: &Leg) -> Result<Option<Outcome>, End> {
+        while let Some(output) = self.attendant.poll_output() {
+            match output {
+                AttendantOutput::Play(prompts) => {
+                    self.stop_playing(conferences, leg);
+                    self.playing += 1;
+                    play(conferences, leg, self.playing, &prompts);
+                }
+                AttendantOutput::StopPlaying => self.stop_playing(conferences, leg),
+                AttendantOutput::Check { conference, pin } => {
+                    self.check = Some(Box::pin(check(
+                        conferences.clone(),
+                        conference,
+                        pin,
+                        self.who,
+                    )));
+                }
+                AttendantOutput::Join { .. } => {
+                    // The check that let the caller in has said who they are.
+                    let admitted = self
+                        .admitted
+                        .take()
+                        .ok_or(End::HangUp(plenum_dialin::HangupReason::InternalError))?;
+                    return Ok(Some(Outcome::Admitted(Box::new(admitted))));
+                }
+                AttendantOutput::Hangup(result) => return Ok(Some(Outcome::Refused(result))),
+            }
+        }
+        Ok(None)
+    }
+
+    fn stop_playing(&self, conferences: &Conferences, leg: &Leg) {
+        let stop = Command::StopPlay {
+            play: PlayId(self.playing),
+        };
+        if self.playing > 0
+            && let Err(error) = conferences.around().media.command(leg.room, stop)
+        {
+            tracing::warn!(%error, "prompt could not be stopped");
+        }
+    }
+}
+
+fn play(conferences: &Conferences, leg: &Leg, number: u64, prompts: &[PromptKey]) {
+    let around = conferences.around();
+    let sounds: Vec<_> = prompts
+        .iter()
+        .map(|prompt| around.prompts.get(*prompt))
+        .collect();
+    let pcm = concatenated(&sounds);
+    let command = Command::Play {
+        play: PlayId(number),
+        to: Audience::Leg(leg.leg),
+        pcm,
+        repeat: false,
+    };
+    // The attendant's own limit on a prompt takes over when its end is never told.
+    if let Err(error) = around.media.command(leg.room, command) {
+        tracing::warn!(%error, "prompt could not be played");
+    }
+}
+
+/// Last words when the door turned out shut after the attendant had opened it.
+pub(super) async fn farewell(
+    line: &mut Line,
+    negotiation: &mut Negotiation,
+    leg: &mut Leg,
+    prompts: &[PromptKey],
+) {
+    let last = PlayId(u64::MAX);
+    play(&line.conferences, leg, last.0, prompts);
+    let spoken = async {
+        loop {
+            tokio::select! {
+                step = call::next(line, negotiation) => if step.is_err() { return },
+                event = leg.events.recv() => match event {
+                    Some((_, RoomEvent::Mixer(Event::PlayFinished { play }))) if play == last => return,
+                    Some((_, RoomEvent::LegGone { .. })) | None => return,
+                    Some(_) => {}
+                },
+            }
+        }
+    };
+    // Cut short or not, the call ends now.
+    let _ = tokio::time::timeout(FAREWELL, spoken).await;
+}
+
+/// What the door says to a number, and to a number with its PIN.
+async fn check(
+    conferences: Conferences,
+    conference: ConferenceNumber,
+    pin: Option<Code>,
+    who: GuardKey,
+) -> (CheckResult, Option<Admission>) {
+    let credential = pin.as_ref().map_or(Credential::Nothing, |pin| {
+        Credential::Pin(pin.expose().to_owned())
+    });
+    let admission = match conferences
+        .admit(conference.as_str(), credential, who)
+        .await
+    {
+        Ok(admission) => admission,
+        Err(Refusal::Unavailable) => return (CheckResult::TryLater, None),
+        // Unknown numbers are asked for a PIN like known ones.
+        Err(_) if pin.is_none() => return (CheckResult::NeedPin, None),
+        Err(_) => return (CheckResult::Wrong, None),
+    };
+    match precheck(&conferences, &admission).await {
+        Ok(()) => (CheckResult::Ok, Some(admission)),
+        Err(Refusal::Full) => (CheckResult::Full, None),
+        Err(_) => (CheckResult::Locked, None),
+    }
+}
+
+async fn checked(check: &mut Option<Check>) -> (CheckResult, Option<Admission>) {
+    match check {
+        Some(check) => check.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(due: Option<std::time::Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
