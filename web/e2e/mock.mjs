@@ -15,6 +15,7 @@ const POLICY =
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const PINS = { 1001: { guest: '2001', host: '9001' } }
+const INFO = { version: '0.1.0', demo: { conference: '1001', guest_pin: '2001', host_pin: '9001' }, sip: 'sip:127.0.0.1:5060' }
 const OPEN = new Set(['1002'])
 const REFUSED = { 1003: 'locked', 1004: 'full' }
 
@@ -39,6 +40,7 @@ export class Mock {
   }
 
   stop() {
+    this.stopped = true
     for (const socket of this.#signal.clients) socket.terminate()
     this.#signal.close()
     this.#http.close()
@@ -85,7 +87,7 @@ export class Mock {
     const path = new URL(request.url, 'http://mock').pathname
     if (path === '/api/v1/info') {
       response.writeHead(200, { 'content-type': 'application/json' })
-      response.end(JSON.stringify({ version: '0.1.0', demo: { conference: '1001' }, dial_in: { sip: 'sip:127.0.0.1:5060' } }))
+      response.end(JSON.stringify(INFO))
       return
     }
     const file = extname(path) === '' ? 'index.html' : normalize(path)
@@ -114,7 +116,11 @@ export class Mock {
       case 'join':
         return this.#join(socket, own, message, reply)
       case 'offer': {
-        const answered = await this.answer(own.id, message.sdp, this.slots)
+        const answered = await this.answer(own.id, message.sdp).catch((error) => {
+          // At the end of a run an offer may outlive the browser that would answer it.
+          if (!this.stopped) throw error
+          return null
+        })
         if (answered) reply({ type: 'answer', sdp: answered.sdp, slot_mids: answered.slotMids })
         return this.assign()
       }

@@ -76,8 +76,8 @@ for (const [name, test] of Object.entries(tests)) {
   for (const context of contexts) await context.close()
 }
 
-await browser.close()
 mock.stop()
+await browser.close()
 console.log(`screenshots: ${shots}`)
 console.log(failures.length === 0 ? 'all passed' : `failed: ${failures.join(', ')}`)
 process.exit(failures.length === 0 ? 0 : 1)

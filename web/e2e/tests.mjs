@@ -87,6 +87,22 @@ export const tests = {
     await until('the remembered name', async () => (await page.getByLabel('Your name').inputValue()) === 'Bo')
   },
 
+  async a_newcomer_finds_the_demo({ open, shot, mock }) {
+    const page = await open('/', { colorScheme: 'dark' })
+    await page.getByLabel('Camera preview').locator('video[data-shown]').waitFor()
+    await shot(page, 'home-dark')
+    await accessible(page, 'home, dark')
+    await button(page, 'Try the demo conference 1001').click()
+    await page.getByLabel('Your name').fill('Newcomer')
+    await button(page, 'Join now').click()
+    await inside(page)
+    await shot(page, 'alone-dark')
+    assert.equal(mock.received.find(({ type }) => type === 'join').pin, '2001')
+    await button(page, 'Leave').click()
+    await page.getByRole('heading', { name: 'You left the conference' }).waitFor()
+    await shot(page, 'left-dark')
+  },
+
   async pin_is_asked_for_then_checked({ open, shot, mock }) {
     const page = await open('/join/1001?name=Ann')
     await button(page, 'Join now').click()

@@ -95,9 +95,11 @@ test('quality: loss and delay of the last seconds decide', () => {
   expect(feelOf(before, { roundTrip: 900, received: 400, lost: 3 })).toBe('poor')
 })
 
-test('what the server tells everybody is read in either form', () => {
-  expect(readInfo({ demo: { conference: '1001' }, dial_in: 'sip:a' })).toEqual({ demo: '1001', dialIn: 'sip:a' })
-  expect(readInfo(null)).toEqual({ demo: null, dialIn: null })
+test('what the server tells everybody may lack anything', () => {
+  const told = { version: '1', demo: { conference: '1001', guest_pin: '2001' }, sip: 'sip:a' }
+  expect(readInfo(told)).toEqual({ demo: { conference: '1001', pin: '2001' }, sip: 'sip:a' })
+  expect(readInfo({ demo: null })).toEqual({ demo: null, sip: null })
+  expect(readInfo(null)).toEqual({ demo: null, sip: null })
 })
 
 test('every notice has its words', () => {

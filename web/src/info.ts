@@ -1,9 +1,15 @@
 /** What the server tells everybody: `GET /api/v1/info`. */
 
+/** The demo conference, whose PIN is no secret. */
+export interface Demo {
+  readonly conference: string
+  readonly pin: string
+}
+
 export interface ServerInfo {
-  /** The demo conference's ID, where there is one. */
-  readonly demo: string | null
-  readonly dialIn: string | null
+  readonly demo: Demo | null
+  /** The SIP address that phones dial, where phones are served. */
+  readonly sip: string | null
 }
 
 /** Null when the server has nothing to say: the page works without. */
@@ -17,14 +23,16 @@ export async function loadInfo(): Promise<ServerInfo | null> {
 }
 
 export function readInfo(body: unknown): ServerInfo {
-  const from = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {}
-  return { demo: within(from['demo'], 'conference'), dialIn: within(from['dial_in'], 'sip') }
+  const demo = member(body, 'demo')
+  const conference = member(demo, 'conference')
+  const pin = member(demo, 'guest_pin')
+  const sip = member(body, 'sip')
+  return {
+    demo: typeof conference === 'string' ? { conference, pin: typeof pin === 'string' ? pin : '' } : null,
+    sip: typeof sip === 'string' ? sip : null,
+  }
 }
 
-/** A text, given plainly or as a member. */
-function within(value: unknown, key: string): string | null {
-  if (typeof value === 'string') return value
-  if (typeof value !== 'object' || value === null) return null
-  const member = (value as Record<string, unknown>)[key]
-  return typeof member === 'string' ? member : null
+function member(of: unknown, key: string): unknown {
+  return typeof of === 'object' && of !== null ? (of as Record<string, unknown>)[key] : undefined
 }

@@ -4,7 +4,7 @@ import { trackOf } from '../devices'
 import { initials } from '../layout'
 import { tidyNumber, type Link } from '../link'
 import { loadPreferences, savePreferences } from '../preferences'
-import { loadInfo, type ServerInfo } from '../info'
+import { loadInfo, type Demo, type ServerInfo } from '../info'
 import { strings } from '../strings'
 import { Alert, Brand, IconButton } from './controls'
 import { useClient, useClientState, useDevices } from './context'
@@ -165,16 +165,37 @@ function JoinForm({ link, name, setName }: JoinFormProps) {
         {joining ? strings.door.joining : strings.door.join}
       </Button>
       {microphone.status === 'off' && <p className="hint">{strings.door.listening}</p>}
-      {!fixed && info?.demo && <DemoButton id={info.demo} onChoose={setConference} />}
-      {microphone.status === 'fault' && info?.dialIn && <p className="hint">{strings.door.dialIn}</p>}
+      <DemoButton
+        demo={info?.demo ?? null}
+        conference={tidyNumber(conference)}
+        pin={pinShown ? pin : null}
+        onChoose={(demo) => {
+          setConference(demo.conference)
+          setPin(demo.pin)
+          setPinWished(demo.pin !== '')
+        }}
+      />
+      {microphone.status === 'fault' && info?.sip && <p className="hint">{strings.door.dialIn(info.sip)}</p>}
     </Form>
   )
 }
 
-function DemoButton({ id, onChoose }: { readonly id: string; readonly onChoose: (id: string) => void }) {
+interface DemoButtonProps {
+  readonly demo: Demo | null
+  readonly conference: string
+  /** What stands in the PIN field, where it is shown. */
+  readonly pin: string | null
+  readonly onChoose: (demo: Demo) => void
+}
+
+/** Leads a newcomer to the demo, and tells its PIN to whoever stands before it. */
+function DemoButton({ demo, conference, pin, onChoose }: DemoButtonProps) {
+  if (!demo || (conference !== '' && conference !== demo.conference)) return null
+  const there = conference === demo.conference
+  if (there && (pin === null || pin === demo.pin)) return null
   return (
-    <Button className="link-button" onPress={() => onChoose(id)}>
-      {strings.door.demo(id)}
+    <Button className="link-button" onPress={() => onChoose(demo)}>
+      {there ? strings.door.demoPin(demo.pin) : strings.door.demo(demo.conference)}
     </Button>
   )
 }
