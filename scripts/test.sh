@@ -65,7 +65,7 @@ for name in "${together[@]}"; do
     tests "$name" cargo test "${CARGO[@]}" --test "$name" || true
 done
 tests web npm --prefix web test || true
-step web-e2e npm --prefix web run e2e || true
+tests web-e2e npm --prefix web run e2e || true
 for name in "${ALONE[@]}"; do
     tests "$name" cargo test "${CARGO[@]}" --test "$name" -- --test-threads=1 || true
 done

@@ -1,1 +1,7 @@
-//! The rules of the house, held against the code.
+//! The rules of the house, held against the code: who imports whom, what is documented, what must not be committed.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod documents;
+mod imports;
+mod licences;
+mod source;

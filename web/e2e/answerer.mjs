@@ -39,7 +39,7 @@ export async function answerer(browser) {
     globalThis.answer = async (id, sdp) => {
       let peer = peers.get(id)
       const fresh = /a=fingerprint:\S+ (\S+)/.exec(sdp)?.[1]
-      if (!peer || peer.fingerprint !== fresh) {
+      if (!peer || peer.fingerprint !== fresh || peer.connection.connectionState === 'closed') {
         peer?.connection.close()
         peer = { connection: new RTCPeerConnection(), fingerprint: fresh, slots: 0 }
         peers.set(id, peer)

@@ -37,6 +37,7 @@ const browser = await chromium.launch({ executablePath, args: FLAGS })
 const media = await answerer(browser)
 
 const failures = []
+let passed = 0
 for (const [name, test] of Object.entries(tests)) {
   if (!name.includes(only)) continue
   mock.reset()
@@ -66,6 +67,7 @@ for (const [name, test] of Object.entries(tests)) {
     await test({ open, shot, mock, media, address })
     const bad = complaints.filter((text) => !/WebSocket connection|ERR_CONNECTION|Failed to load resource/.test(text))
     if (bad.length > 0) throw new Error(`the console complained: ${bad.join(' | ')}`)
+    passed += 1
     console.log(`ok    ${name} (${Date.now() - started} ms)`)
   } catch (error) {
     failures.push(name)
@@ -79,5 +81,6 @@ for (const [name, test] of Object.entries(tests)) {
 mock.stop()
 await browser.close()
 console.log(`screenshots: ${shots}`)
-console.log(failures.length === 0 ? 'all passed' : `failed: ${failures.join(', ')}`)
+if (failures.length > 0) console.log(`failed: ${failures.join(', ')}`)
+console.log(`e2e result: ${passed} passed, ${failures.length} failed`)
 process.exit(failures.length === 0 ? 0 : 1)

@@ -326,6 +326,21 @@ export const tests = {
     assert.equal(mock.received.filter(({ type }) => type === 'offer').length, 2)
   },
 
+  async dead_media_are_built_anew_for_the_same_participant({ open, shot, mock, media }) {
+    const page = await open('/join/1002?name=Ann&autojoin=1')
+    await inside(page)
+    await connected(page)
+    const [id] = mock.roster.keys()
+    await media.close(id)
+    await page.getByText('Audio and video are interrupted').waitFor({ timeout: 20_000 })
+    await shot(page, 'interrupted')
+    await page.getByText('Audio and video are interrupted').waitFor({ state: 'detached', timeout: 20_000 })
+    await connected(page)
+    await until('packets on the new connection', async () => (await media.received(id)).audio > 20)
+    assert.deepEqual([...mock.roster.keys()], [id])
+    assert.ok(mock.received.filter(({ type }) => type === 'offer').length >= 2)
+  },
+
   async blocked_sound_waits_for_a_click({ open, shot }) {
     const page = await open('/join/1002?name=Ann&autojoin=1', {
       before: (fresh) =>

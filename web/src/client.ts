@@ -140,7 +140,8 @@ export class Client extends Store<ClientState> {
         this.#startPeer()
         break
       case 'peer_resume':
-        this.#peer?.resume()
+        if (this.#peer) this.#peer.resume()
+        else this.#startPeer()
         this.#tellServer(false)
         break
       case 'peer_stop':
@@ -171,7 +172,10 @@ export class Client extends Store<ClientState> {
     this.#stopPeer()
     const peer = new Peer({
       offer: (sdp) => this.#send({ type: 'offer', sdp }),
-      path: (path) => this.set({ path }),
+      path: (path) => {
+        this.set({ path })
+        if (path === 'connected') this.#happened({ type: 'media_connected' })
+      },
       lost: () => this.#happened({ type: 'media_lost' }),
       track: (mid, stream, kind) => {
         if (kind === 'audio') this.set({ audio: stream })
@@ -205,18 +209,17 @@ export class Client extends Store<ClientState> {
     this.#tellServer(false)
   }
 
-  /** Tells mute and camera where they differ from what the server knows; all of it to a new participant. */
+  /** Tells mute and camera where they differ from what the server knows; everything with new media. */
   #tellServer(afresh: boolean): void {
     if (this.snapshot().session.phase !== 'joined') return
-    if (afresh) this.#told = { muted: false, camera: false, at: 0 }
     const local = this.devices.snapshot()
     const muted = local.muted || (local.microphone.status !== 'on' && local.microphone.status !== 'starting')
     const camera = local.camera.status === 'on' || (local.camera.status === 'starting' && this.#told.camera)
-    if (muted !== this.#told.muted) {
+    if (afresh || muted !== this.#told.muted) {
       this.#told = { ...this.#told, muted, at: Date.now() }
       this.#send({ type: 'mute', on: muted })
     }
-    if (camera !== this.#told.camera) {
+    if (afresh || camera !== this.#told.camera) {
       this.#told = { ...this.#told, camera }
       this.#send({ type: 'camera', on: camera })
     }

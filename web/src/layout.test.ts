@@ -21,6 +21,7 @@ describe('the grid', () => {
     for (const [width, height] of [[1280, 720], [390, 700], [2000, 300], [300, 1500]] as const) {
       for (let count = 1; count <= 40; count += 1) {
         const grid = bestGrid(width, height, count, 10)
+        expect(grid.width / Math.max(1, grid.height)).toBeLessThan(1.9)
         expect(grid.columns * grid.rows).toBeGreaterThanOrEqual(count)
         expect(grid.columns * grid.width + (grid.columns - 1) * 10).toBeLessThanOrEqual(width)
         expect(grid.rows * grid.height + (grid.rows - 1) * 10).toBeLessThanOrEqual(height)

@@ -11,7 +11,9 @@ export interface Grid {
   readonly height: number
 }
 
-const ASPECT = 16 / 9
+/** How wide and how narrow a tile may be: width over height. Pictures are cropped to it. */
+const WIDEST = 16 / 9
+const NARROWEST = 1
 
 /** The grid that shows `count` tiles largest in a box; sizes in CSS px. */
 export function bestGrid(width: number, height: number, count: number, gap: number): Grid {
@@ -20,8 +22,11 @@ export function bestGrid(width: number, height: number, count: number, gap: numb
     const rows = Math.ceil(count / columns)
     const tileWidth = (width - gap * (columns - 1)) / columns
     const tileHeight = (height - gap * (rows - 1)) / rows
-    const fitted = Math.max(0, Math.min(tileWidth, tileHeight * ASPECT))
-    if (fitted > best.width) best = { columns, rows, width: fitted, height: fitted / ASPECT }
+    const fitted = {
+      width: Math.max(0, Math.min(tileWidth, tileHeight * WIDEST)),
+      height: Math.max(0, Math.min(tileHeight, tileWidth / NARROWEST)),
+    }
+    if (fitted.width * fitted.height > best.width * best.height) best = { columns, rows, ...fitted }
   }
   return { ...best, width: Math.floor(best.width), height: Math.floor(best.height) }
 }

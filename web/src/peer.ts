@@ -90,6 +90,9 @@ export class Peer {
   /** Takes the server's answer to the last offer. */
   async accept(sdp: string): Promise<void> {
     if (this.#closed || this.#connection.signalingState !== 'have-local-offer') return
+    // The server answers with a new identity when it had given this connection up: no restart joins the two again.
+    const known = this.#connection.currentRemoteDescription?.sdp
+    if (known !== undefined && fingerprint(known) !== fingerprint(sdp)) return this.#handlers.lost()
     try {
       await this.#connection.setRemoteDescription({ type: 'answer', sdp })
     } catch {
@@ -166,6 +169,9 @@ export class Peer {
     this.#repair = setTimeout(() => this.#restart(), RESTART)
   }
 }
+
+/** The DTLS identity in an SDP. */
+const fingerprint = (sdp: string): string | undefined => /^a=fingerprint:(.*)$/m.exec(sdp)?.[1]?.trim()
 
 export interface Quality {
   readonly roundTrip: number | null

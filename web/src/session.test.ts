@@ -178,8 +178,21 @@ describe('a lost connection', () => {
     expect(play([{ type: 'retry' }], state).effects).toEqual([])
   })
 
-  test('media beyond repair rejoins as a new participant', () => {
+  test('media beyond repair get a new peer connection, the participant stays', () => {
     const { state, effects } = play([{ type: 'media_lost' }], inRoom())
+    expect(state).toMatchObject({ phase: 'joined', self: 'me' })
+    expect(effects).toEqual([{ type: 'peer_stop' }, { type: 'peer_start' }])
+    expect(play([{ type: 'media_connected' }], state).state.repairs).toBe(0)
+  })
+
+  test('media that die without a socket are built anew after the return', () => {
+    const { state, effects } = play([{ type: 'media_lost' }], lost())
+    expect(state).toMatchObject({ phase: 'reconnecting', resuming: true })
+    expect(effects).toEqual([{ type: 'peer_stop' }])
+  })
+
+  test('when new peer connections do not help, a new participant may', () => {
+    const { state, effects } = play([{ type: 'media_lost' }, { type: 'media_lost' }, { type: 'media_lost' }], inRoom())
     expect(state).toMatchObject({ phase: 'reconnecting', resume: null, resuming: false })
     expect(effects[0]).toEqual({ type: 'send', message: { type: 'leave' } })
   })

@@ -50,6 +50,8 @@ export interface SessionState {
   readonly resuming: boolean
   /** Connection attempts since the loss. */
   readonly attempt: number
+  /** Peer connections replaced since media last flowed. */
+  readonly repairs: number
   readonly refusal: Refusal | null
   readonly ended: EndReason | null
   readonly self: ParticipantId | null
@@ -76,6 +78,7 @@ export type SessionEvent =
   | { readonly type: 'message'; readonly message: ServerMessage }
   /** The media path is beyond repair by ICE restart. */
   | { readonly type: 'media_lost' }
+  | { readonly type: 'media_connected' }
   | { readonly type: 'notice'; readonly notice: Notice }
   | { readonly type: 'dismiss'; readonly id: number }
 
@@ -87,7 +90,7 @@ export type Effect =
   | { readonly type: 'wait'; readonly milliseconds: number }
   /** A new participant: build a peer connection and offer. */
   | { readonly type: 'peer_start' }
-  /** The same participant on a new socket: repair the peer connection where needed. */
+  /** The same participant on a new socket: repair or replace the peer connection where needed. */
   | { readonly type: 'peer_resume' }
   | { readonly type: 'peer_stop' }
   | { readonly type: 'answer'; readonly sdp: string; readonly slotMids: readonly string[] }
@@ -104,6 +107,7 @@ export const initialSession: SessionState = {
   resume: null,
   resuming: false,
   attempt: 0,
+  repairs: 0,
   refusal: null,
   ended: null,
   self: null,
@@ -124,6 +128,9 @@ const NOTICES = 4
 
 /** Waits between attempts to reconnect, in ms: the server keeps the place for 20 s, so be quick at first. */
 const BACKOFF = [400, 1_000, 2_000, 4_000, 8_000] as const
+
+/** New peer connections that are tried before joining anew. */
+const REPAIRS = 2
 
 /** Errors that answer a `join`; others answer a request made in the room. */
 const JOIN_REFUSALS: ReadonlySet<ErrorCode> = new Set([
@@ -157,7 +164,9 @@ export function step(state: SessionState, event: SessionEvent): Step {
     case 'message':
       return received(state, event.message)
     case 'media_lost':
-      return rejoin(state)
+      return mediaLost(state)
+    case 'media_connected':
+      return unchanged(state.repairs === 0 ? state : { ...state, repairs: 0 })
     case 'notice':
       return unchanged(told(state, event.notice))
     case 'dismiss':
@@ -215,12 +224,20 @@ function refused(state: SessionState, refusal: Refusal): Step {
   }
 }
 
+/** A new peer connection for the same participant; when that does not help either, a new participant. */
+function mediaLost(state: SessionState): Step {
+  if (state.phase === 'reconnecting') return { state, effects: [{ type: 'peer_stop' }] }
+  if (state.phase !== 'joined') return unchanged(state)
+  if (state.repairs >= REPAIRS) return rejoin(state)
+  return { state: { ...state, repairs: state.repairs + 1 }, effects: [{ type: 'peer_stop' }, { type: 'peer_start' }] }
+}
+
 /** Starts over as a new participant with the name and PIN already given. */
 function rejoin(state: SessionState): Step {
   if (state.phase !== 'joined' && state.phase !== 'reconnecting') return unchanged(state)
   const goodbye: Effect[] = state.phase === 'joined' ? [{ type: 'send', message: { type: 'leave' } }] : []
   return {
-    state: { ...state, phase: 'reconnecting', resuming: false, resume: null, attempt: 1 },
+    state: { ...state, phase: 'reconnecting', resuming: false, resume: null, attempt: 1, repairs: 0 },
     effects: [...goodbye, { type: 'close' }, { type: 'peer_stop' }, { type: 'wait', milliseconds: backoff(0) }],
   }
 }
@@ -296,7 +313,8 @@ function failed(state: SessionState, code: ErrorCode): Step {
     return { state: { ...state, attempt: state.attempt + 1 }, effects: [{ type: 'close' }, wait] }
   }
   if (state.phase !== 'joined') return unchanged(state)
-  if (code === 'negotiation_failed' || code === 'not_joined') return rejoin(state)
+  if (code === 'negotiation_failed') return mediaLost(state)
+  if (code === 'not_joined') return rejoin(state)
   return unchanged(told(state, { kind: 'refused', code }))
 }
 

@@ -99,12 +99,12 @@ function JoinForm({ link, name, setName }: JoinFormProps) {
   const { microphone } = useDevices()
   const [conference, setConference] = useState(session.request?.conference ?? link.conference)
   const [pin, setPin] = useState(session.request?.pin ?? link.pin)
-  const [pinOpen, setPinOpen] = useState(pin !== '')
+  const [pinWished, setPinWished] = useState(false)
   const [missing, setMissing] = useState(false)
   const info = useServerInfo()
   const fixed = link.conference !== '' && session.refusal !== 'conference_unknown'
   const asked = session.refusal === 'wrong_pin'
-  const pinShown = pinOpen || asked
+  const pinShown = pinWished || asked || link.pin !== ''
   const joining = session.phase === 'joining'
 
   const join = () => {
@@ -154,9 +154,9 @@ function JoinForm({ link, name, setName }: JoinFormProps) {
         error={missing && name.trim() === '' ? strings.door.nameMissing : ''}
       />
       {pinShown ? (
-        <Field label={strings.door.pin} value={pin} onChange={setPin} hint={strings.door.pinHint} numeric secret focus={asked} />
+        <Field label={strings.door.pin} value={pin} onChange={setPin} hint={strings.door.pinHint} numeric secret focus={asked || pinWished} />
       ) : (
-        <Button className="link-button" onPress={() => setPinOpen(true)}>
+        <Button className="link-button" onPress={() => setPinWished(true)}>
           {strings.door.havePin}
         </Button>
       )}

@@ -1,0 +1,185 @@
+//! Who may import whom: the table of ARCHITECTURE.md.
+
+use std::collections::BTreeSet;
+
+use plenum_tests::workspace::root;
+use toml::Table;
+
+use crate::source::{code_lines, rust_below, text};
+
+/// Crate folder, the crates of ours that its product code may name, and whether it may name tokio.
+const TABLE: [(&str, &[&str], bool); 5] = [
+    ("codecs", &[], false),
+    ("mixer", &["codecs"], false),
+    ("dialin", &["codecs"], true),
+    ("companion", &[], true),
+    ("mcu", &["codecs", "mixer", "dialin", "companion"], true),
+];
+
+const ALL: [&str; 7] = [
+    "codecs",
+    "mixer",
+    "dialin",
+    "companion",
+    "mcu",
+    "tests",
+    "benches",
+];
+
+fn manifest(folder: &str) -> Table {
+    let path = root().join(folder).join("Cargo.toml");
+    std::fs::read_to_string(path).unwrap().parse().unwrap()
+}
+
+fn names(manifest: &Table, section: &str) -> BTreeSet<String> {
+    manifest
+        .get(section)
+        .and_then(|table| table.as_table())
+        .map(|table| table.keys().cloned().collect())
+        .unwrap_or_default()
+}
+
+/// The whole word `name` as a path's start or an import: `name::`, `use name;`, `extern crate name`.
+fn names_crate(line: &str, name: &str) -> bool {
+    line.match_indices(name).any(|(at, _)| {
+        let before = line.as_bytes().get(at.wrapping_sub(1)).copied();
+        let after = line.get(at + name.len()..).unwrap_or_default();
+        before.is_none_or(|b| !b.is_ascii_alphanumeric() && b != b'_' && b != b'"')
+            && (after.starts_with("::") || after.starts_with(';') || after.starts_with(" as "))
+    })
+}
+
+fn files_that_name(folder: &str, name: &str) -> Vec<String> {
+    rust_below(&format!("{folder}/"))
+        .into_iter()
+        .filter(|path| {
+            text(path).is_some_and(|text| code_lines(&text).any(|line| names_crate(line, name)))
+        })
+        .collect()
+}
+
+#[test]
+fn every_member_of_the_workspace_stands_in_the_table() {
+    let workspace = manifest(".");
+    let members: BTreeSet<&str> = workspace["workspace"]["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|member| member.as_str())
+        .collect();
+    assert_eq!(members, ALL.into_iter().collect());
+}
+
+#[test]
+fn crates_depend_only_on_whom_the_table_allows() {
+    for (folder, allowed, tokio) in TABLE {
+        let manifest = manifest(folder);
+        for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            for name in names(&manifest, section) {
+                if let Some(ours) = name.strip_prefix("plenum-") {
+                    assert!(
+                        allowed.contains(&ours),
+                        "{folder} must not depend on {ours} ({section})"
+                    );
+                }
+                assert!(
+                    name != "tokio" || tokio,
+                    "{folder} must not depend on tokio ({section})"
+                );
+            }
+        }
+        for other in ALL.into_iter().filter(|other| *other != folder) {
+            let files = files_that_name(folder, &format!("plenum_{other}"));
+            assert!(
+                allowed.contains(&other) || files.is_empty(),
+                "{folder} must not name plenum_{other}: {files:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_shells_name_tokio() {
+    let strays: Vec<String> = [
+        ("codecs", "-"),
+        ("mixer", "-"),
+        ("dialin", "shell"),
+        ("companion", "server"),
+    ]
+    .into_iter()
+    .flat_map(|(folder, shell)| {
+        files_that_name(folder, "tokio")
+            .into_iter()
+            .filter(move |path| {
+                !path.starts_with(&format!("{folder}/src/{shell}.rs"))
+                    && !path.starts_with(&format!("{folder}/src/{shell}/"))
+            })
+    })
+    .collect();
+    assert!(
+        strays.is_empty(),
+        "tokio is named outside the shells: {strays:?}"
+    );
+}
+
+#[test]
+fn the_cores_read_no_clock_and_open_no_socket() {
+    let banned = [
+        "std::net",
+        "std::thread",
+        "std::sync::Mutex",
+        "std::sync::RwLock",
+        "Instant::now",
+        "SystemTime",
+        "std::time::Instant",
+    ];
+    for folder in ["codecs/src/", "mixer/src/", "companion/src/"] {
+        for path in rust_below(folder) {
+            let text = text(&path).unwrap();
+            let breach =
+                code_lines(&text).find(|line| banned.iter().any(|word| line.contains(word)));
+            // Addresses are values, not sockets.
+            assert!(
+                breach.is_none_or(
+                    |line| line.contains("net::IpAddr") || line.contains("net::SocketAddr;")
+                ),
+                "{path}: {breach:?}"
+            );
+        }
+    }
+    for folder in ["codecs", "mixer", "dialin", "companion"] {
+        let path = format!("{folder}/clippy.toml");
+        let bans = text(&path).unwrap_or_default();
+        assert!(
+            bans.contains("std::time::Instant::now"),
+            "{path} does not ban the clock"
+        );
+    }
+}
+
+#[test]
+fn one_file_each_names_the_young_crates() {
+    let of = |folder: &str, names: &[&str]| {
+        let files: BTreeSet<String> = names
+            .iter()
+            .flat_map(|name| files_that_name(folder, name))
+            .collect();
+        assert_eq!(files.len(), 1, "{names:?} in {folder}: {files:?}");
+    };
+    of("mcu", &["str0m"]);
+    of("dialin", &["sipx_sip", "sipx_transport", "sipx_ua"]);
+    for folder in ["codecs", "mixer", "companion"] {
+        assert!(files_that_name(folder, "str0m").is_empty());
+        assert!(files_that_name(folder, "sipx_sip").is_empty());
+    }
+    assert!(files_that_name("dialin", "str0m").is_empty());
+    assert!(files_that_name("mcu", "sipx_sip").is_empty());
+}
+
+#[test]
+fn crate_names_are_told_from_longer_words() {
+    assert!(names_crate("use tokio::net::UdpSocket;", "tokio"));
+    assert!(names_crate("let x = tokio::spawn(y);", "tokio"));
+    assert!(!names_crate("use tokio_tungstenite::connect;", "tokio"));
+    assert!(!names_crate("use my_tokio::x;", "tokio"));
+}
