@@ -176,12 +176,14 @@ const actions = {
     page.on('pageerror', (error) => log.push(`uncaught: ${error.message}`));
     browsers.set(name, { browser, page, log });
   },
+  /** As a person does: waits for the own picture, types the name, says that there is a PIN, types it, joins. */
   async join({ name, url, person, pin }) {
     const { page } = browsers.get(name);
     await page.goto(url);
-    await page.getByLabel(/^(your )?name/i).fill(person);
-    const number = page.getByLabel(/conference/i).first();
-    if ((await number.count()) > 0 && (await number.inputValue()) === '') throw new Error('the deep link did not fill in the conference');
+    await page.waitForFunction(() => [...document.querySelectorAll('video')].some((v) => v.videoWidth > 0), null, {
+      timeout: 10000,
+    });
+    await page.getByLabel('Your name').fill(person);
     if (pin) {
       // The field is there when the server has asked for a PIN or the person says that they have one.
       const asked = page.getByRole('textbox', { name: /^pin/i });

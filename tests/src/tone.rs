@@ -97,6 +97,60 @@ impl Recording {
         })
     }
 
+    /// `seconds` of the recording that begin `from` seconds after its start.
+    ///
+    /// # Errors
+    /// When it ends before that.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "short positive lengths"
+    )]
+    pub fn between(&self, from: f64, seconds: f64) -> Result<Self> {
+        let rate = f64::from(self.rate);
+        let (start, end) = ((from * rate) as usize, ((from + seconds) * rate) as usize);
+        let samples = self.samples.get(start..end).with_context(|| {
+            format!(
+                "the recording has {} samples at {rate} Hz, wanted {seconds} s from {from} s",
+                self.samples.len()
+            )
+        })?;
+        Ok(Self {
+            samples: samples.to_vec(),
+            rate: self.rate,
+        })
+    }
+
+    /// Level of everything together: RMS in dB below a full-scale square wave.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "recordings are short")]
+    pub fn loudness(&self) -> f64 {
+        let power: f64 = self
+            .samples
+            .iter()
+            .map(|s| f64::from(*s) * f64::from(*s))
+            .sum();
+        let mean = power / self.samples.len().max(1) as f64;
+        10.0 * (mean / (32_767.0 * 32_767.0)).max(1e-18).log10()
+    }
+
+    /// The share of blocks of 200 ms in which the tone at `frequency` is within 3 dB of its median: 1 when it was never interrupted.
+    ///
+    /// # Errors
+    /// When the recording is shorter than five blocks.
+    #[expect(clippy::cast_precision_loss, reason = "few blocks")]
+    pub fn steadiness(&self, frequency: f64) -> Result<f64> {
+        let median = self.level(frequency)?;
+        let block = usize::try_from(self.rate / 5)?;
+        let levels: Vec<f64> = self
+            .samples
+            .chunks_exact(block)
+            .map(|samples| block_level(samples, frequency, self.rate))
+            .collect();
+        let steady = levels.iter().filter(|l| (*l - median).abs() < 3.0).count();
+        Ok(steady as f64 / levels.len() as f64)
+    }
+
     /// Peak level of the tone at `frequency` in dB below full scale: the median over blocks of 200 ms, each under a Hann window, so that
     /// a single concealed packet does not decide. Two tones 100 Hz apart stay more than 60 dB out of each other's way.
     ///
