@@ -14,8 +14,6 @@ pub struct RoomConfig {
     pub max_talkers: usize,
     /// Upper bound of video slots per viewer.
     pub video_slots: u8,
-    /// Upper bound of the audio kept in a jitter buffer.
-    pub jitter_cap: Duration,
     /// Keyframe requests to one publisher are at least this far apart.
     pub keyframe_interval: Duration,
     /// A camera without packets for so long leaves its slots.
@@ -27,7 +25,6 @@ impl Default for RoomConfig {
         Self {
             max_talkers: 4,
             video_slots: 4,
-            jitter_cap: Duration::from_millis(200),
             keyframe_interval: Duration::from_millis(500),
             camera_silence: Duration::from_secs(5),
         }

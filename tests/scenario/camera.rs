@@ -56,6 +56,9 @@ pub(crate) struct Participant {
     pub(crate) talks: bool,
     /// The next camera packets, counted down, are lost on the way and come again 100 ms later (NACK and RTX).
     pub(crate) lose: u32,
+    /// A new SSRC with every picture: hostile, or broken.
+    pub(crate) restless: bool,
+    pictures: u32,
     delayed: Vec<(MediaTime, MediaPacket)>,
     audio_sequence: u16,
     timestamp: u32,
@@ -139,6 +142,8 @@ impl Studio {
             camera_on: true,
             talks: false,
             lose: 0,
+            restless: false,
+            pictures: 0,
             delayed: Vec::new(),
             audio_sequence: 0,
             timestamp: u32::MAX - 90_000,
@@ -238,6 +243,7 @@ impl Studio {
     fn film(&mut self, index: usize) {
         let person = &mut self.people[index];
         person.timestamp = person.timestamp.wrapping_add(2_970);
+        person.pictures += u32::from(person.restless);
         let mut picture = I420Picture::black(SIDE, SIDE).unwrap();
         // Something moves, so that every picture depends on the one before: a bright column, on grey.
         let [luma, _, _] = picture.planes_mut();
@@ -272,7 +278,7 @@ impl Studio {
                     marker: part + 1 == count,
                     sequence: stream.sequence,
                     timestamp: person.timestamp,
-                    ssrc: u32::from(stream.payload_type),
+                    ssrc: u32::from(stream.payload_type) + 1_000 * person.pictures,
                     audio_level: None,
                     payload,
                 });

@@ -209,3 +209,51 @@ fn a_retransmitted_packet_lands_in_the_gap_it_left() {
         "and fills the gap"
     );
 }
+
+#[test]
+fn a_publisher_of_ever_new_ssrcs_is_not_asked_more_often() {
+    let mut studio = Studio::new();
+    let publisher = studio.joins(&[VP8], &[], 0);
+    studio.joins(&[], &[VP8], 1);
+    studio.runs(1_000);
+    studio.people[publisher].restless = true;
+    studio.runs(5_000);
+    let requests = &studio.people[publisher].requests;
+    assert!(requests.len() >= 10, "it has to be asked again and again");
+    assert!(
+        requests
+            .windows(2)
+            .all(|pair| pair[1].since(pair[0]).as_millis() >= 500)
+    );
+}
+
+#[test]
+fn whatever_happens_nobody_sees_themselves_or_somebody_twice() {
+    // `Studio` checks it with every change of a slot, and that every picture decodes and is of whom the room says.
+    for seed in 0..6 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut studio = Studio::new();
+        let mut present: Vec<usize> = (0..4).map(|_| studio.joins(&[VP8], &[VP8], 3)).collect();
+        for _ in 0..40 {
+            let person = present[random.usize(..present.len())];
+            match random.u8(0..8) {
+                0 if studio.people.len() < 9 => {
+                    present.push(studio.joins(&[VP8], &[VP8], random.u8(0..5)))
+                }
+                1 if present.len() > 2 => {
+                    studio.leaves(person);
+                    present.retain(|other| *other != person);
+                }
+                2 => studio.has_slots(person, random.u8(0..5)),
+                3 => studio.people[person].camera_on ^= true,
+                4 => studio.asks_for_keyframe(person, random.u8(0..4)),
+                _ => studio.talks(person),
+            }
+            studio.runs(random.u64(50..1_500));
+        }
+        assert!(
+            studio.slot_events.len() > 20,
+            "seed {seed}: something happened"
+        );
+    }
+}

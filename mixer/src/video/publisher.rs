@@ -86,9 +86,16 @@ impl Publisher {
                 == (packet.payload_type, packet.ssrc, codec)
         });
         let index = known.unwrap_or_else(|| {
-            self.streams
-                .retain(|stream| stream.payload_type != packet.payload_type);
-            self.streams.push(Stream::new(now, packet, codec));
+            let mut stream = Stream::new(now, packet, codec);
+            if let Some(at) = self
+                .streams
+                .iter()
+                .position(|old| old.payload_type == packet.payload_type)
+            {
+                // A sender that keeps changing its SSRC does not get around the throttle.
+                stream.last_request = self.streams.remove(at).last_request;
+            }
+            self.streams.push(stream);
             self.streams.len() - 1
         });
         let stream = &mut self.streams[index];
