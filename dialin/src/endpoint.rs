@@ -13,6 +13,7 @@ mod tags;
 mod timers;
 mod transactions;
 mod uac;
+mod within;
 mod write;
 
 use std::collections::{HashMap, VecDeque};

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use plenum_codecs::MediaTime;
 
-use super::call::{Call, DialogKey, Peer, Pending, PendingKind, Phase, SessionTerms, SessionTimer};
+use super::call::{Call, DialogKey, Peer, Pending, PendingKind, Phase, SessionTerms};
 use super::transactions::Acknowledged;
 use super::write::{ALLOW, Reply};
 use super::{Arrival, SipEndpoint, Wire};
@@ -15,14 +15,11 @@ use crate::sip::{Authentication, Key, Method, Request};
 /// Option tags that Require may name.
 const SUPPORTED: &[&str] = &["timer"];
 
-/// Largest INFO body, bytes.
-const MAX_INFO: usize = 4 * 1024;
-
 /// INFO bodies that are understood.
-const INFO_TYPES: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
+pub(super) const INFO_TYPES: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
 
 /// What came of looking at the body of an INVITE or UPDATE.
-enum Body {
+pub(super) enum Body {
     None,
     Sdp(String),
     Refused(u16),
@@ -210,7 +207,13 @@ impl SipEndpoint {
         }
     }
 
-    fn on_options(&mut self, now: MediaTime, server: u64, arrival: Arrival, request: &Request) {
+    pub(super) fn on_options(
+        &mut self,
+        now: MediaTime,
+        server: u64,
+        arrival: Arrival,
+        request: &Request,
+    ) {
         let tag = self
             .tags
             .derived(&request.call_id(), request.remote_tag().as_deref());
@@ -303,7 +306,7 @@ impl SipEndpoint {
         }
     }
 
-    fn dialog_of(&self, request: &Request) -> Option<CallId> {
+    pub(super) fn dialog_of(&self, request: &Request) -> Option<CallId> {
         let key = DialogKey {
             call_id: request.call_id(),
             local_tag: request.to_tag()?,
@@ -423,7 +426,7 @@ impl SipEndpoint {
     }
 
     /// `100 Trying` for the INVITE that waits.
-    fn trying(&mut self, now: MediaTime, id: CallId) {
+    pub(super) fn trying(&mut self, now: MediaTime, id: CallId) {
         let Some(pending) = self.calls.get(&id).and_then(|call| call.pending.as_ref()) else {
             return;
         };
@@ -439,7 +442,7 @@ impl SipEndpoint {
     }
 
     /// What to agree on for the session timer (RFC 4028 section 9); `Err` is the status to refuse with.
-    fn session_terms(&self, request: &Request) -> Result<Option<SessionTerms>, u16> {
+    pub(super) fn session_terms(&self, request: &Request) -> Result<Option<SessionTerms>, u16> {
         let wish = request.timer_wish().map_err(|()| 400_u16)?;
         if wish
             .interval
@@ -466,176 +469,6 @@ impl SipEndpoint {
             require: wish.supported,
         }))
     }
-
-    fn within_dialog(
-        &mut self,
-        now: MediaTime,
-        server: u64,
-        arrival: Arrival,
-        request: Box<Request>,
-    ) {
-        let found = self
-            .dialog_of(&request)
-            .filter(|id| self.calls.get(id).is_some_and(|call| !call.is_over()));
-        // A BYE may meet ours on its way: the call that waits for its ACK still answers it.
-        let found = found.or_else(|| {
-            self.dialog_of(&request)
-                .filter(|_| request.method == Method::Bye)
-        });
-        let Some(call) = found.and_then(|id| self.calls.get_mut(&id)) else {
-            return self.refuse(now, server, arrival, &request, 481);
-        };
-        let id = call.id;
-        if request.cseq() <= call.remote_cseq {
-            return self.refuse(now, server, arrival, &request, 500);
-        }
-        call.remote_cseq = request.cseq();
-        call.peer.source = arrival.source;
-        call.peer.stream = arrival.stream.or(call.peer.stream);
-        match request.method {
-            Method::Bye => {
-                self.reply(now, server, arrival, 200, Reply::new(&request, 200, ""));
-                self.caller_hung_up(now, id);
-            }
-            Method::Invite | Method::Update => self.on_modify(now, server, arrival, request, id),
-            Method::Info => self.on_info(now, server, arrival, &request, id),
-            Method::Options => self.on_options(now, server, arrival, &request),
-            _ => self.refuse(now, server, arrival, &request, 405),
-        }
-    }
-
-    fn caller_hung_up(&mut self, now: MediaTime, id: CallId) {
-        let pending = self.calls.get_mut(&id).and_then(|call| call.pending.take());
-        if let Some(pending) = pending {
-            self.refuse_pending(now, id, &pending, 487);
-        }
-        self.finish(id, EndReason::CallerHungUp);
-    }
-
-    fn on_info(
-        &mut self,
-        now: MediaTime,
-        server: u64,
-        arrival: Arrival,
-        request: &Request,
-        id: CallId,
-    ) {
-        let body = request.body();
-        if body.is_empty() {
-            return self.reply(now, server, arrival, 200, Reply::new(request, 200, ""));
-        }
-        let content_type = request.content_type().unwrap_or_default();
-        if !INFO_TYPES.contains(&content_type.as_str()) || request.is_encoded() {
-            return self.refuse(now, server, arrival, request, 415);
-        }
-        if body.len() > MAX_INFO {
-            return self.refuse(now, server, arrival, request, 413);
-        }
-        self.reply(now, server, arrival, 200, Reply::new(request, 200, ""));
-        self.tell(CallEvent::Info {
-            call: id,
-            content_type,
-            body: body.to_vec(),
-        });
-    }
-
-    /// A re-INVITE or UPDATE.
-    fn on_modify(
-        &mut self,
-        now: MediaTime,
-        server: u64,
-        arrival: Arrival,
-        request: Box<Request>,
-        id: CallId,
-    ) {
-        let Some(call) = self.calls.get(&id) else {
-            return;
-        };
-        let invite = request.method == Method::Invite;
-        let body = body_of(&request);
-        if let Body::Refused(status) = body {
-            return self.refuse(now, server, arrival, &request, status);
-        }
-        let offers = matches!(body, Body::Sdp(_));
-        if (invite || offers) && call.pending.is_some() {
-            return self.refuse(now, server, arrival, &request, 500);
-        }
-        if (invite || offers)
-            && call
-                .unacked
-                .as_ref()
-                .is_some_and(|unacked| invite || unacked.we_offered)
-        {
-            return self.refuse(now, server, arrival, &request, 491);
-        }
-        let session = match self.session_terms(&request) {
-            Ok(session) => session,
-            Err(status) => return self.refuse(now, server, arrival, &request, status),
-        };
-        let contact = request.contact();
-        if invite && contact.is_none() {
-            return self.refuse(now, server, arrival, &request, 400);
-        }
-        let due = now + self.config.timing.t1 * 40; // within the peer's 64·T1
-        let Some(call) = self.calls.get_mut(&id) else {
-            return;
-        };
-        if let Some(target) = contact {
-            call.target = target; // target refresh (RFC 3261 section 12.2.2)
-        }
-        let kind = if invite {
-            PendingKind::Reinvite
-        } else {
-            PendingKind::Update
-        };
-        let pending = Pending {
-            kind,
-            server,
-            request,
-            arrival,
-            we_offer: !offers,
-            due,
-            session,
-        };
-        let event = match body {
-            Body::Sdp(offer) => CallEvent::Offered { call: id, offer },
-            _ if invite => CallEvent::OfferWanted { call: id },
-            _ => return self.refreshed(now, id, &pending),
-        };
-        call.pending = Some(pending);
-        self.arm_call(id);
-        if invite {
-            self.trying(now, id);
-        }
-        self.tell(event);
-    }
-
-    /// An UPDATE without SDP: nothing but a refresh of session timer and target.
-    fn refreshed(&mut self, now: MediaTime, id: CallId, pending: &Pending) {
-        let mut reply = Reply::new(&pending.request, 200, "")
-            .header("Contact", &self.contact(pending.arrival.stream.is_some()));
-        for (name, value) in session_headers(pending.session) {
-            reply = reply.header(name, &value);
-        }
-        self.reply(now, pending.server, pending.arrival, 200, reply);
-        self.start_session(now, id, pending.session);
-    }
-
-    /// (Re)starts or stops the session timer as just agreed.
-    pub(super) fn start_session(
-        &mut self,
-        now: MediaTime,
-        id: CallId,
-        terms: Option<SessionTerms>,
-    ) {
-        let liveness = self.config.liveness;
-        let Some(call) = self.calls.get_mut(&id) else {
-            return;
-        };
-        call.session = terms.map(|terms| SessionTimer::start(now, terms));
-        call.probe = (terms.is_none() && call.phase == Phase::Standing).then(|| now + liveness);
-        self.arm_call(id);
-    }
 }
 
 /// Headers of a 2xx that agree on a session timer.
@@ -655,7 +488,7 @@ pub(super) fn session_headers(terms: Option<SessionTerms>) -> Vec<(&'static str,
 }
 
 /// The SDP of a request, if that is what its body is.
-fn body_of(request: &Request) -> Body {
+pub(super) fn body_of(request: &Request) -> Body {
     if request.body().is_empty() {
         return Body::None;
     }
