@@ -236,7 +236,6 @@ impl Dispatcher {
                 self.calls.insert(call, outbox);
                 self.show();
                 let invitation = call::Invitation {
-                    call,
                     trunk,
                     caller,
                     called,

@@ -24,7 +24,6 @@ const ROOM_EVENTS: usize = 256;
 
 /// What an INVITE says.
 pub(super) struct Invitation {
-    pub(super) call: CallId,
     pub(super) trunk: String,
     pub(super) caller: Caller,
     pub(super) called: String,
