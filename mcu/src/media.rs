@@ -13,6 +13,8 @@ pub mod clock;
 mod demux;
 mod directory;
 mod guard;
+#[cfg(test)]
+mod live;
 mod log_limit;
 mod metrics;
 mod offer;
@@ -227,7 +229,9 @@ impl Drop for Shared {
 
 impl std::fmt::Debug for Media {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Media").field("workers", &self.shared.workers.len()).finish_non_exhaustive()
+        f.debug_struct("Media")
+            .field("workers", &self.shared.workers.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -239,17 +243,35 @@ impl Media {
     pub fn start(config: MediaConfig, registry: &prometheus::Registry) -> Result<Self, MediaError> {
         let count = config.workers.max(1);
         if config.announced.unwrap_or(config.bind).is_unspecified() {
-            return Err(MediaError::Start("an announced address is needed when binding to all addresses".to_owned()));
+            return Err(MediaError::Start(
+                "an announced address is needed when binding to all addresses".to_owned(),
+            ));
         }
-        let metrics = Metrics::register(registry, count).map_err(|e| MediaError::Start(e.to_string()))?;
-        let identity = Arc::new(Identity::generate().map_err(|e| MediaError::Start(e.to_string()))?);
+        let metrics =
+            Metrics::register(registry, count).map_err(|e| MediaError::Start(e.to_string()))?;
+        let identity =
+            Arc::new(Identity::generate().map_err(|e| MediaError::Start(e.to_string()))?);
         let directory = Arc::new(Directory::default());
-        let shared =
-            worker::Shared { config: &config, identity: &identity, metrics: &metrics, directory: &directory };
-        let workers = (0..count).map(|index| WorkerHandle::start(index, &shared)).collect::<Result<Vec<_>, _>>()?;
+        let shared = worker::Shared {
+            config: &config,
+            identity: &identity,
+            metrics: &metrics,
+            directory: &directory,
+        };
+        let workers = (0..count)
+            .map(|index| WorkerHandle::start(index, &shared))
+            .collect::<Result<Vec<_>, _>>()?;
         let watch = Watch::start(metrics.heartbeats().clone(), count)?;
         let ports = ports::PortPool::new(&config);
-        Ok(Self { shared: Arc::new(Shared { config, workers, directory, ports, watch }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                config,
+                workers,
+                directory,
+                ports,
+                watch,
+            }),
+        })
     }
 
     /// The configuration the workers run with.
@@ -280,8 +302,18 @@ impl Media {
             .enumerate()
             .min_by_key(|(_, w)| w.load.score())
             .ok_or(MediaError::Stopped)?;
-        let room = self.shared.directory.next_room(index, self.shared.workers.len());
-        worker.ask(|reply| Message::OpenRoom { room, config, events, reply }).await?;
+        let room = self
+            .shared
+            .directory
+            .next_room(index, self.shared.workers.len());
+        worker
+            .ask(|reply| Message::OpenRoom {
+                room,
+                config,
+                events,
+                reply,
+            })
+            .await?;
         Ok(room)
     }
 
@@ -290,7 +322,9 @@ impl Media {
     /// # Errors
     /// [`MediaError::UnknownRoom`], [`MediaError::Busy`] or [`MediaError::Stopped`].
     pub async fn close_room(&self, room: RoomId) -> Result<(), MediaError> {
-        self.home(room).ask(|reply| Message::CloseRoom { room, reply }).await?
+        self.home(room)
+            .ask(|reply| Message::CloseRoom { room, reply })
+            .await?
     }
 
     /// A fresh leg number, unique for the life of the process.
@@ -303,8 +337,20 @@ impl Media {
     ///
     /// # Errors
     /// [`MediaError::Offer`] for an offer that cannot be answered, [`MediaError::Full`] and the like.
-    pub async fn add_peer(&self, room: RoomId, leg: LegId, offer: String) -> Result<PeerAnswer, MediaError> {
-        self.home(room).ask(|reply| Message::AddPeer { room, leg, offer, reply }).await?
+    pub async fn add_peer(
+        &self,
+        room: RoomId,
+        leg: LegId,
+        offer: String,
+    ) -> Result<PeerAnswer, MediaError> {
+        self.home(room)
+            .ask(|reply| Message::AddPeer {
+                room,
+                leg,
+                offer,
+                reply,
+            })
+            .await?
     }
 
     /// Answers a later offer of the same browser: more slots, a camera, an ICE restart.
@@ -312,7 +358,9 @@ impl Media {
     /// # Errors
     /// [`MediaError::Offer`] (the leg goes on as before) or [`MediaError::UnknownLeg`].
     pub async fn renegotiate(&self, leg: LegId, offer: String) -> Result<PeerAnswer, MediaError> {
-        self.owner(leg)?.ask(|reply| Message::Renegotiate { leg, offer, reply }).await?
+        self.owner(leg)?
+            .ask(|reply| Message::Renegotiate { leg, offer, reply })
+            .await?
     }
 
     /// Takes a pair of RTP/RTCP sockets for one call. They are released when dropped or with the leg.
@@ -340,7 +388,15 @@ impl Media {
         sockets: RtpSockets,
         media: PhoneMedia,
     ) -> Result<(), MediaError> {
-        self.home(room).ask(|reply| Message::AddPhone { room, leg, sockets, media, reply }).await?
+        self.home(room)
+            .ask(|reply| Message::AddPhone {
+                room,
+                leg,
+                sockets,
+                media,
+                reply,
+            })
+            .await?
     }
 
     /// Applies a re-INVITE: another address, codec or direction. Only this unlocks the latched source.
@@ -348,7 +404,9 @@ impl Media {
     /// # Errors
     /// [`MediaError::UnknownLeg`] and the like.
     pub async fn update_phone(&self, leg: LegId, media: PhoneMedia) -> Result<(), MediaError> {
-        self.owner(leg)?.ask(|reply| Message::UpdatePhone { leg, media, reply }).await?
+        self.owner(leg)?
+            .ask(|reply| Message::UpdatePhone { leg, media, reply })
+            .await?
     }
 
     /// Puts a looped, pre-encoded source into `room`. It hears and sees nothing.
@@ -356,7 +414,14 @@ impl Media {
     /// # Errors
     /// [`MediaError::UnknownRoom`], [`MediaError::Full`] and the like.
     pub async fn add_clip(&self, room: RoomId, leg: LegId, clip: Clip) -> Result<(), MediaError> {
-        self.home(room).ask(|reply| Message::AddClip { room, leg, clip, reply }).await?
+        self.home(room)
+            .ask(|reply| Message::AddClip {
+                room,
+                leg,
+                clip,
+                reply,
+            })
+            .await?
     }
 
     /// Moves a leg to another room. Phone legs and clips move across workers with their sockets; SSRC,
@@ -370,10 +435,13 @@ impl Media {
         let from = self.owner(leg)?;
         let home = self.home(to);
         if std::ptr::eq(from, home) {
-            return from.ask(|reply| Message::MoveLeg { leg, to, reply }).await?;
+            return from
+                .ask(|reply| Message::MoveLeg { leg, to, reply })
+                .await?;
         }
         let parcel = from.ask(|reply| Message::TakeLeg { leg, reply }).await??;
-        home.ask(|reply| Message::PutLeg { to, parcel, reply }).await?
+        home.ask(|reply| Message::PutLeg { to, parcel, reply })
+            .await?
     }
 
     /// Opens an empty room on the worker that is home to `beside`.
@@ -387,8 +455,18 @@ impl Media {
         events: mpsc::Sender<(RoomId, RoomEvent)>,
     ) -> Result<RoomId, MediaError> {
         let count = self.shared.workers.len();
-        let room = self.shared.directory.next_room(directory::home_of(beside, count), count);
-        self.home(room).ask(|reply| Message::OpenRoom { room, config, events, reply }).await?;
+        let room = self
+            .shared
+            .directory
+            .next_room(directory::home_of(beside, count), count);
+        self.home(room)
+            .ask(|reply| Message::OpenRoom {
+                room,
+                config,
+                events,
+                reply,
+            })
+            .await?;
         Ok(room)
     }
 
@@ -416,7 +494,9 @@ impl Media {
     /// # Errors
     /// [`MediaError::UnknownLeg`] and the like.
     pub async fn leg_stats(&self, leg: LegId) -> Result<LegStats, MediaError> {
-        self.owner(leg)?.ask(|reply| Message::LegStats { leg, reply }).await?
+        self.owner(leg)?
+            .ask(|reply| Message::LegStats { leg, reply })
+            .await?
     }
 
     /// Ends all legs, closes the sockets and joins the threads, waiting at most `deadline`.
@@ -429,7 +509,12 @@ impl Media {
         }
         let mut running = self.shared.workers.len();
         while running > 0 && Instant::now() < until {
-            running = self.shared.workers.iter().filter(|w| !w.has_stopped()).count();
+            running = self
+                .shared
+                .workers
+                .iter()
+                .filter(|w| !w.has_stopped())
+                .count();
             if running > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -443,14 +528,21 @@ impl Media {
     }
 
     fn owner(&self, leg: LegId) -> Result<&WorkerHandle, MediaError> {
-        let index = self.shared.directory.owner(leg).ok_or(MediaError::UnknownLeg)?;
+        let index = self
+            .shared
+            .directory
+            .owner(leg)
+            .ok_or(MediaError::UnknownLeg)?;
         self.shared.workers.get(index).ok_or(MediaError::UnknownLeg)
     }
 }
 
 impl WorkerHandle {
     /// Sends a message that carries a reply channel and waits for the reply.
-    async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, MediaError> {
+    async fn ask<T>(
+        &self,
+        message: impl FnOnce(oneshot::Sender<T>) -> Message,
+    ) -> Result<T, MediaError> {
         let (reply, answer) = oneshot::channel();
         self.tell(message(reply))?;
         answer.await.map_err(|_| MediaError::Stopped)

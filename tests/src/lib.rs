@@ -3,6 +3,7 @@
 //! Nothing in the workspace may depend on this crate but `benches`.
 
 pub mod baresip;
+pub mod bot;
 pub mod browser;
 pub mod fuzz;
 pub mod metrics;

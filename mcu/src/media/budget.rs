@@ -25,11 +25,17 @@ struct Bucket {
 impl Bucket {
     fn new(rate: u32) -> Self {
         let rate = u64::from(rate);
-        Self { rate, level: rate * BURST_SECONDS * 1_000 }
+        Self {
+            rate,
+            level: rate * BURST_SECONDS * 1_000,
+        }
     }
 
     fn refill(&mut self, millis: u64) {
-        self.level = self.level.saturating_add(self.rate * millis).min(self.rate * BURST_SECONDS * 1_000);
+        self.level = self
+            .level
+            .saturating_add(self.rate * millis)
+            .min(self.rate * BURST_SECONDS * 1_000);
     }
 }
 
@@ -45,15 +51,21 @@ impl Budget {
     /// Takes one packet of `length` bytes; false when the peer has spent its budget.
     pub(super) fn spend(&mut self, now: Instant, length: usize) -> bool {
         let millis = now.saturating_duration_since(self.refilled).as_millis();
-        let millis = u64::try_from(millis).unwrap_or(u64::MAX).min(BURST_SECONDS * 1_000);
+        let millis = u64::try_from(millis)
+            .unwrap_or(u64::MAX)
+            .min(BURST_SECONDS * 1_000);
         if millis > 0 {
             self.packets.refill(millis);
             self.bytes.refill(millis);
             // Keeps the part of a millisecond that was not refilled yet.
             let whole = now.saturating_duration_since(self.refilled).subsec_nanos() % 1_000_000;
-            self.refilled = now.checked_sub(Duration::from_nanos(u64::from(whole))).unwrap_or(now);
+            self.refilled = now
+                .checked_sub(Duration::from_nanos(u64::from(whole)))
+                .unwrap_or(now);
         }
-        let bytes = u64::try_from(length).unwrap_or(u64::MAX).saturating_mul(1_000);
+        let bytes = u64::try_from(length)
+            .unwrap_or(u64::MAX)
+            .saturating_mul(1_000);
         if self.packets.level < 1_000 || self.bytes.level < bytes {
             return false;
         }
@@ -68,7 +80,11 @@ mod tests {
     use super::*;
 
     fn limits(packets: u32, bytes: u32) -> Limits {
-        Limits { packets_per_second: packets, bytes_per_second: bytes, ..Limits::default() }
+        Limits {
+            packets_per_second: packets,
+            bytes_per_second: bytes,
+            ..Limits::default()
+        }
     }
 
     #[test]
@@ -76,7 +92,10 @@ mod tests {
         let start = Instant::now();
         let mut budget = Budget::new(&limits(100, 20_000), start);
         for n in 0..10_000_u32 {
-            assert!(budget.spend(start + Duration::from_millis(10) * n, 200), "packet {n}");
+            assert!(
+                budget.spend(start + Duration::from_millis(10) * n, 200),
+                "packet {n}"
+            );
         }
     }
 
@@ -84,7 +103,9 @@ mod tests {
     fn a_flood_is_cut_to_the_rate_in_packets() {
         let start = Instant::now();
         let mut budget = Budget::new(&limits(100, 1_000_000), start);
-        let passed = (0..100_000_u32).filter(|n| budget.spend(start + Duration::from_micros(100) * *n, 50)).count();
+        let passed = (0..100_000_u32)
+            .filter(|n| budget.spend(start + Duration::from_micros(100) * *n, 50))
+            .count();
         // 10 s at 100/s after a burst of 200.
         assert!((1_195..=1_205).contains(&passed), "{passed}");
     }
@@ -93,7 +114,9 @@ mod tests {
     fn a_flood_is_cut_to_the_rate_in_bytes() {
         let start = Instant::now();
         let mut budget = Budget::new(&limits(10_000, 100_000), start);
-        let passed = (0..10_000_u32).filter(|n| budget.spend(start + Duration::from_millis(1) * *n, 1_000)).count();
+        let passed = (0..10_000_u32)
+            .filter(|n| budget.spend(start + Duration::from_millis(1) * *n, 1_000))
+            .count();
         // 10 s at 100 kB/s after a burst of 200 kB.
         assert!((1_195..=1_205).contains(&passed), "{passed}");
     }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use plenum_codecs::audio::{AudioCodec, AudioEncoder, EncoderSetting, FRAME, Frame, OpusMode, level_dbov};
+use plenum_codecs::audio::{
+    AudioCodec, AudioEncoder, EncoderSetting, FRAME, Frame, OpusMode, level_dbov,
+};
 use plenum_codecs::video::encoder::{H264Encoder, VideoSetting as EncoderVideo, Vp8Encoder};
 use plenum_codecs::video::{I420Picture, VideoCodec, h264, vp8};
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
@@ -78,14 +80,19 @@ impl Clip {
     ///
     /// # Errors
     /// When there is no audio or an encoder fails.
-    pub fn build(pcm: &[i16], draw: impl FnMut(usize, &mut ClipPicture<'_>)) -> Result<Self, ClipError> {
+    pub fn build(
+        pcm: &[i16],
+        draw: impl FnMut(usize, &mut ClipPicture<'_>),
+    ) -> Result<Self, ClipError> {
         if pcm.is_empty() {
             return Err(ClipError::Empty);
         }
         let seconds = pcm.len().div_ceil(FRAME * AUDIO_RATE);
         let audio = encode_audio(pcm, seconds)?;
         let pictures = encode_pictures(seconds, draw)?;
-        Ok(Self { loops: Arc::new(Loops { audio, pictures }) })
+        Ok(Self {
+            loops: Arc::new(Loops { audio, pictures }),
+        })
     }
 
     /// What the room must know of a clip: it sends and takes nothing.
@@ -98,13 +105,26 @@ impl Clip {
             level_extension: true,
         };
         let receive = vec![(VP8, VideoCodec::Vp8), (H264, VideoCodec::H264)];
-        let video = VideoSetting { receive, send: Vec::new(), slots: 0 };
-        LegConfig { id, audio, video: Some(video), muted: false, listen_only: false }
+        let video = VideoSetting {
+            receive,
+            send: Vec::new(),
+            slots: 0,
+        };
+        LegConfig {
+            id,
+            audio,
+            video: Some(video),
+            muted: false,
+            listen_only: false,
+        }
     }
 }
 
 fn encode_audio(pcm: &[i16], seconds: usize) -> Result<Vec<(Bytes, AudioLevel)>, ClipError> {
-    let setting = EncoderSetting::opus(OpusMode::LowDelay { bitrate: 48_000, complexity: 9 });
+    let setting = EncoderSetting::opus(OpusMode::LowDelay {
+        bitrate: 48_000,
+        complexity: 9,
+    });
     let mut encoder = AudioEncoder::new(setting)?;
     let mut packets = Vec::with_capacity(seconds * AUDIO_RATE);
     let mut chunks = pcm.chunks(FRAME);
@@ -116,7 +136,13 @@ fn encode_audio(pcm: &[i16], seconds: usize) -> Result<Vec<(Bytes, AudioLevel)>,
             head.copy_from_slice(chunk);
         }
         let dbov = level_dbov(&frame);
-        packets.push((encoder.encode(&frame)?, AudioLevel { dbov, voice: dbov < VOICE_DBOV }));
+        packets.push((
+            encoder.encode(&frame)?,
+            AudioLevel {
+                dbov,
+                voice: dbov < VOICE_DBOV,
+            },
+        ));
     }
     Ok(packets)
 }
@@ -125,7 +151,12 @@ fn encode_pictures(
     seconds: usize,
     mut draw: impl FnMut(usize, &mut ClipPicture<'_>),
 ) -> Result<Vec<[Vec<Bytes>; 2]>, ClipError> {
-    let setting = EncoderVideo { width: WIDTH, height: HEIGHT, bitrate: BITRATE, frame_rate: FRAME_RATE };
+    let setting = EncoderVideo {
+        width: WIDTH,
+        height: HEIGHT,
+        bitrate: BITRATE,
+        frame_rate: FRAME_RATE,
+    };
     let (mut vp8, mut h264) = (Vp8Encoder::new(setting)?, H264Encoder::new(setting)?);
     let mut picture = I420Picture::black(WIDTH, HEIGHT)?;
     let rate = usize::from(FRAME_RATE);
@@ -133,17 +164,30 @@ fn encode_pictures(
     let mut id = 0_u16;
     for number in 0..seconds * rate {
         let [y, u, v] = picture.planes_mut();
-        draw(number, &mut ClipPicture { width: WIDTH.into(), height: HEIGHT.into(), y, u, v });
+        draw(
+            number,
+            &mut ClipPicture {
+                width: WIDTH.into(),
+                height: HEIGHT.into(),
+                y,
+                u,
+                v,
+            },
+        );
         if number % rate == 0 {
             vp8.request_keyframe();
             h264.request_keyframe();
         }
-        let at = MediaTime::from_micros(u64::try_from(number).unwrap_or_default() * 1_000_000 / u64::from(FRAME_RATE));
+        let at = MediaTime::from_micros(
+            u64::try_from(number).unwrap_or_default() * 1_000_000 / u64::from(FRAME_RATE),
+        );
         let in_vp8 = vp8.encode(&picture, at)?.map(|frame| {
             id = (id + 1) & 0x7fff;
             vp8::packetize(&frame.data, id, None, MTU)
         });
-        let in_h264 = h264.encode(&picture, at)?.map(|frame| h264::packetize(&frame.data, MTU));
+        let in_h264 = h264
+            .encode(&picture, at)?
+            .map(|frame| h264::packetize(&frame.data, MTU));
         pictures.push([in_vp8.unwrap_or_default(), in_h264.unwrap_or_default()]);
     }
     Ok(pictures)
@@ -172,10 +216,20 @@ struct Stream {
 
 impl Stream {
     fn new(payload_type: u8) -> Self {
-        Self { payload_type, ssrc: fastrand::u32(1..), sequence: fastrand::u16(..) }
+        Self {
+            payload_type,
+            ssrc: fastrand::u32(1..),
+            sequence: fastrand::u16(..),
+        }
     }
 
-    fn packet(&mut self, timestamp: u32, marker: bool, audio_level: Option<AudioLevel>, payload: Bytes) -> MediaPacket {
+    fn packet(
+        &mut self,
+        timestamp: u32,
+        marker: bool,
+        audio_level: Option<AudioLevel>,
+        payload: Bytes,
+    ) -> MediaPacket {
         self.sequence = self.sequence.wrapping_add(1);
         MediaPacket {
             payload_type: self.payload_type,
@@ -232,9 +286,13 @@ impl ClipPlayer {
 
     fn play_audio(&mut self, out: &mut Vec<(Track, MediaPacket)>) {
         let timestamp = clock_units(self.audio, 960);
-        let found = position(self.audio, self.loops.audio.len()).and_then(|at| self.loops.audio.get(at));
+        let found =
+            position(self.audio, self.loops.audio.len()).and_then(|at| self.loops.audio.get(at));
         if let Some((payload, level)) = found {
-            out.push((Track::Audio, self.streams[0].packet(timestamp, false, Some(*level), payload.clone())));
+            out.push((
+                Track::Audio,
+                self.streams[0].packet(timestamp, false, Some(*level), payload.clone()),
+            ));
         }
         self.audio += 1;
     }
@@ -246,15 +304,20 @@ impl ClipPlayer {
             self.continuity.source_changed();
         }
         self.pictures += 1;
-        let Some([in_vp8, in_h264]) = at.and_then(|at| self.loops.pictures.get(at)) else { return };
+        let Some([in_vp8, in_h264]) = at.and_then(|at| self.loops.pictures.get(at)) else {
+            return;
+        };
         for (n, payload) in in_vp8.iter().enumerate() {
             // Our own packetizer wrote it; it always reads back.
-            let Ok(payload) = self.continuity.rewrite(payload) else { continue };
+            let Ok(payload) = self.continuity.rewrite(payload) else {
+                continue;
+            };
             let packet = self.streams[1].packet(timestamp, n + 1 == in_vp8.len(), None, payload);
             out.push((Track::Camera, packet));
         }
         for (n, payload) in in_h264.iter().enumerate() {
-            let packet = self.streams[2].packet(timestamp, n + 1 == in_h264.len(), None, payload.clone());
+            let packet =
+                self.streams[2].packet(timestamp, n + 1 == in_h264.len(), None, payload.clone());
             out.push((Track::Camera, packet));
         }
     }
@@ -280,9 +343,14 @@ mod tests {
 
     /// 1.5 s of a 440 Hz tone and a picture that gets brighter.
     fn clip() -> Clip {
-        let tone = |n: usize| ((n as f64 * 440.0 * std::f64::consts::TAU / 48_000.0).sin() * 8_000.0) as i16;
+        let tone = |n: usize| {
+            ((n as f64 * 440.0 * std::f64::consts::TAU / 48_000.0).sin() * 8_000.0) as i16
+        };
         let pcm: Vec<i16> = (0..72_000).map(tone).collect();
-        Clip::build(&pcm, |number, picture| picture.y.fill(40 + (number as u8) * 5)).unwrap()
+        Clip::build(&pcm, |number, picture| {
+            picture.y.fill(40 + (number as u8) * 5)
+        })
+        .unwrap()
     }
 
     /// Plays `seconds` in steps of 5 ms.
@@ -297,7 +365,11 @@ mod tests {
     }
 
     fn of(packets: &[(Track, MediaPacket)], payload_type: u8) -> Vec<MediaPacket> {
-        packets.iter().map(|(_, p)| p.clone()).filter(|p| p.payload_type == payload_type).collect()
+        packets
+            .iter()
+            .map(|(_, p)| p.clone())
+            .filter(|p| p.payload_type == payload_type)
+            .collect()
     }
 
     #[test]
@@ -322,7 +394,11 @@ mod tests {
         };
         let ids: Vec<u16> = of(&packets, VP8).iter().map(id).collect();
         assert!(ids.len() > 70);
-        assert!(ids.windows(2).all(|w| w[1] == w[0] || w[1] == (w[0] + 1) & 0x7fff), "{ids:?}");
+        assert!(
+            ids.windows(2)
+                .all(|w| w[1] == w[0] || w[1] == (w[0] + 1) & 0x7fff),
+            "{ids:?}"
+        );
     }
 
     #[test]
@@ -349,13 +425,29 @@ mod tests {
         let (mut pictures, mut keyframes) = ([0; 2], [0; 2]);
         for packet in of(&packets, VP8) {
             keyframes[0] += u32::from(vp8::is_keyframe_start(&packet.payload));
-            let Some(frame) = vp8_in.push(&packet).unwrap() else { continue };
-            pictures[0] += u32::from(matches!(vp8_decoder.decode(&frame.data).unwrap(), Decoded { picture: Some(_), .. }));
+            let Some(frame) = vp8_in.push(&packet).unwrap() else {
+                continue;
+            };
+            pictures[0] += u32::from(matches!(
+                vp8_decoder.decode(&frame.data).unwrap(),
+                Decoded {
+                    picture: Some(_),
+                    ..
+                }
+            ));
         }
         for packet in of(&packets, H264) {
             keyframes[1] += u32::from(h264::is_keyframe_start(&packet.payload));
-            let Some(frame) = h264_in.push(&packet).unwrap() else { continue };
-            pictures[1] += u32::from(matches!(h264_decoder.decode(&frame.data).unwrap(), Decoded { picture: Some(_), .. }));
+            let Some(frame) = h264_in.push(&packet).unwrap() else {
+                continue;
+            };
+            pictures[1] += u32::from(matches!(
+                h264_decoder.decode(&frame.data).unwrap(),
+                Decoded {
+                    picture: Some(_),
+                    ..
+                }
+            ));
         }
         assert!(keyframes[0] >= 4 && keyframes[1] >= 4, "{keyframes:?}");
         assert!(pictures[0] >= 55 && pictures[1] >= 55, "{pictures:?}");

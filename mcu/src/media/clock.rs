@@ -10,7 +10,11 @@ use plenum_codecs::MediaTime;
 fn epoch() -> Instant {
     static EPOCH: OnceLock<Instant> = OnceLock::new();
     // A second back, so that an instant taken just before the first call still has a media time.
-    *EPOCH.get_or_init(|| Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or_else(Instant::now))
+    *EPOCH.get_or_init(|| {
+        Instant::now()
+            .checked_sub(Duration::from_secs(1))
+            .unwrap_or_else(Instant::now)
+    })
 }
 
 /// Media time now.

@@ -21,7 +21,9 @@ pub(super) fn kind_of(datagram: &[u8]) -> Option<Kind> {
 
 /// Whether an RTP-range datagram is RTCP (RFC 5761 §4: packet types 192..=223 in the second byte).
 pub(super) fn is_rtcp(datagram: &[u8]) -> bool {
-    datagram.get(1).is_some_and(|second| (192..=223).contains(second))
+    datagram
+        .get(1)
+        .is_some_and(|second| (192..=223).contains(second))
 }
 
 const STUN_HEADER: usize = 20;
@@ -94,7 +96,10 @@ mod tests {
     #[test]
     fn the_receivers_ufrag_is_found() {
         assert_eq!(receiver_ufrag(&request(b"abcd:efgh")), Some(&b"abcd"[..]));
-        assert_eq!(receiver_ufrag(&request(b"longer+ufrag/1:x")), Some(&b"longer+ufrag/1"[..]));
+        assert_eq!(
+            receiver_ufrag(&request(b"longer+ufrag/1:x")),
+            Some(&b"longer+ufrag/1"[..])
+        );
         assert_eq!(receiver_ufrag(&request(b"nocolon")), None);
     }
 

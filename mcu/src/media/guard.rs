@@ -19,10 +19,14 @@ pub(super) struct Faulted;
 
 impl<T> Guarded<T> {
     /// Builds the value; building may panic too.
-    pub(super) fn build<E>(build: impl FnOnce() -> Result<T, E>) -> Result<Result<Self, E>, Faulted> {
+    pub(super) fn build<E>(
+        build: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Result<Self, E>, Faulted> {
         // Nothing of a value that was never finished survives the unwinding.
         match catch_unwind(AssertUnwindSafe(build)) {
-            Ok(Ok(value)) => Ok(Ok(Self { value: Some(Box::new(value)) })),
+            Ok(Ok(value)) => Ok(Ok(Self {
+                value: Some(Box::new(value)),
+            })),
             Ok(Err(error)) => Ok(Err(error)),
             Err(_) => Err(Faulted),
         }
@@ -58,7 +62,11 @@ impl<T> Drop for Guarded<T> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
@@ -79,15 +87,24 @@ mod tests {
 
     fn fragile(drop_panics: bool) -> (Guarded<Fragile>, Rc<Cell<u32>>) {
         let drops = Rc::new(Cell::new(0));
-        let value = Fragile { drops: Rc::clone(&drops), drop_panics };
-        (Guarded::build(|| Ok::<_, ()>(value)).unwrap().unwrap(), drops)
+        let value = Fragile {
+            drops: Rc::clone(&drops),
+            drop_panics,
+        };
+        (
+            Guarded::build(|| Ok::<_, ()>(value)).unwrap().unwrap(),
+            drops,
+        )
     }
 
     #[test]
     fn a_panicked_peer_is_dropped_once_and_never_touched_again() {
         let (mut peer, drops) = fragile(false);
         assert_eq!(peer.call(|_| 7), Ok(7));
-        assert_eq!(peer.call(|_| -> u32 { panic!("hostile packet") }), Err(Faulted));
+        assert_eq!(
+            peer.call(|_| -> u32 { panic!("hostile packet") }),
+            Err(Faulted)
+        );
         assert_eq!(drops.get(), 1);
         assert_eq!(peer.call(|_| 7), Err(Faulted));
         drop(peer);
@@ -97,7 +114,10 @@ mod tests {
     #[test]
     fn a_panic_while_dropping_stays_inside() {
         let (mut peer, drops) = fragile(true);
-        assert_eq!(peer.call(|_| -> u32 { panic!("hostile packet") }), Err(Faulted));
+        assert_eq!(
+            peer.call(|_| -> u32 { panic!("hostile packet") }),
+            Err(Faulted)
+        );
         assert_eq!(drops.get(), 1);
         let (peer, drops) = fragile(true);
         drop(peer);

@@ -16,7 +16,11 @@ pub(super) struct LogLimit {
 
 impl LogLimit {
     pub(super) fn new(now: Instant) -> Self {
-        Self { since: now, lines: 0, suppressed: 0 }
+        Self {
+            since: now,
+            lines: 0,
+            suppressed: 0,
+        }
     }
 
     /// `Some(lines suppressed since the last one)` when a line may be written now.

@@ -8,7 +8,8 @@ use plenum_mixer::{EncodeCount, RoomStats};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry,
 };
 
 use super::clock;
@@ -118,7 +119,10 @@ impl Heartbeats {
 
     /// Since the worker came round last.
     pub(super) fn age(&self, worker: usize) -> Duration {
-        let last = self.beats.get(worker).map_or(0, |beat| beat.load(Ordering::Relaxed));
+        let last = self
+            .beats
+            .get(worker)
+            .map_or(0, |beat| beat.load(Ordering::Relaxed));
         Duration::from_millis(clock::now().as_millis().saturating_sub(last))
     }
 }
@@ -131,7 +135,9 @@ impl Collector for Heartbeats {
 
     fn collect(&self) -> Vec<MetricFamily> {
         for worker in 0..self.beats.len() {
-            self.ages.with_label_values(&[worker.to_string()]).set(self.age(worker).as_secs_f64());
+            self.ages
+                .with_label_values(&[worker.to_string()])
+                .set(self.age(worker).as_secs_f64());
         }
         self.ages.collect()
     }
@@ -141,7 +147,10 @@ impl Collector for Heartbeats {
 struct Registrar<'a>(&'a Registry);
 
 impl Registrar<'_> {
-    fn add<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> prometheus::Result<C> {
+    fn add<C: Collector + Clone + 'static>(
+        &self,
+        made: prometheus::Result<C>,
+    ) -> prometheus::Result<C> {
         let collector = made?;
         self.0.register(Box::new(collector.clone()))?;
         Ok(collector)
@@ -151,7 +160,12 @@ impl Registrar<'_> {
         self.add(IntCounter::new(name, help))
     }
 
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<IntCounterVec> {
         self.add(IntCounterVec::new(Opts::new(name, help), labels))
     }
 }
@@ -159,19 +173,37 @@ impl Registrar<'_> {
 impl Metrics {
     pub(super) fn register(registry: &Registry, workers: usize) -> prometheus::Result<Arc<Self>> {
         let add = Registrar(registry);
-        let legs = add.add(IntGaugeVec::new(Opts::new("plenum_media_legs", "Legs by kind."), &["kind"]))?;
+        let legs = add.add(IntGaugeVec::new(
+            Opts::new("plenum_media_legs", "Legs by kind."),
+            &["kind"],
+        ))?;
         let encodes = add.counters(
             "plenum_media_encodes_total",
             "Encoder runs by codec; shared by all listeners of a setting, private to one leg, or to warm up.",
             &["codec", "sharing"],
         )?;
-        let dropped = add.counters("plenum_media_dropped_total", "Packets and events dropped, by reason.", &["reason"])?;
-        let faults = add.counters("plenum_media_peer_faults_total", "Peers dropped because they broke.", &["kind"])?;
+        let dropped = add.counters(
+            "plenum_media_dropped_total",
+            "Packets and events dropped, by reason.",
+            &["reason"],
+        )?;
+        let faults = add.counters(
+            "plenum_media_peer_faults_total",
+            "Peers dropped because they broke.",
+            &["kind"],
+        )?;
         let (webrtc, rtp) = Traffic::register(&add)?;
         let heartbeats = Heartbeats {
-            beats: Arc::new((0..workers).map(|_| AtomicU64::new(clock::now().as_millis())).collect()),
+            beats: Arc::new(
+                (0..workers)
+                    .map(|_| AtomicU64::new(clock::now().as_millis()))
+                    .collect(),
+            ),
             ages: GaugeVec::new(
-                Opts::new("plenum_media_worker_heartbeat_age_seconds", "Since the worker came round last."),
+                Opts::new(
+                    "plenum_media_worker_heartbeat_age_seconds",
+                    "Since the worker came round last.",
+                ),
                 &["worker"],
             )?,
         };
@@ -188,13 +220,24 @@ impl Metrics {
             webrtc,
             rtp,
             tick: add.add(Histogram::with_opts(
-                HistogramOpts::new("plenum_media_tick_seconds", "Time one room takes to mix 20 ms.")
-                    .buckets(vec![0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05]),
+                HistogramOpts::new(
+                    "plenum_media_tick_seconds",
+                    "Time one room takes to mix 20 ms.",
+                )
+                .buckets(vec![
+                    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05,
+                ]),
             ))?,
-            deadline_misses: add.counter("plenum_media_deadline_misses_total", "Ticks begun over 10 ms late, or left out.")?,
+            deadline_misses: add.counter(
+                "plenum_media_deadline_misses_total",
+                "Ticks begun over 10 ms late, or left out.",
+            )?,
             decodes: add.counter("plenum_media_decodes_total", "Audio packets decoded.")?,
             encodes: [per_codec("opus"), per_codec("pcmu"), per_codec("pcma")],
-            dropped: Dropped::ALL.iter().map(|d| dropped.with_label_values(&[d.label()])).collect(),
+            dropped: Dropped::ALL
+                .iter()
+                .map(|d| dropped.with_label_values(&[d.label()]))
+                .collect(),
             fault_panic: faults.with_label_values(&["panic"]),
             fault_error: faults.with_label_values(&["error"]),
             heartbeats,
@@ -234,21 +277,37 @@ impl Metrics {
             add(private, |c| c.private);
             add(warming, |c| c.warming);
         }
-        self.decodes.inc_by(after.decodes.saturating_sub(before.decodes));
-        self.deadline_misses.inc_by(after.skipped_ticks.saturating_sub(before.skipped_ticks));
+        self.decodes
+            .inc_by(after.decodes.saturating_sub(before.decodes));
+        self.deadline_misses
+            .inc_by(after.skipped_ticks.saturating_sub(before.skipped_ticks));
     }
 }
 
 impl Traffic {
     fn register(add: &Registrar<'_>) -> prometheus::Result<(Self, Self)> {
         let labels = &["transport", "direction"];
-        let packets = add.counters("plenum_media_packets_total", "Datagrams by transport and direction.", labels)?;
-        let bytes = add.counters("plenum_media_bytes_total", "UDP payload by transport and direction.", labels)?;
-        let lost =
-            add.counters("plenum_media_packets_lost_total", "Audio packets that did not come in time.", &["transport"])?;
+        let packets = add.counters(
+            "plenum_media_packets_total",
+            "Datagrams by transport and direction.",
+            labels,
+        )?;
+        let bytes = add.counters(
+            "plenum_media_bytes_total",
+            "UDP payload by transport and direction.",
+            labels,
+        )?;
+        let lost = add.counters(
+            "plenum_media_packets_lost_total",
+            "Audio packets that did not come in time.",
+            &["transport"],
+        )?;
         let jitter = add.add(HistogramVec::new(
-            HistogramOpts::new("plenum_media_jitter_seconds", "Interarrival jitter of legs, sampled every 5 s.")
-                .buckets(vec![0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2]),
+            HistogramOpts::new(
+                "plenum_media_jitter_seconds",
+                "Interarrival jitter of legs, sampled every 5 s.",
+            )
+            .buckets(vec![0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2]),
             &["transport"],
         ))?;
         let of = |transport: &str| Self {
@@ -292,8 +351,15 @@ mod tests {
         ] {
             assert!(names.contains(&format!("plenum_media_{name}")), "{name}");
         }
-        let dropped = families.iter().find(|f| f.name() == "plenum_media_dropped_total").unwrap();
-        let counted: f64 = dropped.get_metric().iter().map(|m| m.get_counter().get_value()).sum();
+        let dropped = families
+            .iter()
+            .find(|f| f.name() == "plenum_media_dropped_total")
+            .unwrap();
+        let counted: f64 = dropped
+            .get_metric()
+            .iter()
+            .map(|m| m.get_counter().get_value())
+            .sum();
         assert!((counted - 3.0).abs() < f64::EPSILON);
     }
 
@@ -301,7 +367,10 @@ mod tests {
     fn a_heartbeat_grows_old_until_the_next_beat() {
         let metrics = Metrics::register(&Registry::new(), 1).unwrap();
         let beats = metrics.heartbeats();
-        beats.beats[0].store(clock::now().as_millis().saturating_sub(700), Ordering::Relaxed);
+        beats.beats[0].store(
+            clock::now().as_millis().saturating_sub(700),
+            Ordering::Relaxed,
+        );
         assert!(beats.age(0) >= Duration::from_millis(700));
         beats.beat(0);
         assert!(beats.age(0) < Duration::from_millis(500));

@@ -67,9 +67,14 @@ impl Outline {
                 if lines.len() == limits.media_lines {
                     return Err(OfferError::TooManyLines(limits.media_lines));
                 }
-                lines.push(Line { kind: codecs.begin(media)?, mid: String::new() });
+                lines.push(Line {
+                    kind: codecs.begin(media)?,
+                    mid: String::new(),
+                });
             } else if let Some(mid) = line.strip_prefix("a=mid:") {
-                let Some(last) = lines.last_mut() else { continue };
+                let Some(last) = lines.last_mut() else {
+                    continue;
+                };
                 // str0m keeps 16 bytes of a mid; a longer one would come back cut.
                 if mid.is_empty() || mid.len() > 16 || !mid.is_ascii() || !last.mid.is_empty() {
                     return Err(OfferError::Malformed("a=mid".to_owned()));
@@ -83,7 +88,9 @@ impl Outline {
         mids.sort_unstable();
         let twice = mids.windows(2).any(|pair| pair[0] == pair[1]);
         if twice || mids.first().is_none_or(|mid| mid.is_empty()) {
-            return Err(OfferError::Malformed("every m= line needs an a=mid of its own".to_owned()));
+            return Err(OfferError::Malformed(
+                "every m= line needs an a=mid of its own".to_owned(),
+            ));
         }
         Ok(Self { lines })
     }
@@ -149,17 +156,28 @@ impl Codecs {
 mod tests {
     use super::*;
 
-    const AUDIO: &str = "m=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\na=mid:0\r\na=rtpmap:111 opus/48000/2\r\n";
+    const AUDIO: &str =
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\na=mid:0\r\na=rtpmap:111 opus/48000/2\r\n";
     const VIDEO: &str = "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:1\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\n";
 
     fn read(body: &str) -> Result<Outline, OfferError> {
-        Outline::read(&format!("v=0\r\n{body}"), &Limits { media_lines: 4, ..Limits::default() })
+        Outline::read(
+            &format!("v=0\r\n{body}"),
+            &Limits {
+                media_lines: 4,
+                ..Limits::default()
+            },
+        )
     }
 
     #[test]
     fn lines_are_read_in_order() {
         let outline = read(&format!("{AUDIO}{VIDEO}")).unwrap();
-        let lines: Vec<_> = outline.lines.iter().map(|l| (l.kind, l.mid.as_str())).collect();
+        let lines: Vec<_> = outline
+            .lines
+            .iter()
+            .map(|l| (l.kind, l.mid.as_str()))
+            .collect();
         assert_eq!(lines, [(LineKind::Audio, "0"), (LineKind::Video, "1")]);
     }
 
@@ -172,34 +190,50 @@ mod tests {
         let across = format!("{AUDIO}{}", VIDEO.replace("96", "111"));
         assert_eq!(read(&across), Err(OfferError::PayloadTypeTwice(111)));
         let second_video = VIDEO.replace("mid:1", "mid:2");
-        assert!(read(&format!("{AUDIO}{VIDEO}{second_video}")).is_ok(), "the same codec on two lines is fine");
+        assert!(
+            read(&format!("{AUDIO}{VIDEO}{second_video}")).is_ok(),
+            "the same codec on two lines is fine"
+        );
     }
 
     #[test]
     fn size_and_line_caps_hold() {
         let long = format!("{AUDIO}{}", "a=x:y\r\n".repeat(20_000));
         assert!(matches!(read(&long), Err(OfferError::TooLong(_))));
-        let many: String = (0..5).map(|n| AUDIO.replace("mid:0", &format!("mid:{n}"))).collect();
+        let many: String = (0..5)
+            .map(|n| AUDIO.replace("mid:0", &format!("mid:{n}")))
+            .collect();
         assert_eq!(read(&many), Err(OfferError::TooManyLines(4)));
     }
 
     #[test]
     fn data_channels_are_refused() {
-        let data = format!("{AUDIO}m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:5\r\n");
+        let data =
+            format!("{AUDIO}m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:5\r\n");
         assert_eq!(read(&data), Err(OfferError::NotAudioVideo));
     }
 
     #[test]
     fn mids_are_needed_once_each() {
-        assert!(matches!(read(&AUDIO.replace("a=mid:0\r\n", "")), Err(OfferError::Malformed(_))));
-        assert!(matches!(read(&format!("{AUDIO}{AUDIO}")), Err(OfferError::Malformed(_))));
+        assert!(matches!(
+            read(&AUDIO.replace("a=mid:0\r\n", "")),
+            Err(OfferError::Malformed(_))
+        ));
+        assert!(matches!(
+            read(&format!("{AUDIO}{AUDIO}")),
+            Err(OfferError::Malformed(_))
+        ));
         assert!(matches!(read(""), Err(OfferError::Malformed(_))));
     }
 
     #[test]
     fn a_later_offer_may_add_lines_but_not_move_them() {
         let first = read(&format!("{AUDIO}{VIDEO}")).unwrap();
-        let more = read(&format!("{AUDIO}{VIDEO}{}", VIDEO.replace("mid:1", "mid:2"))).unwrap();
+        let more = read(&format!(
+            "{AUDIO}{VIDEO}{}",
+            VIDEO.replace("mid:1", "mid:2")
+        ))
+        .unwrap();
         let moved = read(&format!("{VIDEO}{AUDIO}")).unwrap();
         assert!(more.continues(&first));
         assert!(!moved.continues(&first));

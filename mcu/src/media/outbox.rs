@@ -20,7 +20,11 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn new(room: RoomId, events: mpsc::Sender<(RoomId, RoomEvent)>) -> Self {
-        Self { room, events, backlog: VecDeque::new() }
+        Self {
+            room,
+            events,
+            backlog: VecDeque::new(),
+        }
     }
 
     /// Sends the event now or later. Returns how many events were dropped for it.
@@ -39,7 +43,11 @@ impl Outbox {
         }
         // Legs that came and went are the roster's truth and are bounded by the legs there were; talking and
         // floor are stale by now.
-        match self.backlog.iter().position(|e| matches!(e, RoomEvent::Mixer(_))) {
+        match self
+            .backlog
+            .iter()
+            .position(|e| matches!(e, RoomEvent::Mixer(_)))
+        {
             Some(oldest) => {
                 self.backlog.remove(oldest);
                 1
@@ -65,7 +73,11 @@ impl Outbox {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 mod tests {
     use plenum_mixer::{Event, LegId};
 
@@ -73,7 +85,10 @@ mod tests {
     use crate::media::LegGone;
 
     fn talking(n: u64) -> RoomEvent {
-        RoomEvent::Mixer(Event::Talking { leg: LegId(n), on: true })
+        RoomEvent::Mixer(Event::Talking {
+            leg: LegId(n),
+            on: true,
+        })
     }
 
     #[test]
@@ -87,7 +102,9 @@ mod tests {
         while seen.len() < 10 {
             let (room, event) = receiver.try_recv().unwrap();
             assert_eq!(room, RoomId(9));
-            let RoomEvent::Mixer(Event::Talking { leg, .. }) = event else { panic!("{event:?}") };
+            let RoomEvent::Mixer(Event::Talking { leg, .. }) = event else {
+                panic!("{event:?}")
+            };
             seen.push(leg.0);
             outbox.flush();
         }
@@ -99,7 +116,10 @@ mod tests {
         let (sender, mut receiver) = mpsc::channel(1);
         let mut outbox = Outbox::new(RoomId(1), sender);
         outbox.push(talking(0));
-        outbox.push(RoomEvent::LegGone { leg: LegId(77), reason: LegGone::Closed });
+        outbox.push(RoomEvent::LegGone {
+            leg: LegId(77),
+            reason: LegGone::Closed,
+        });
         let dropped: u64 = (0..3_000).map(|n| outbox.push(talking(n))).sum();
         assert_eq!(dropped, 3_001 - 1_024);
         let mut gone = 0;

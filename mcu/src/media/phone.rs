@@ -80,8 +80,18 @@ pub(super) struct Reported {
 }
 
 impl Phone {
-    pub(super) fn new(sockets: RtpSockets, media: PhoneMedia, limits: &Limits, now: Instant) -> Self {
-        let RtpSockets { rtp, rtcp, local: _, lease } = sockets;
+    pub(super) fn new(
+        sockets: RtpSockets,
+        media: PhoneMedia,
+        limits: &Limits,
+        now: Instant,
+    ) -> Self {
+        let RtpSockets {
+            rtp,
+            rtcp,
+            local: _,
+            lease,
+        } = sockets;
         let ssrc = fastrand::u32(1..);
         Self {
             rtp: UdpSocket::from_std(rtp),
@@ -103,7 +113,12 @@ impl Phone {
         }
     }
 
-    pub(super) fn register(&mut self, registry: &Registry, rtp: Token, rtcp: Token) -> io::Result<()> {
+    pub(super) fn register(
+        &mut self,
+        registry: &Registry,
+        rtp: Token,
+        rtcp: Token,
+    ) -> io::Result<()> {
         registry.register(&mut self.rtp, rtp, Interest::READABLE)?;
         registry.register(&mut self.rtcp, rtcp, Interest::READABLE)
     }
@@ -116,8 +131,15 @@ impl Phone {
     /// The room's view of the leg.
     pub(super) fn leg_config(&self, id: LegId) -> LegConfig {
         let media = &self.media;
-        let receive = if media.direction.receives() { vec![(media.receive_payload_type, media.codec)] } else { Vec::new() };
-        let send = media.direction.sends().then(|| (media.payload_type, EncoderSetting::of(media.codec)));
+        let receive = if media.direction.receives() {
+            vec![(media.receive_payload_type, media.codec)]
+        } else {
+            Vec::new()
+        };
+        let send = media
+            .direction
+            .sends()
+            .then(|| (media.payload_type, EncoderSetting::of(media.codec)));
         let audio = AudioSetting {
             receive,
             send,
@@ -125,7 +147,13 @@ impl Phone {
             comfort_noise: media.comfort_noise,
             level_extension: false,
         };
-        LegConfig { id, audio, video: None, muted: false, listen_only: false }
+        LegConfig {
+            id,
+            audio,
+            video: None,
+            muted: false,
+            listen_only: false,
+        }
     }
 
     /// Signalling has agreed on something else.
@@ -140,33 +168,57 @@ impl Phone {
     }
 
     /// Reads one RTP datagram; `None` when there is none.
-    pub(super) fn receive(&mut self, scratch: &mut [u8]) -> Option<io::Result<(usize, SocketAddr)>> {
+    pub(super) fn receive(
+        &mut self,
+        scratch: &mut [u8],
+    ) -> Option<io::Result<(usize, SocketAddr)>> {
         receive(&self.rtp, scratch)
     }
 
     /// Reads one RTCP datagram; `None` when there is none.
-    pub(super) fn receive_rtcp(&mut self, scratch: &mut [u8]) -> Option<io::Result<(usize, SocketAddr)>> {
+    pub(super) fn receive_rtcp(
+        &mut self,
+        scratch: &mut [u8],
+    ) -> Option<io::Result<(usize, SocketAddr)>> {
         receive(&self.rtcp, scratch)
     }
 
     /// Judges an RTP datagram.
-    pub(super) fn on_rtp(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) -> PhoneInput {
+    pub(super) fn on_rtp(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) -> PhoneInput {
         if !self.budget.spend(now, datagram.len()) {
             return PhoneInput::OverBudget;
         }
-        let Some(packet) = wire::parse(datagram) else { return PhoneInput::Malformed };
+        let Some(packet) = wire::parse(datagram) else {
+            return PhoneInput::Malformed;
+        };
         let speech = packet.payload_type == self.media.receive_payload_type;
-        let event = self.media.telephone_event.is_some_and(|(number, _)| number == packet.payload_type);
+        let event = self
+            .media
+            .telephone_event
+            .is_some_and(|(number, _)| number == packet.payload_type);
         if !speech && !event && self.media.comfort_noise != Some(packet.payload_type) {
             return PhoneInput::Malformed;
         }
-        let seen = Seen { source, ssrc: packet.ssrc, sequence: packet.sequence };
+        let seen = Seen {
+            source,
+            ssrc: packet.ssrc,
+            sequence: packet.sequence,
+        };
         if !self.latch.admit(now, seen) {
             return PhoneInput::Unlatched;
         }
         self.heard = now;
         let first = self.reception.is_none();
-        if self.reception.as_ref().is_none_or(|r| r.ssrc() != packet.ssrc) {
+        if self
+            .reception
+            .as_ref()
+            .is_none_or(|r| r.ssrc() != packet.ssrc)
+        {
             self.reception = Some(Reception::new(&packet, self.media.codec.clock_rate()));
         }
         if let Some(reception) = &mut self.reception {
@@ -177,11 +229,16 @@ impl Phone {
 
     /// Reads a report of theirs. False when it is none, or comes from elsewhere than the call's media.
     pub(super) fn on_rtcp(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) -> bool {
-        let expected = self.latch.locked().map_or(self.media.remote_rtcp.ip(), |rtp| rtp.ip());
+        let expected = self
+            .latch
+            .locked()
+            .map_or(self.media.remote_rtcp.ip(), |rtp| rtp.ip());
         if source.ip() != expected {
             return false;
         }
-        let Some(report) = wire::read_report(datagram, self.ssrc) else { return false };
+        let Some(report) = wire::read_report(datagram, self.ssrc) else {
+            return false;
+        };
         if self.latch.locked().is_some() {
             self.rtcp_source = Some(source);
         }
@@ -227,7 +284,10 @@ impl Phone {
         {
             tracing::trace!(%error, "report not sent");
         }
-        Some(Reported { lost: interval?.lost, jitter: jitter? })
+        Some(Reported {
+            lost: interval?.lost,
+            jitter: jitter?,
+        })
     }
 
     /// Signalled, unless the media comes from elsewhere: then where their reports come from, else the port

@@ -46,7 +46,11 @@ pub(super) struct PortLease {
 
 impl Drop for PortLease {
     fn drop(&mut self) {
-        self.leased.lock().unwrap_or_else(PoisonError::into_inner).taken.remove(&self.port);
+        self.leased
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .taken
+            .remove(&self.port);
     }
 }
 
@@ -54,9 +58,14 @@ impl PortPool {
     pub(super) fn new(config: &MediaConfig) -> Self {
         let range = &config.rtp_ports;
         let first = range.start().saturating_add(range.start() % 2);
-        let span = u32::from(*range.end()).saturating_add(1).saturating_sub(u32::from(first));
+        let span = u32::from(*range.end())
+            .saturating_add(1)
+            .saturating_sub(u32::from(first));
         Self {
-            leased: Arc::new(Mutex::new(Leased { taken: HashSet::new(), next: 0 })),
+            leased: Arc::new(Mutex::new(Leased {
+                taken: HashSet::new(),
+                next: 0,
+            })),
             bind: config.bind,
             announced: config.announced.unwrap_or(config.bind),
             first,
@@ -65,7 +74,11 @@ impl PortPool {
     }
 
     pub(super) fn in_use(&self) -> usize {
-        self.leased.lock().unwrap_or_else(PoisonError::into_inner).taken.len()
+        self.leased
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .taken
+            .len()
     }
 
     /// Binds the next free pair, going round so that a port just released rests a while and a late packet
@@ -73,9 +86,16 @@ impl PortPool {
     pub(super) fn bind(&self) -> Result<RtpSockets, MediaError> {
         for _ in 0..self.pairs {
             let Some(lease) = self.lease() else { break };
-            let Ok((rtp, rtcp)) = bind_pair(self.bind, lease.port) else { continue };
+            let Ok((rtp, rtcp)) = bind_pair(self.bind, lease.port) else {
+                continue;
+            };
             let local = SocketAddr::new(self.announced, lease.port);
-            return Ok(RtpSockets { rtp, rtcp, local, lease });
+            return Ok(RtpSockets {
+                rtp,
+                rtcp,
+                local,
+                lease,
+            });
         }
         Err(MediaError::PortsExhausted)
     }
@@ -86,7 +106,10 @@ impl PortPool {
             let port = self.first + leased.next * 2;
             leased.next = (leased.next + 1) % self.pairs;
             if leased.taken.insert(port) {
-                return Some(PortLease { port, leased: Arc::clone(&self.leased) });
+                return Some(PortLease {
+                    port,
+                    leased: Arc::clone(&self.leased),
+                });
             }
         }
         None
@@ -94,7 +117,10 @@ impl PortPool {
 }
 
 fn bind_pair(address: IpAddr, port: u16) -> io::Result<(UdpSocket, UdpSocket)> {
-    Ok((bind_one(address, port)?, bind_one(address, port.saturating_add(1))?))
+    Ok((
+        bind_one(address, port)?,
+        bind_one(address, port.saturating_add(1))?,
+    ))
 }
 
 fn bind_one(address: IpAddr, port: u16) -> io::Result<UdpSocket> {
@@ -113,7 +139,10 @@ mod tests {
     use super::*;
 
     fn pool(range: std::ops::RangeInclusive<u16>) -> PortPool {
-        PortPool::new(&MediaConfig { rtp_ports: range, ..MediaConfig::default() })
+        PortPool::new(&MediaConfig {
+            rtp_ports: range,
+            ..MediaConfig::default()
+        })
     }
 
     #[test]
@@ -125,7 +154,10 @@ mod tests {
             ports.sort_unstable();
             assert_eq!(ports, [42_302, 42_304, 42_306]);
             for pair in &held {
-                assert_eq!(pair.rtp.local_addr().unwrap().port() + 1, pair.rtcp.local_addr().unwrap().port());
+                assert_eq!(
+                    pair.rtp.local_addr().unwrap().port() + 1,
+                    pair.rtcp.local_addr().unwrap().port()
+                );
             }
             assert!(matches!(pool.bind(), Err(MediaError::PortsExhausted)));
             drop(held);
@@ -146,7 +178,11 @@ mod tests {
     #[test]
     fn the_announced_address_is_told_instead_of_the_bound_one() {
         let announced = Some(IpAddr::from([203, 0, 113, 7]));
-        let config = MediaConfig { rtp_ports: 42_330..=42_331, announced, ..MediaConfig::default() };
+        let config = MediaConfig {
+            rtp_ports: 42_330..=42_331,
+            announced,
+            ..MediaConfig::default()
+        };
         let pair = PortPool::new(&config).bind().unwrap();
         assert_eq!(pair.local, SocketAddr::from(([203, 0, 113, 7], 42_330)));
         assert!(pair.rtp.local_addr().unwrap().ip().is_loopback());

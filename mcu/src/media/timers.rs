@@ -23,7 +23,10 @@ struct Entry {
 
 impl<K: Copy + Ord + Hash> Timers<K> {
     pub(super) fn new() -> Self {
-        Self { heap: BinaryHeap::new(), live: HashMap::new() }
+        Self {
+            heap: BinaryHeap::new(),
+            live: HashMap::new(),
+        }
     }
 
     /// Calls `key` at `deadline` instead of whenever it was to be called before.
@@ -37,7 +40,13 @@ impl<K: Copy + Ord + Hash> Timers<K> {
             }
             entry.queued = deadline;
         } else {
-            self.live.insert(key, Entry { wanted: deadline, queued: deadline });
+            self.live.insert(
+                key,
+                Entry {
+                    wanted: deadline,
+                    queued: deadline,
+                },
+            );
         }
         self.heap.push(Reverse((deadline, key)));
     }
@@ -58,7 +67,9 @@ impl<K: Copy + Ord + Hash> Timers<K> {
                 return None;
             }
             self.heap.pop();
-            let Some(entry) = self.live.get_mut(&key) else { continue };
+            let Some(entry) = self.live.get_mut(&key) else {
+                continue;
+            };
             if entry.queued != at {
                 continue;
             }
@@ -106,7 +117,11 @@ mod tests {
         for later in 11..1_000 {
             timers.set(1, ms(t, later));
         }
-        assert_eq!(timers.heap.len(), 1, "moving a deadline back must not grow the heap");
+        assert_eq!(
+            timers.heap.len(),
+            1,
+            "moving a deadline back must not grow the heap"
+        );
         assert_eq!(timers.pop_due(ms(t, 998)), None);
         timers.set(1, ms(t, 500));
         assert_eq!(timers.pop_due(ms(t, 500)), Some(1));

@@ -41,7 +41,9 @@ impl NumberGuard {
 
     /// The stack has authenticated a packet with this number.
     pub(super) fn authenticated(&mut self, number: u16) {
-        let extended = self.authenticated.map_or(u64::from(number), |max| extend(max, number));
+        let extended = self
+            .authenticated
+            .map_or(u64::from(number), |max| extend(max, number));
         self.authenticated = Some(self.authenticated.map_or(extended, |max| max.max(extended)));
     }
 }
@@ -71,14 +73,20 @@ pub(super) fn number_of(packet: &[u8], id: u8) -> Option<u16> {
     let length = usize::from(u16::from_be_bytes([head[2], head[3]])) * 4;
     let block = packet.get(start + 4..start + 4 + length)?;
     match profile {
-        0xbede => find(block, id, |b| Some((b[0] >> 4, usize::from(b[0] & 0x0f) + 1, 1))),
+        0xbede => find(block, id, |b| {
+            Some((b[0] >> 4, usize::from(b[0] & 0x0f) + 1, 1))
+        }),
         p if p & 0xfff0 == 0x1000 => find(block, id, |b| Some((b[0], usize::from(*b.get(1)?), 2))),
         _ => None,
     }
 }
 
 /// Walks the elements of an extension block; `head` gives id, length and size of an element's own header.
-fn find(mut block: &[u8], id: u8, head: impl Fn(&[u8]) -> Option<(u8, usize, usize)>) -> Option<u16> {
+fn find(
+    mut block: &[u8],
+    id: u8,
+    head: impl Fn(&[u8]) -> Option<(u8, usize, usize)>,
+) -> Option<u16> {
     while let Some(&byte) = block.first() {
         if byte == 0 {
             block = &block[1..];
@@ -122,7 +130,10 @@ mod tests {
         assert!(guard.admit(1));
         guard.authenticated(1);
         for forged in [20_000, 32_000, 32_769] {
-            assert!(guard.admit(forged), "harmless by itself, and SRTP will refuse it");
+            assert!(
+                guard.admit(forged),
+                "harmless by itself, and SRTP will refuse it"
+            );
         }
         assert!(!guard.admit(65_530), "only 1 was authenticated");
     }
@@ -139,7 +150,9 @@ mod tests {
     #[test]
     fn an_honest_stream_passes_whole_through_two_wraps_and_with_reordering() {
         for start in [0_u64, 1, 100, 32_767, 32_768, 65_500] {
-            let mut numbers: Vec<u16> = (start..start + 150_000).map(|n| (n % RANGE) as u16).collect();
+            let mut numbers: Vec<u16> = (start..start + 150_000)
+                .map(|n| (n % RANGE) as u16)
+                .collect();
             for pair in numbers[8..].chunks_mut(7) {
                 pair.reverse();
             }
@@ -153,7 +166,9 @@ mod tests {
         one.extend([0x10, 0x7f, 0x00, 0x31, 0xff, 0xfa, 0, 0]);
         assert_eq!(number_of(&one, 3), Some(65_530));
         assert_eq!(number_of(&one, 4), None);
-        let mut two = vec![0x91, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 9, 9, 9, 9, 0x10, 0x00, 0, 2];
+        let mut two = vec![
+            0x91, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 9, 9, 9, 9, 0x10, 0x00, 0, 2,
+        ];
         two.extend([1, 0, 17, 2, 0x12, 0x34, 0, 0]);
         assert_eq!(number_of(&two, 17), Some(0x1234));
     }

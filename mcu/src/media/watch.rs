@@ -51,7 +51,11 @@ impl Drop for Watch {
 fn report(worker: usize, age: Duration, hung: &mut bool) {
     let hangs = age >= HUNG;
     match (hangs, *hung) {
-        (true, false) => tracing::error!(worker, age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX), "media worker hangs"),
+        (true, false) => tracing::error!(
+            worker,
+            age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
+            "media worker hangs"
+        ),
         (false, true) => tracing::warn!(worker, "media worker is back"),
         _ => {}
     }

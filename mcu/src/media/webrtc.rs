@@ -53,8 +53,14 @@ pub(super) struct IdentityError;
 impl Identity {
     pub(super) fn generate() -> Result<Self, IdentityError> {
         let crypto = Arc::new(str0m::crypto::from_feature_flags());
-        let certificate = crypto.dtls_provider.generate_certificate().ok_or(IdentityError)?;
-        Ok(Self { certificate, crypto })
+        let certificate = crypto
+            .dtls_provider
+            .generate_certificate()
+            .ok_or(IdentityError)?;
+        Ok(Self {
+            certificate,
+            crypto,
+        })
     }
 }
 
@@ -157,9 +163,12 @@ impl PeerTransport {
             .clear_codecs()
             .enable_opus(true, false)
             .enable_vp8(true);
-        config.codec_config().add_h264(108.into(), Some(109.into()), true, H264_PROFILE);
+        config
+            .codec_config()
+            .add_h264(108.into(), Some(109.into()), true, H264_PROFILE);
         let mut rtc = config.build(now);
-        let candidate = Candidate::host(local, Protocol::Udp).map_err(|e| OfferError::Malformed(e.to_string()))?;
+        let candidate = Candidate::host(local, Protocol::Udp)
+            .map_err(|e| OfferError::Malformed(e.to_string()))?;
         rtc.add_local_candidate(candidate);
         let mut peer = Self {
             rtc,
@@ -178,21 +187,32 @@ impl PeerTransport {
     }
 
     /// Answers a first or a later offer. An error leaves the streams as they were.
-    pub(super) fn negotiate(&mut self, offer: &str, limits: &Limits) -> Result<PeerAnswer, OfferError> {
+    pub(super) fn negotiate(
+        &mut self,
+        offer: &str,
+        limits: &Limits,
+    ) -> Result<PeerAnswer, OfferError> {
         let outline = Outline::read(offer, limits)?;
         if !outline.continues(&self.outline) {
             return Err(OfferError::Reordered);
         }
         let malformed = |e: &dyn std::fmt::Display| OfferError::Malformed(e.to_string());
         let parsed = SdpOffer::from_sdp_string(offer).map_err(|e| malformed(&e))?;
-        let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|e| malformed(&e))?;
+        let answer = self
+            .rtc
+            .sdp_api()
+            .accept_offer(parsed)
+            .map_err(|e| malformed(&e))?;
         self.outline = outline;
         self.adopt_lines();
         if self.audio_setting().is_none() {
             return Err(OfferError::NoAudio);
         }
         let slot_mids = self.slots.iter().map(|slot| slot.mid.to_string()).collect();
-        Ok(PeerAnswer { sdp: answer.to_sdp_string(), slot_mids })
+        Ok(PeerAnswer {
+            sdp: answer.to_sdp_string(),
+            slot_mids,
+        })
     }
 
     /// Takes over what was agreed: one audio line, video slots in m-line order, incoming camera and screen.
@@ -201,9 +221,16 @@ impl PeerTransport {
         let old_audio = self.audio.take();
         self.incoming.clear();
         let mut cameras = 0;
-        let mids: Vec<Mid> = self.outline.lines.iter().map(|line| Mid::from(line.mid.as_str())).collect();
+        let mids: Vec<Mid> = self
+            .outline
+            .lines
+            .iter()
+            .map(|line| Mid::from(line.mid.as_str()))
+            .collect();
         for mid in mids {
-            let Some(media) = self.rtc.media(mid) else { continue };
+            let Some(media) = self.rtc.media(mid) else {
+                continue;
+            };
             if media.disabled() {
                 continue;
             }
@@ -215,18 +242,39 @@ impl PeerTransport {
                     MediaKind::Video => Track::Screen,
                 };
                 cameras += usize::from(kind == MediaKind::Video);
-                self.incoming.push(Incoming { mid, track, layer: None });
+                self.incoming.push(Incoming {
+                    mid,
+                    track,
+                    layer: None,
+                });
             }
             if !direction.is_sending() {
                 continue;
             }
-            if let Some(id) = media.remote_extmap().id_of(Extension::TransportSequenceNumber) {
+            if let Some(id) = media
+                .remote_extmap()
+                .id_of(Extension::TransportSequenceNumber)
+            {
                 self.number_extension = Some(id);
             }
-            let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None).map(|s| s.ssrc()) else { continue };
-            let known = old_slots.iter().chain(&old_audio).find(|o| o.ssrc == stream);
+            let Some(stream) = self
+                .rtc
+                .direct_api()
+                .stream_tx_by_mid(mid, None)
+                .map(|s| s.ssrc())
+            else {
+                continue;
+            };
+            let known = old_slots
+                .iter()
+                .chain(&old_audio)
+                .find(|o| o.ssrc == stream);
             let numbering = known.map_or_else(Numbering::default, |o| Numbering { ..o.numbering });
-            let outgoing = Outgoing { mid, ssrc: stream, numbering };
+            let outgoing = Outgoing {
+                mid,
+                ssrc: stream,
+                numbering,
+            };
             match kind {
                 MediaKind::Audio if self.audio.is_none() => self.audio = Some(outgoing),
                 MediaKind::Video if self.slots.len() < usize::from(u8::MAX) => {
@@ -250,8 +298,13 @@ impl PeerTransport {
     /// Incoming packets carry the transport-wide number under the id agreed for any of the lines.
     fn find_number_extension(&mut self) {
         for incoming in &self.incoming {
-            let Some(media) = self.rtc.media(incoming.mid) else { continue };
-            if let Some(id) = media.remote_extmap().id_of(Extension::TransportSequenceNumber) {
+            let Some(media) = self.rtc.media(incoming.mid) else {
+                continue;
+            };
+            if let Some(id) = media
+                .remote_extmap()
+                .id_of(Extension::TransportSequenceNumber)
+            {
                 self.number_extension = Some(id);
             }
         }
@@ -260,7 +313,13 @@ impl PeerTransport {
     /// The room's view of the leg.
     pub(super) fn leg_config(&self, id: LegId) -> Option<LegConfig> {
         let audio = self.audio_setting()?;
-        Some(LegConfig { id, audio, video: self.video_setting(), muted: false, listen_only: false })
+        Some(LegConfig {
+            id,
+            audio,
+            video: self.video_setting(),
+            muted: false,
+            listen_only: false,
+        })
     }
 
     fn audio_setting(&self) -> Option<AudioSetting> {
@@ -268,8 +327,15 @@ impl PeerTransport {
         let (payload_type, _) = self.codecs(line).find(|(_, codec)| *codec == Codec::Opus)?;
         let receiving = self.incoming.iter().any(|i| i.track == Track::Audio);
         Some(AudioSetting {
-            receive: if receiving { vec![(payload_type, AudioCodec::Opus)] } else { Vec::new() },
-            send: self.audio.is_some().then(|| (payload_type, EncoderSetting::of(AudioCodec::Opus))),
+            receive: if receiving {
+                vec![(payload_type, AudioCodec::Opus)]
+            } else {
+                Vec::new()
+            },
+            send: self
+                .audio
+                .is_some()
+                .then(|| (payload_type, EncoderSetting::of(AudioCodec::Opus))),
             telephone_event: None,
             comfort_noise: None,
             level_extension: line.remote_extmap().id_of(Extension::AudioLevel).is_some(),
@@ -278,15 +344,23 @@ impl PeerTransport {
 
     fn video_setting(&self) -> Option<VideoSetting> {
         let of = |mid: Mid| -> Vec<(u8, VideoCodec)> {
-            let Some(media) = self.rtc.media(mid) else { return Vec::new() };
-            let known = self.codecs(media).filter_map(|(payload_type, codec)| match codec {
-                Codec::Vp8 => Some((payload_type, VideoCodec::Vp8)),
-                Codec::H264 => Some((payload_type, VideoCodec::H264)),
-                _ => None,
-            });
+            let Some(media) = self.rtc.media(mid) else {
+                return Vec::new();
+            };
+            let known = self
+                .codecs(media)
+                .filter_map(|(payload_type, codec)| match codec {
+                    Codec::Vp8 => Some((payload_type, VideoCodec::Vp8)),
+                    Codec::H264 => Some((payload_type, VideoCodec::H264)),
+                    _ => None,
+                });
             known.collect()
         };
-        let camera = self.incoming.iter().find(|i| i.track == Track::Camera).map(|i| i.mid);
+        let camera = self
+            .incoming
+            .iter()
+            .find(|i| i.track == Track::Camera)
+            .map(|i| i.mid);
         let first_slot = self.slots.first().map(|s| s.mid);
         if camera.is_none() && first_slot.is_none() {
             return None;
@@ -300,14 +374,24 @@ impl PeerTransport {
 
     /// Lines of a kind that are in use, in m-line order.
     fn lines(&self, kind: MediaKind) -> impl Iterator<Item = &Media> {
-        let mids = self.outline.lines.iter().map(|line| Mid::from(line.mid.as_str()));
-        mids.filter_map(|mid| self.rtc.media(mid)).filter(move |media| media.kind() == kind && !media.disabled())
+        let mids = self
+            .outline
+            .lines
+            .iter()
+            .map(|line| Mid::from(line.mid.as_str()));
+        mids.filter_map(|mid| self.rtc.media(mid))
+            .filter(move |media| media.kind() == kind && !media.disabled())
     }
 
     /// Payload types and codecs agreed for a line, ours preferred first.
     fn codecs(&self, line: &Media) -> impl Iterator<Item = (u8, Codec)> {
         let agreed = line.remote_pts();
-        self.rtc.codec_config().params().iter().filter(|p| agreed.contains(&p.pt())).map(|p| (*p.pt(), p.spec().codec))
+        self.rtc
+            .codec_config()
+            .params()
+            .iter()
+            .filter(|p| agreed.contains(&p.pt()))
+            .map(|p| (*p.pt(), p.spec().codec))
     }
 
     /// Our ICE user fragment: STUN requests for this peer name it. It changes with an ICE restart.
@@ -316,10 +400,17 @@ impl PeerTransport {
     }
 
     /// Gives the stack one datagram. The caller must poll before the next.
-    pub(super) fn receive(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) -> Received {
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) -> Received {
         if demux::kind_of(datagram) == Some(Kind::Rtp)
             && !demux::is_rtcp(datagram)
-            && let Some(number) = self.number_extension.and_then(|id| transport_cc::number_of(datagram, id))
+            && let Some(number) = self
+                .number_extension
+                .and_then(|id| transport_cc::number_of(datagram, id))
             && !self.numbers.admit(number)
         {
             return Received::Guarded;
@@ -342,7 +433,9 @@ impl PeerTransport {
         send: &mut dyn FnMut(SocketAddr, &[u8]),
     ) -> Result<Instant, TransportError> {
         self.poll(events, send)?;
-        self.rtc.handle_input(Input::Timeout(now)).map_err(|e| TransportError(e.to_string()))?;
+        self.rtc
+            .handle_input(Input::Timeout(now))
+            .map_err(|e| TransportError(e.to_string()))?;
         self.poll(events, send)
     }
 
@@ -353,7 +446,11 @@ impl PeerTransport {
         send: &mut dyn FnMut(SocketAddr, &[u8]),
     ) -> Result<Instant, TransportError> {
         for _ in 0..OUTPUTS_PER_POLL {
-            match self.rtc.poll_output().map_err(|e| TransportError(e.to_string()))? {
+            match self
+                .rtc
+                .poll_output()
+                .map_err(|e| TransportError(e.to_string()))?
+            {
                 Output::Timeout(at) => {
                     if !self.rtc.is_alive() && !self.closed {
                         self.closed = true;
@@ -407,7 +504,11 @@ impl PeerTransport {
         if let Some(number) = header.ext_vals.transport_cc {
             self.numbers.authenticated(number);
         }
-        let (mid, rid) = self.rtc.direct_api().stream_rx(&header.ssrc).map(|s| (s.mid(), s.rid()))?;
+        let (mid, rid) = self
+            .rtc
+            .direct_api()
+            .stream_rx(&header.ssrc)
+            .map(|s| (s.mid(), s.rid()))?;
         let incoming = self.incoming.iter_mut().find(|i| i.mid == mid)?;
         if rid.is_some() && *incoming.layer.get_or_insert(rid?) != rid? {
             return None;
@@ -425,21 +526,32 @@ impl PeerTransport {
             audio_level,
             payload: Bytes::from_owner(packet.payload),
         };
-        Some(PeerEvent::Packet { track: incoming.track, packet })
+        Some(PeerEvent::Packet {
+            track: incoming.track,
+            packet,
+        })
     }
 
     /// Queues an audio packet; it leaves with the next [`PeerTransport::advance`]. False when nothing can be
     /// sent now.
     pub(super) fn write_audio(&mut self, packet: &OutPacket, payload: Arc<[u8]>) -> bool {
-        let Some(outgoing) = self.audio.as_mut().filter(|_| self.connected) else { return false };
+        let Some(outgoing) = self.audio.as_mut().filter(|_| self.connected) else {
+            return false;
+        };
         let number = SeqNo::from(outgoing.numbering.map(packet.sequence));
         let extensions = ExtensionValues {
-            audio_level: packet.audio_level.and_then(|l| i8::try_from(l.dbov.min(127)).ok()).map(|level| -level),
+            audio_level: packet
+                .audio_level
+                .and_then(|l| i8::try_from(l.dbov.min(127)).ok())
+                .map(|level| -level),
             voice_activity: packet.audio_level.map(|l| l.voice),
             ..ExtensionValues::default()
         };
         let ssrc = outgoing.ssrc;
-        self.write(ssrc, rtp_write(packet, number, payload).ext_vals(extensions))
+        self.write(
+            ssrc,
+            rtp_write(packet, number, payload).ext_vals(extensions),
+        )
     }
 
     /// Queues a video packet of a slot, kept for retransmission.
@@ -447,7 +559,9 @@ impl PeerTransport {
         if !self.connected {
             return false;
         }
-        let Some(outgoing) = self.slots.get_mut(usize::from(slot)) else { return false };
+        let Some(outgoing) = self.slots.get_mut(usize::from(slot)) else {
+            return false;
+        };
         let number = SeqNo::from(outgoing.numbering.map(packet.sequence));
         let ssrc = outgoing.ssrc;
         self.write(ssrc, rtp_write(packet, number, payload).nackable(true))
@@ -465,7 +579,9 @@ impl PeerTransport {
 
     /// Asks the peer for a keyframe of a track by PLI; false when it does not send that track.
     pub(super) fn request_keyframe(&mut self, track: Track) -> bool {
-        let Some(incoming) = self.incoming.iter().find(|i| i.track == track) else { return false };
+        let Some(incoming) = self.incoming.iter().find(|i| i.track == track) else {
+            return false;
+        };
         let (mid, layer) = (incoming.mid, incoming.layer);
         match self.rtc.direct_api().stream_rx_by_mid(mid, layer) {
             Some(stream) => {
@@ -487,7 +603,14 @@ impl PeerTransport {
 
 fn rtp_write(packet: &OutPacket, number: SeqNo, payload: Arc<[u8]>) -> RtpWrite {
     let captured = clock::to_instant(packet.captured);
-    RtpWrite::new(packet.payload_type.into(), number, packet.timestamp, captured, payload).marker(packet.marker)
+    RtpWrite::new(
+        packet.payload_type.into(),
+        number,
+        packet.timestamp,
+        captured,
+        payload,
+    )
+    .marker(packet.marker)
 }
 
 #[cfg(test)]

@@ -36,10 +36,27 @@ type Reply<T> = oneshot::Sender<T>;
 
 /// What control asks of a worker.
 pub(super) enum Message {
-    OpenRoom { room: RoomId, config: RoomConfig, events: mpsc::Sender<(RoomId, RoomEvent)>, reply: Reply<()> },
-    CloseRoom { room: RoomId, reply: Reply<Result<(), MediaError>> },
-    AddPeer { room: RoomId, leg: LegId, offer: String, reply: Reply<Result<PeerAnswer, MediaError>> },
-    Renegotiate { leg: LegId, offer: String, reply: Reply<Result<PeerAnswer, MediaError>> },
+    OpenRoom {
+        room: RoomId,
+        config: RoomConfig,
+        events: mpsc::Sender<(RoomId, RoomEvent)>,
+        reply: Reply<()>,
+    },
+    CloseRoom {
+        room: RoomId,
+        reply: Reply<Result<(), MediaError>>,
+    },
+    AddPeer {
+        room: RoomId,
+        leg: LegId,
+        offer: String,
+        reply: Reply<Result<PeerAnswer, MediaError>>,
+    },
+    Renegotiate {
+        leg: LegId,
+        offer: String,
+        reply: Reply<Result<PeerAnswer, MediaError>>,
+    },
     AddPhone {
         room: RoomId,
         leg: LegId,
@@ -47,14 +64,43 @@ pub(super) enum Message {
         media: PhoneMedia,
         reply: Reply<Result<(), MediaError>>,
     },
-    UpdatePhone { leg: LegId, media: PhoneMedia, reply: Reply<Result<(), MediaError>> },
-    AddClip { room: RoomId, leg: LegId, clip: Clip, reply: Reply<Result<(), MediaError>> },
-    MoveLeg { leg: LegId, to: RoomId, reply: Reply<Result<(), MediaError>> },
-    TakeLeg { leg: LegId, reply: Reply<Result<Parcel, MediaError>> },
-    PutLeg { to: RoomId, parcel: Parcel, reply: Reply<Result<(), MediaError>> },
-    RemoveLeg { leg: LegId, reply: Reply<()> },
-    Command { room: RoomId, command: Command },
-    LegStats { leg: LegId, reply: Reply<Result<LegStats, MediaError>> },
+    UpdatePhone {
+        leg: LegId,
+        media: PhoneMedia,
+        reply: Reply<Result<(), MediaError>>,
+    },
+    AddClip {
+        room: RoomId,
+        leg: LegId,
+        clip: Clip,
+        reply: Reply<Result<(), MediaError>>,
+    },
+    MoveLeg {
+        leg: LegId,
+        to: RoomId,
+        reply: Reply<Result<(), MediaError>>,
+    },
+    TakeLeg {
+        leg: LegId,
+        reply: Reply<Result<Parcel, MediaError>>,
+    },
+    PutLeg {
+        to: RoomId,
+        parcel: Parcel,
+        reply: Reply<Result<(), MediaError>>,
+    },
+    RemoveLeg {
+        leg: LegId,
+        reply: Reply<()>,
+    },
+    Command {
+        room: RoomId,
+        command: Command,
+    },
+    LegStats {
+        leg: LegId,
+        reply: Reply<Result<LegStats, MediaError>>,
+    },
 }
 
 /// A leg on its way between workers, with everything that belongs to it.
@@ -106,12 +152,26 @@ pub(super) struct Shared<'a> {
 impl WorkerHandle {
     /// Binds the socket of worker `index` and starts its thread.
     pub(super) fn start(index: usize, shared: &Shared<'_>) -> Result<Self, MediaError> {
-        let Worker { worker, inbox, waker, stop, load, address } = run::prepare(index, shared)?;
+        let Worker {
+            worker,
+            inbox,
+            waker,
+            stop,
+            load,
+            address,
+        } = run::prepare(index, shared)?;
         let thread = std::thread::Builder::new()
             .name(format!("media-{index}"))
             .spawn(move || worker.run())
             .map_err(|e| MediaError::Start(e.to_string()))?;
-        Ok(Self { address, load, inbox, waker, stop, thread })
+        Ok(Self {
+            address,
+            load,
+            inbox,
+            waker,
+            stop,
+            thread,
+        })
     }
 
     /// Puts a message into the inbox and wakes the worker.

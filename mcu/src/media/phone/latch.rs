@@ -42,7 +42,11 @@ struct Candidate {
 
 impl Latch {
     pub(super) fn new(signalled: SocketAddr) -> Self {
-        Self { signalled, locked: None, candidates: Vec::new() }
+        Self {
+            signalled,
+            locked: None,
+            candidates: Vec::new(),
+        }
     }
 
     /// Signalling says where media goes now. Another address opens the latch, the same one does not.
@@ -92,7 +96,12 @@ impl Latch {
             return known.run >= PROOF;
         }
         if self.candidates.len() < CANDIDATES {
-            self.candidates.push(Candidate { source: seen.source, ssrc: seen.ssrc, next, run: 1 });
+            self.candidates.push(Candidate {
+                source: seen.source,
+                ssrc: seen.ssrc,
+                next,
+                run: 1,
+            });
         }
         false
     }
@@ -107,8 +116,19 @@ mod tests {
     }
 
     /// How many of `count` consecutive packets are admitted.
-    fn feed(latch: &mut Latch, now: Instant, port: u16, ssrc: u32, first: u16, count: u16) -> usize {
-        let packets = (0..count).map(|n| Seen { source: at(port), ssrc, sequence: first.wrapping_add(n) });
+    fn feed(
+        latch: &mut Latch,
+        now: Instant,
+        port: u16,
+        ssrc: u32,
+        first: u16,
+        count: u16,
+    ) -> usize {
+        let packets = (0..count).map(|n| Seen {
+            source: at(port),
+            ssrc,
+            sequence: first.wrapping_add(n),
+        });
         packets.filter(|seen| latch.admit(now, *seen)).count()
     }
 
@@ -117,7 +137,11 @@ mod tests {
         let now = Instant::now();
         let mut latch = Latch::new(at(4_000));
         assert_eq!(feed(&mut latch, now, 4_000, 1, 100, 3), 3);
-        assert_eq!(feed(&mut latch, now, 6_666, 1, 103, 100), 0, "an injector is not heard");
+        assert_eq!(
+            feed(&mut latch, now, 6_666, 1, 103, 100),
+            0,
+            "an injector is not heard"
+        );
         assert_eq!(latch.destination(), Some(at(4_000)));
     }
 
@@ -136,8 +160,22 @@ mod tests {
         let now = Instant::now();
         let mut latch = Latch::new(at(4_000));
         for n in 0..200_u16 {
-            assert!(!latch.admit(now, Seen { source: at(5_000), ssrc: 1, sequence: n * 7 }));
-            assert!(!latch.admit(now, Seen { source: at(5_001), ssrc: u32::from(n), sequence: n }));
+            assert!(!latch.admit(
+                now,
+                Seen {
+                    source: at(5_000),
+                    ssrc: 1,
+                    sequence: n * 7
+                }
+            ));
+            assert!(!latch.admit(
+                now,
+                Seen {
+                    source: at(5_001),
+                    ssrc: u32::from(n),
+                    sequence: n
+                }
+            ));
         }
         assert_eq!(latch.locked(), None);
     }
@@ -151,7 +189,11 @@ mod tests {
         assert_eq!(feed(&mut latch, start + SILENCE, 5_000, 2, 50, 10), 6);
         assert_eq!(latch.destination(), Some(at(5_000)));
         latch.signal(at(4_000));
-        assert_eq!(latch.destination(), Some(at(5_000)), "the same address again changes nothing");
+        assert_eq!(
+            latch.destination(),
+            Some(at(5_000)),
+            "the same address again changes nothing"
+        );
         latch.signal(at(7_000));
         assert_eq!(latch.destination(), Some(at(7_000)));
         assert_eq!(latch.locked(), None);
@@ -159,7 +201,10 @@ mod tests {
 
     #[test]
     fn a_hold_of_the_old_kind_is_sent_nothing() {
-        assert_eq!(Latch::new(SocketAddr::from(([0, 0, 0, 0], 4_000))).destination(), None);
+        assert_eq!(
+            Latch::new(SocketAddr::from(([0, 0, 0, 0], 4_000))).destination(),
+            None
+        );
         assert_eq!(Latch::new(at(0)).destination(), None);
     }
 }

@@ -53,13 +53,21 @@ impl Reception {
 
     /// Counts a packet. `speech` packets have timestamps that run with the clock; telephone events do not
     /// and say nothing of jitter.
-    pub(super) fn count(&mut self, now: Instant, since: Instant, packet: &MediaPacket, speech: bool) {
+    pub(super) fn count(
+        &mut self,
+        now: Instant,
+        since: Instant,
+        packet: &MediaPacket,
+        speech: bool,
+    ) {
         self.received += 1;
         self.highest = self.highest.max(self.unwrapper.unwrap(packet.sequence));
         if !speech {
             return;
         }
-        let arrival = now.saturating_duration_since(since).as_micros() * u128::from(self.clock_rate) / 1_000_000;
+        let arrival = now.saturating_duration_since(since).as_micros()
+            * u128::from(self.clock_rate)
+            / 1_000_000;
         let arrival = u32::try_from(arrival & 0xffff_ffff).unwrap_or_default();
         let transit = arrival.wrapping_sub(packet.timestamp);
         if let Some(last) = self.transit.replace(transit) {
@@ -135,7 +143,9 @@ mod tests {
         let start = Instant::now();
         let mut reception = Reception::new(&packet(0), 8_000);
         for n in (0..250).filter(|n| n % 10 != 9) {
-            let arrival = start + Duration::from_millis(20) * n + if n % 2 == 1 { late } else { Duration::ZERO };
+            let arrival = start
+                + Duration::from_millis(20) * n
+                + if n % 2 == 1 { late } else { Duration::ZERO };
             reception.count(arrival, start, &packet(n), true);
         }
         let jitter = reception.jitter();
@@ -149,7 +159,10 @@ mod tests {
         assert_eq!(interval.lost, 24, "the last lost packet is not missed yet");
         assert_eq!(block.total_lost, 24);
         assert_eq!(block.fraction_lost, (24 * 256 / 249) as u8);
-        assert_eq!(block.highest_sequence & 0xffff, u32::from(packet(248).sequence));
+        assert_eq!(
+            block.highest_sequence & 0xffff,
+            u32::from(packet(248).sequence)
+        );
     }
 
     #[test]
@@ -172,7 +185,10 @@ mod tests {
             reception.count(start, start, &packet(n), true);
         }
         let (block, interval) = reception.report(start);
-        assert_eq!((interval.lost, block.fraction_lost, block.total_lost), (0, 0, 2));
+        assert_eq!(
+            (interval.lost, block.fraction_lost, block.total_lost),
+            (0, 0, 2)
+        );
     }
 
     #[test]
@@ -180,7 +196,11 @@ mod tests {
         let start = Instant::now();
         let mut reception = Reception::new(&packet(0), 8_000);
         reception.sender_report(8, 1, start);
-        assert_eq!(reception.report(start).0.last_sender_report, 0, "of another source");
+        assert_eq!(
+            reception.report(start).0.last_sender_report,
+            0,
+            "of another source"
+        );
         reception.sender_report(7, 0xabcd, start);
         let (block, _) = reception.report(start + Duration::from_millis(1_500));
         assert_eq!((block.last_sender_report, block.delay), (0xabcd, 98_304));

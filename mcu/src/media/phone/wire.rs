@@ -12,7 +12,9 @@ use plenum_mixer::OutPacket;
 use rtcp::receiver_report::ReceiverReport;
 use rtcp::reception_report::ReceptionReport;
 use rtcp::sender_report::SenderReport;
-use rtcp::source_description::{SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem};
+use rtcp::source_description::{
+    SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem,
+};
 use rtp::header::Header;
 use rtp::packet::Packet;
 use webrtc_util::marshal::{Marshal, MarshalSize, Unmarshal};
@@ -29,7 +31,9 @@ pub(super) fn parse(datagram: &[u8]) -> Option<MediaPacket> {
         return None;
     }
     let mut bytes = Bytes::copy_from_slice(datagram);
-    let packet = catch_unwind(AssertUnwindSafe(|| Packet::unmarshal(&mut bytes))).ok()?.ok()?;
+    let packet = catch_unwind(AssertUnwindSafe(|| Packet::unmarshal(&mut bytes)))
+        .ok()?
+        .ok()?;
     Some(MediaPacket {
         payload_type: packet.header.payload_type,
         marker: packet.header.marker,
@@ -116,11 +120,22 @@ pub(super) fn report(
             reports,
             profile_extensions: Bytes::new(),
         }),
-        None => Box::new(ReceiverReport { ssrc, reports, profile_extensions: Bytes::new() }),
+        None => Box::new(ReceiverReport {
+            ssrc,
+            reports,
+            profile_extensions: Bytes::new(),
+        }),
     };
-    let name = SourceDescriptionItem { sdes_type: SdesType::SdesCname, text: Bytes::copy_from_slice(cname.as_bytes()) };
-    let description =
-        SourceDescription { chunks: vec![SourceDescriptionChunk { source: ssrc, items: vec![name] }] };
+    let name = SourceDescriptionItem {
+        sdes_type: SdesType::SdesCname,
+        text: Bytes::copy_from_slice(cname.as_bytes()),
+    };
+    let description = SourceDescription {
+        chunks: vec![SourceDescriptionChunk {
+            source: ssrc,
+            items: vec![name],
+        }],
+    };
     rtcp::packet::marshal(&[first, Box::new(description)]).ok()
 }
 
@@ -139,7 +154,9 @@ pub(super) fn read_report(datagram: &[u8], ours: u32) -> Option<Report> {
         return None;
     }
     let mut bytes = Bytes::copy_from_slice(datagram);
-    let packets = catch_unwind(AssertUnwindSafe(|| rtcp::packet::unmarshal(&mut bytes))).ok()?.ok()?;
+    let packets = catch_unwind(AssertUnwindSafe(|| rtcp::packet::unmarshal(&mut bytes)))
+        .ok()?
+        .ok()?;
     let mut report = Report::default();
     let mut blocks: &[ReceptionReport];
     for packet in &packets {
@@ -161,7 +178,9 @@ pub(super) fn read_report(datagram: &[u8], ours: u32) -> Option<Report> {
 }
 
 fn ntp_now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let fraction = (u64::from(since.subsec_nanos()) << 32) / 1_000_000_000;
     ((since.as_secs() + NTP_TO_UNIX) << 32) | fraction
 }
@@ -191,15 +210,31 @@ mod tests {
         assert!(write(&out(b"payload"), 77, &mut buffer));
         assert_eq!(buffer.len(), 12 + 7);
         let packet = parse(&buffer).unwrap();
-        assert_eq!((packet.payload_type, packet.marker, packet.sequence), (8, true, 0x2345));
-        assert_eq!((packet.timestamp, packet.ssrc, &packet.payload[..]), (0xdead_beef, 77, &b"payload"[..]));
+        assert_eq!(
+            (packet.payload_type, packet.marker, packet.sequence),
+            (8, true, 0x2345)
+        );
+        assert_eq!(
+            (packet.timestamp, packet.ssrc, &packet.payload[..]),
+            (0xdead_beef, 77, &b"payload"[..])
+        );
     }
 
     #[test]
     fn mutated_packets_and_reports_never_panic() {
         let mut rtp = Vec::new();
         assert!(write(&out(b"some payload"), 77, &mut rtp));
-        let rtcp = report(5, Some(SenderBlock { timestamp: 1, packets: 2, octets: 3 }), None, "x").unwrap();
+        let rtcp = report(
+            5,
+            Some(SenderBlock {
+                timestamp: 1,
+                packets: 2,
+                octets: 3,
+            }),
+            None,
+            "x",
+        )
+        .unwrap();
         let mut random = fastrand::Rng::with_seed(7);
         for _ in 0..20_000 {
             for seed in [&rtp[..], &rtcp[..]] {
@@ -227,12 +262,28 @@ mod tests {
             last_sender_report: 9,
             delay: 10,
         };
-        let sr = report(5, Some(SenderBlock { timestamp: 1, packets: 2, octets: 3 }), Some(block), "plenum").unwrap();
+        let sr = report(
+            5,
+            Some(SenderBlock {
+                timestamp: 1,
+                packets: 2,
+                octets: 3,
+            }),
+            Some(block),
+            "plenum",
+        )
+        .unwrap();
         let theirs = read_report(&sr, 42).unwrap();
         assert_eq!(theirs.ours, Some((25, 33)));
         assert_eq!(theirs.sender.unwrap().0, 5);
         let rr = report(5, None, Some(block), "plenum").unwrap();
-        assert_eq!(read_report(&rr, 42).unwrap(), Report { sender: None, ours: Some((25, 33)) });
+        assert_eq!(
+            read_report(&rr, 42).unwrap(),
+            Report {
+                sender: None,
+                ours: Some((25, 33))
+            }
+        );
         assert_eq!(read_report(&rr, 43).unwrap(), Report::default());
     }
 }

@@ -1,5 +1,9 @@
 //! The transport against a second str0m as the browser, in memory and virtual time.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::Direction;
@@ -52,10 +56,24 @@ impl Pair {
         let identity = Identity::generate().unwrap();
         let (server, answer) =
             PeerTransport::accept(&identity, addr(SERVER), &sdp, &Limits::default(), now).unwrap();
-        client.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer.sdp).unwrap()).unwrap();
-        let mut pair = Self { now, client, server, to_client: Vec::new(), events: Vec::new(), heard: Vec::new() };
+        client
+            .sdp_api()
+            .accept_answer(pending, SdpAnswer::from_sdp_string(&answer.sdp).unwrap())
+            .unwrap();
+        let mut pair = Self {
+            now,
+            client,
+            server,
+            to_client: Vec::new(),
+            events: Vec::new(),
+            heard: Vec::new(),
+        };
         pair.run(Duration::from_secs(2));
-        assert!(pair.events.iter().any(|e| matches!(e, PeerEvent::Connected)));
+        assert!(
+            pair.events
+                .iter()
+                .any(|e| matches!(e, PeerEvent::Connected))
+        );
         pair
     }
 
@@ -65,10 +83,17 @@ impl Pair {
         while self.now < end {
             self.now += Duration::from_millis(10);
             let to_client = &mut self.to_client;
-            self.server.advance(self.now, &mut self.events, &mut |_, bytes| to_client.push(bytes.to_vec())).unwrap();
+            self.server
+                .advance(self.now, &mut self.events, &mut |_, bytes| {
+                    to_client.push(bytes.to_vec())
+                })
+                .unwrap();
             for bytes in std::mem::take(&mut self.to_client) {
-                let receive = Receive::new(Protocol::Udp, addr(SERVER), addr(CLIENT), &bytes).unwrap();
-                self.client.handle_input(Input::Receive(self.now, receive)).unwrap();
+                let receive =
+                    Receive::new(Protocol::Udp, addr(SERVER), addr(CLIENT), &bytes).unwrap();
+                self.client
+                    .handle_input(Input::Receive(self.now, receive))
+                    .unwrap();
                 self.poll_client();
             }
             self.client.handle_input(Input::Timeout(self.now)).unwrap();
@@ -82,23 +107,46 @@ impl Pair {
                 Output::Timeout(_) => return,
                 Output::Event(event) => self.heard.push(event),
                 Output::Transmit(datagram) => {
-                    self.server.receive(self.now, addr(CLIENT), &datagram.contents);
+                    self.server
+                        .receive(self.now, addr(CLIENT), &datagram.contents);
                     let to_client = &mut self.to_client;
-                    self.server.poll(&mut self.events, &mut |_, bytes| to_client.push(bytes.to_vec())).unwrap();
+                    self.server
+                        .poll(&mut self.events, &mut |_, bytes| {
+                            to_client.push(bytes.to_vec())
+                        })
+                        .unwrap();
                 }
             }
         }
     }
 
     fn send_audio(&mut self, sequence: u64) {
-        let mid = self.server.incoming.iter().find(|i| i.track == Track::Audio).unwrap().mid;
+        let mid = self
+            .server
+            .incoming
+            .iter()
+            .find(|i| i.track == Track::Audio)
+            .unwrap()
+            .mid;
         let payload_type = self.server.leg_config(LegId(1)).unwrap().audio.receive[0].0;
         let now = self.now;
-        let extensions = ExtensionValues { audio_level: Some(-40), voice_activity: Some(true), ..Default::default() };
+        let extensions = ExtensionValues {
+            audio_level: Some(-40),
+            voice_activity: Some(true),
+            ..Default::default()
+        };
         let stamp = u32::try_from(sequence * 960).unwrap();
-        let write = RtpWrite::new(payload_type.into(), sequence.into(), stamp, now, vec![7; 20]);
+        let write = RtpWrite::new(
+            payload_type.into(),
+            sequence.into(),
+            stamp,
+            now,
+            vec![7; 20],
+        );
         let mut api = self.client.direct_api();
-        api.stream_tx_by_mid(mid, None).unwrap().write_rtp(write.ext_vals(extensions));
+        api.stream_tx_by_mid(mid, None)
+            .unwrap()
+            .write_rtp(write.ext_vals(extensions));
     }
 
     fn out(&self, payload_type: u8, sequence: u64) -> OutPacket {
@@ -108,7 +156,10 @@ impl Pair {
             sequence,
             timestamp: 3_000,
             payload: Bytes::from_static(b"payload"),
-            audio_level: Some(AudioLevel { dbov: 33, voice: true }),
+            audio_level: Some(AudioLevel {
+                dbov: 33,
+                voice: true,
+            }),
             captured: clock::to_media(self.now),
         }
     }
@@ -121,13 +172,23 @@ fn the_answer_agrees_on_opus_vp8_and_baseline_h264() {
     assert!(config.audio.level_extension);
     assert_eq!(config.audio.receive[0].1, AudioCodec::Opus);
     let video = config.video.unwrap();
-    assert_eq!(video.send.iter().map(|s| s.1).collect::<Vec<_>>(), [VideoCodec::Vp8, VideoCodec::H264]);
+    assert_eq!(
+        video.send.iter().map(|s| s.1).collect::<Vec<_>>(),
+        [VideoCodec::Vp8, VideoCodec::H264]
+    );
     assert_eq!((video.slots, &video.receive), (1, &video.send));
     let mut server = pair.server;
     let (sdp, _) = offer(&mut client(pair.now), true, 0);
     let identity = Identity::generate().unwrap();
-    let (_, answer) = PeerTransport::accept(&identity, addr(SERVER), &sdp, &Limits::default(), pair.now).unwrap();
-    for needed in ["a=ice-lite", "profile-level-id=42e01f", "packetization-mode=1", "a=rtcp-fb:96 nack pli", "rtx/90000"] {
+    let (_, answer) =
+        PeerTransport::accept(&identity, addr(SERVER), &sdp, &Limits::default(), pair.now).unwrap();
+    for needed in [
+        "a=ice-lite",
+        "profile-level-id=42e01f",
+        "packetization-mode=1",
+        "a=rtcp-fb:96 nack pli",
+        "rtx/90000",
+    ] {
         assert!(answer.sdp.contains(needed), "{needed} in {}", answer.sdp);
     }
     assert!(answer.sdp.contains("127.0.0.1 10000 typ host"));
@@ -146,23 +207,49 @@ fn audio_goes_both_ways_with_its_level() {
         .events
         .iter()
         .filter_map(|e| match e {
-            PeerEvent::Packet { track: Track::Audio, packet } => Some(packet),
+            PeerEvent::Packet {
+                track: Track::Audio,
+                packet,
+            } => Some(packet),
             _ => None,
         })
         .collect();
-    assert_eq!(got.iter().map(|p| p.sequence).collect::<Vec<_>>(), (100..110).collect::<Vec<_>>());
-    assert!(got.iter().all(|p| p.audio_level == Some(AudioLevel { dbov: 40, voice: true }) && p.payload[..] == [7; 20]));
+    assert_eq!(
+        got.iter().map(|p| p.sequence).collect::<Vec<_>>(),
+        (100..110).collect::<Vec<_>>()
+    );
+    assert!(got.iter().all(|p| p.audio_level
+        == Some(AudioLevel {
+            dbov: 40,
+            voice: true
+        })
+        && p.payload[..] == [7; 20]));
     let number = got[0].payload_type;
     for n in 0..5 {
         let packet = pair.out(number, 70_000 + n);
-        assert!(pair.server.write_audio(&packet, Arc::from(&packet.payload[..])));
+        assert!(
+            pair.server
+                .write_audio(&packet, Arc::from(&packet.payload[..]))
+        );
         pair.run(Duration::from_millis(20));
     }
-    let heard: Vec<&RtpPacket> =
-        pair.heard.iter().filter_map(|e| if let Event::RtpPacket(p) = e { Some(p) } else { None }).collect();
+    let heard: Vec<&RtpPacket> = pair
+        .heard
+        .iter()
+        .filter_map(|e| {
+            if let Event::RtpPacket(p) = e {
+                Some(p)
+            } else {
+                None
+            }
+        })
+        .collect();
     assert_eq!(heard.len(), 5);
     assert_eq!(heard[0].header.ext_vals.audio_level, Some(-33));
-    assert_eq!(heard[4].header.sequence_number, (70_004_u32 & 0xffff) as u16);
+    assert_eq!(
+        heard[4].header.sequence_number,
+        (70_004_u32 & 0xffff) as u16
+    );
 }
 
 #[test]
@@ -171,38 +258,79 @@ fn a_viewers_pli_becomes_a_request_for_its_slot_and_ours_reaches_the_publisher()
     let video = pair.server.leg_config(LegId(1)).unwrap().video.unwrap();
     for n in 0..5 {
         let packet = pair.out(video.send[0].0, n);
-        assert!(pair.server.write_video(0, &packet, Arc::from(&packet.payload[..])));
+        assert!(
+            pair.server
+                .write_video(0, &packet, Arc::from(&packet.payload[..]))
+        );
         pair.run(Duration::from_millis(20));
     }
     let ssrc = pair.server.slots[0].ssrc;
-    pair.client.direct_api().stream_rx(&ssrc).unwrap().request_keyframe(KeyframeRequestKind::Pli);
+    pair.client
+        .direct_api()
+        .stream_rx(&ssrc)
+        .unwrap()
+        .request_keyframe(KeyframeRequestKind::Pli);
     pair.run(Duration::from_millis(200));
-    assert!(pair.events.iter().any(|e| matches!(e, PeerEvent::KeyframeRequest { slot: 0 })));
+    assert!(
+        pair.events
+            .iter()
+            .any(|e| matches!(e, PeerEvent::KeyframeRequest { slot: 0 }))
+    );
     let mid = pair.server.slots[0].mid;
-    let write = RtpWrite::new(video.receive[0].0.into(), 1.into(), 0, pair.now, vec![1; 30]);
-    pair.client.direct_api().stream_tx_by_mid(mid, None).unwrap().write_rtp(write);
+    let write = RtpWrite::new(
+        video.receive[0].0.into(),
+        1.into(),
+        0,
+        pair.now,
+        vec![1; 30],
+    );
+    pair.client
+        .direct_api()
+        .stream_tx_by_mid(mid, None)
+        .unwrap()
+        .write_rtp(write);
     pair.run(Duration::from_millis(50));
     assert!(pair.server.request_keyframe(Track::Camera));
     pair.run(Duration::from_millis(200));
-    assert!(pair.heard.iter().any(|e| matches!(e, Event::KeyframeRequest(r) if r.mid == mid)));
+    assert!(
+        pair.heard
+            .iter()
+            .any(|e| matches!(e, Event::KeyframeRequest(r) if r.mid == mid))
+    );
 }
 
 #[test]
 fn a_lost_video_packet_is_sent_again() {
     let mut pair = Pair::connect();
-    let number = pair.server.leg_config(LegId(1)).unwrap().video.unwrap().send[0].0;
+    let number = pair
+        .server
+        .leg_config(LegId(1))
+        .unwrap()
+        .video
+        .unwrap()
+        .send[0]
+        .0;
     for n in 0..20 {
         let packet = pair.out(number, n);
-        assert!(pair.server.write_video(0, &packet, Arc::from(&packet.payload[..])));
+        assert!(
+            pair.server
+                .write_video(0, &packet, Arc::from(&packet.payload[..]))
+        );
         if n == 10 {
             // Sent into the void.
             pair.now += Duration::from_millis(10);
-            pair.server.advance(pair.now, &mut pair.events, &mut |_, _| {}).unwrap();
+            pair.server
+                .advance(pair.now, &mut pair.events, &mut |_, _| {})
+                .unwrap();
         }
         pair.run(Duration::from_millis(20));
     }
     pair.run(Duration::from_millis(500));
-    let got = |n: u16| pair.heard.iter().any(|e| matches!(e, Event::RtpPacket(p) if p.header.sequence_number == n));
+    let got = |n: u16| {
+        pair.heard
+            .iter()
+            .any(|e| matches!(e, Event::RtpPacket(p) if p.header.sequence_number == n))
+    };
     assert!((0..20).all(got));
 }
 
@@ -211,21 +339,36 @@ fn later_offers_add_slots_in_the_order_of_their_lines() {
     let mut pair = Pair::connect();
     let (sdp, pending) = offer(&mut pair.client, false, 2);
     let answer = pair.server.negotiate(&sdp, &Limits::default()).unwrap();
-    pair.client.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer.sdp).unwrap()).unwrap();
+    pair.client
+        .sdp_api()
+        .accept_answer(pending, SdpAnswer::from_sdp_string(&answer.sdp).unwrap())
+        .unwrap();
     pair.run(Duration::from_millis(100));
     let outline = Outline::read(&sdp, &Limits::default()).unwrap();
-    let video: Vec<String> = outline.lines.iter().skip(1).map(|l| l.mid.clone()).collect();
+    let video: Vec<String> = outline
+        .lines
+        .iter()
+        .skip(1)
+        .map(|l| l.mid.clone())
+        .collect();
     assert_eq!(answer.slot_mids, video);
     assert_eq!(answer.slot_mids.len(), 3);
     let config = pair.server.leg_config(LegId(1)).unwrap().video.unwrap();
     assert_eq!(config.slots, 3);
     for n in 0..3 {
         let packet = pair.out(config.send[0].0, n);
-        assert!(pair.server.write_video(2, &packet, Arc::from(&packet.payload[..])));
+        assert!(
+            pair.server
+                .write_video(2, &packet, Arc::from(&packet.payload[..]))
+        );
         pair.run(Duration::from_millis(20));
     }
     let ssrc = pair.server.slots[2].ssrc;
-    assert!(pair.heard.iter().any(|e| matches!(e, Event::RtpPacket(p) if p.header.ssrc == ssrc)));
+    assert!(
+        pair.heard
+            .iter()
+            .any(|e| matches!(e, Event::RtpPacket(p) if p.header.ssrc == ssrc))
+    );
 }
 
 #[test]
@@ -235,27 +378,52 @@ fn an_ice_restart_changes_our_fragment_and_media_goes_on() {
     let mut api = pair.client.sdp_api();
     api.ice_restart(true);
     let (offer, pending) = api.apply().unwrap();
-    let answer = pair.server.negotiate(&offer.to_sdp_string(), &Limits::default()).unwrap();
+    let answer = pair
+        .server
+        .negotiate(&offer.to_sdp_string(), &Limits::default())
+        .unwrap();
     assert_ne!(pair.server.ufrag(), before);
-    pair.client.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer.sdp).unwrap()).unwrap();
+    pair.client
+        .sdp_api()
+        .accept_answer(pending, SdpAnswer::from_sdp_string(&answer.sdp).unwrap())
+        .unwrap();
     pair.events.clear();
     pair.run(Duration::from_secs(1));
-    assert!(pair.events.iter().any(|e| matches!(e, PeerEvent::Validated(_))));
+    assert!(
+        pair.events
+            .iter()
+            .any(|e| matches!(e, PeerEvent::Validated(_)))
+    );
     pair.send_audio(1);
     pair.run(Duration::from_millis(50));
-    assert!(pair.events.iter().any(|e| matches!(e, PeerEvent::Packet { .. })));
+    assert!(
+        pair.events
+            .iter()
+            .any(|e| matches!(e, PeerEvent::Packet { .. }))
+    );
 }
 
 #[test]
 fn refused_offers_leave_the_peer_as_it_was() {
     let mut pair = Pair::connect();
     let (sdp, _) = offer(&mut client(pair.now), true, 1);
-    let swapped = sdp.replace("m=audio", "m=tmp").replace("m=video", "m=audio").replace("m=tmp", "m=video");
+    let swapped = sdp
+        .replace("m=audio", "m=tmp")
+        .replace("m=video", "m=audio")
+        .replace("m=tmp", "m=video");
     assert!(pair.server.negotiate(&swapped, &Limits::default()).is_err());
-    assert!(pair.server.negotiate("v=0\r\n", &Limits::default()).is_err());
+    assert!(
+        pair.server
+            .negotiate("v=0\r\n", &Limits::default())
+            .is_err()
+    );
     pair.send_audio(1);
     pair.run(Duration::from_millis(50));
-    assert!(pair.events.iter().any(|e| matches!(e, PeerEvent::Packet { .. })));
+    assert!(
+        pair.events
+            .iter()
+            .any(|e| matches!(e, PeerEvent::Packet { .. }))
+    );
 }
 
 #[test]
@@ -271,7 +439,13 @@ fn a_clients_goodbye_is_told() {
     let mut pair = Pair::connect();
     pair.client.close().unwrap();
     pair.run(Duration::from_millis(100));
-    assert_eq!(pair.events.iter().filter(|e| matches!(e, PeerEvent::Closed)).count(), 1);
+    assert_eq!(
+        pair.events
+            .iter()
+            .filter(|e| matches!(e, PeerEvent::Closed))
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -279,7 +453,11 @@ fn wire_numbers_begin_low_and_close_up_after_a_long_pause() {
     let mut numbering = Numbering::default();
     assert_eq!(numbering.map(200_000), 200_000 & 0xffff);
     assert_eq!(numbering.map(200_001), 200_001 & 0xffff);
-    assert_eq!(numbering.map(200_000), 200_000 & 0xffff, "a late packet keeps its number");
+    assert_eq!(
+        numbering.map(200_000),
+        200_000 & 0xffff,
+        "a late packet keeps its number"
+    );
     assert_eq!(numbering.map(300_000), (200_001 & 0xffff) + 1);
     assert_eq!(numbering.map(300_001), (200_001 & 0xffff) + 2);
 }

@@ -24,8 +24,16 @@ impl Worker {
     pub(super) fn on_message(&mut self, message: Message) {
         let now = Instant::now();
         match message {
-            Message::OpenRoom { room, config, events, reply } => {
-                let homed = HomedRoom::new(Room::new(config, clock::to_media(now)), Outbox::new(room, events));
+            Message::OpenRoom {
+                room,
+                config,
+                events,
+                reply,
+            } => {
+                let homed = HomedRoom::new(
+                    Room::new(config, clock::to_media(now)),
+                    Outbox::new(room, events),
+                );
                 self.rooms.insert(room, homed);
                 self.metrics.rooms.inc();
                 self.load.rooms.fetch_add(1, Ordering::Relaxed);
@@ -33,13 +41,33 @@ impl Worker {
                 answer(reply, ());
             }
             Message::CloseRoom { room, reply } => answer(reply, self.close_room(room)),
-            Message::AddPeer { room, leg, offer, reply } => answer(reply, self.add_peer(room, leg, &offer, now)),
-            Message::Renegotiate { leg, offer, reply } => answer(reply, self.renegotiate(leg, &offer, now)),
-            Message::AddPhone { room, leg, sockets, media, reply } => {
+            Message::AddPeer {
+                room,
+                leg,
+                offer,
+                reply,
+            } => answer(reply, self.add_peer(room, leg, &offer, now)),
+            Message::Renegotiate { leg, offer, reply } => {
+                answer(reply, self.renegotiate(leg, &offer, now))
+            }
+            Message::AddPhone {
+                room,
+                leg,
+                sockets,
+                media,
+                reply,
+            } => {
                 answer(reply, self.add_phone(room, leg, sockets, media, now));
             }
-            Message::UpdatePhone { leg, media, reply } => answer(reply, self.update_phone(leg, media, now)),
-            Message::AddClip { room, leg, clip, reply } => answer(reply, self.add_clip(room, leg, &clip, now)),
+            Message::UpdatePhone { leg, media, reply } => {
+                answer(reply, self.update_phone(leg, media, now))
+            }
+            Message::AddClip {
+                room,
+                leg,
+                clip,
+                reply,
+            } => answer(reply, self.add_clip(room, leg, &clip, now)),
             Message::MoveLeg { leg, to, reply } => answer(reply, self.move_leg(leg, to, now)),
             Message::TakeLeg { leg, reply } => answer(reply, self.take_leg(leg, now)),
             Message::PutLeg { to, parcel, reply } => answer(reply, self.put_leg(to, parcel, now)),
@@ -56,7 +84,12 @@ impl Worker {
     }
 
     fn close_room(&mut self, room: RoomId) -> Result<(), MediaError> {
-        let legs: Vec<LegId> = self.legs.iter().filter(|(_, l)| l.room == room).map(|(id, _)| *id).collect();
+        let legs: Vec<LegId> = self
+            .legs
+            .iter()
+            .filter(|(_, l)| l.room == room)
+            .map(|(id, _)| *id)
+            .collect();
         for leg in legs {
             self.end_leg(leg);
         }
@@ -78,7 +111,13 @@ impl Worker {
         Ok(())
     }
 
-    fn add_peer(&mut self, room: RoomId, leg: LegId, offer: &str, now: Instant) -> Result<PeerAnswer, MediaError> {
+    fn add_peer(
+        &mut self,
+        room: RoomId,
+        leg: LegId,
+        offer: &str,
+        now: Instant,
+    ) -> Result<PeerAnswer, MediaError> {
         self.check_space(room, leg)?;
         let (identity, local, limits) = (&self.identity, self.local, &self.config.limits);
         let mut answer = None;
@@ -95,7 +134,9 @@ impl Worker {
             }
         };
         let known = transport.call(|t| (t.ufrag(), t.leg_config(leg)));
-        let (Ok((ufrag, Some(config))), Some(answer)) = (known, answer) else { return Err(MediaError::PeerFault) };
+        let (Ok((ufrag, Some(config))), Some(answer)) = (known, answer) else {
+            return Err(MediaError::PeerFault);
+        };
         self.ufrags.insert(ufrag.as_bytes().to_vec(), leg);
         let peer = Peer {
             transport,
@@ -109,14 +150,29 @@ impl Worker {
             dirty: false,
             lost: 0,
         };
-        self.settle_leg(room, leg, Kind::Peer(Box::new(peer)), plenum_mixer::Leg::new(config, clock::to_media(now)), now);
+        self.settle_leg(
+            room,
+            leg,
+            Kind::Peer(Box::new(peer)),
+            plenum_mixer::Leg::new(config, clock::to_media(now)),
+            now,
+        );
         self.advance_peer(leg, now);
         Ok(answer)
     }
 
-    fn renegotiate(&mut self, leg: LegId, offer: &str, now: Instant) -> Result<PeerAnswer, MediaError> {
+    fn renegotiate(
+        &mut self,
+        leg: LegId,
+        offer: &str,
+        now: Instant,
+    ) -> Result<PeerAnswer, MediaError> {
         let limits = self.config.limits.clone();
-        let peer = self.legs.get_mut(&leg).and_then(Leg::peer).ok_or(MediaError::UnknownLeg)?;
+        let peer = self
+            .legs
+            .get_mut(&leg)
+            .and_then(Leg::peer)
+            .ok_or(MediaError::UnknownLeg)?;
         let outcome = peer.transport.call(|t| {
             let answer = t.negotiate(offer, &limits)?;
             Ok((answer, t.ufrag(), t.leg_config(leg)))
@@ -146,7 +202,9 @@ impl Worker {
     }
 
     fn reconfigure(&mut self, leg: LegId, config: LegConfig, now: Instant) {
-        let Some(room) = self.legs.get(&leg).map(|l| l.room) else { return };
+        let Some(room) = self.legs.get(&leg).map(|l| l.room) else {
+            return;
+        };
         if let Some(homed) = self.rooms.get_mut(&room) {
             homed.room.reconfigure(clock::to_media(now), config);
         }
@@ -166,7 +224,8 @@ impl Worker {
         let phone = Phone::new(sockets, media, &self.config.limits, now);
         let config = phone.leg_config(leg);
         let phone = self.register_phone(leg, phone)?;
-        self.timers.set(Timer::Report(leg), phone.phone.report_due());
+        self.timers
+            .set(Timer::Report(leg), phone.phone.report_due());
         let mixer = plenum_mixer::Leg::new(config, clock::to_media(now));
         self.settle_leg(room, leg, Kind::Phone(Box::new(phone)), mixer, now);
         Ok(())
@@ -174,14 +233,21 @@ impl Worker {
 
     fn register_phone(&mut self, leg: LegId, mut phone: Phone) -> Result<PhoneLeg, MediaError> {
         let (rtp, rtcp) = (Token(self.next_token), Token(self.next_token + 1));
-        phone.register(self.poll.registry(), rtp, rtcp).map_err(|e| MediaError::Start(e.to_string()))?;
+        phone
+            .register(self.poll.registry(), rtp, rtcp)
+            .map_err(|e| MediaError::Start(e.to_string()))?;
         self.next_token += 2;
         self.tokens.insert(rtp, leg);
         self.tokens.insert(rtcp, leg);
         Ok(PhoneLeg { phone, rtp, rtcp })
     }
 
-    fn update_phone(&mut self, leg: LegId, media: PhoneMedia, now: Instant) -> Result<(), MediaError> {
+    fn update_phone(
+        &mut self,
+        leg: LegId,
+        media: PhoneMedia,
+        now: Instant,
+    ) -> Result<(), MediaError> {
         let Some(Kind::Phone(phone)) = self.legs.get_mut(&leg).map(|l| &mut l.kind) else {
             return Err(MediaError::UnknownLeg);
         };
@@ -191,16 +257,35 @@ impl Worker {
         Ok(())
     }
 
-    fn add_clip(&mut self, room: RoomId, leg: LegId, clip: &Clip, now: Instant) -> Result<(), MediaError> {
+    fn add_clip(
+        &mut self,
+        room: RoomId,
+        leg: LegId,
+        clip: &Clip,
+        now: Instant,
+    ) -> Result<(), MediaError> {
         self.check_space(room, leg)?;
         let mixer = plenum_mixer::Leg::new(Clip::leg_config(leg), clock::to_media(now));
         self.timers.set(Timer::Clip(leg), now);
-        self.settle_leg(room, leg, Kind::Clip(Box::new(ClipPlayer::new(clip, now))), mixer, now);
+        self.settle_leg(
+            room,
+            leg,
+            Kind::Clip(Box::new(ClipPlayer::new(clip, now))),
+            mixer,
+            now,
+        );
         Ok(())
     }
 
     /// Puts a leg into its room and into the books.
-    fn settle_leg(&mut self, room: RoomId, leg: LegId, kind: Kind, mixer: plenum_mixer::Leg, now: Instant) {
+    fn settle_leg(
+        &mut self,
+        room: RoomId,
+        leg: LegId,
+        kind: Kind,
+        mixer: plenum_mixer::Leg,
+        now: Instant,
+    ) {
         self.gauge(&kind).inc();
         self.legs.insert(leg, Leg { room, kind });
         self.load.legs.fetch_add(1, Ordering::Relaxed);
@@ -217,7 +302,11 @@ impl Worker {
     }
 
     fn take(&mut self, room: RoomId, leg: LegId, now: Instant) -> Option<plenum_mixer::Leg> {
-        let mixer = self.rooms.get_mut(&room)?.room.take(clock::to_media(now), leg);
+        let mixer = self
+            .rooms
+            .get_mut(&room)?
+            .room
+            .take(clock::to_media(now), leg);
         self.drain(room);
         self.arm_room(room);
         mixer
@@ -245,7 +334,9 @@ impl Worker {
         if matches!(entry.kind, Kind::Peer(_)) {
             return Err(MediaError::OtherWorker);
         }
-        let mixer = self.take(entry.room, leg, now).ok_or(MediaError::UnknownLeg)?;
+        let mixer = self
+            .take(entry.room, leg, now)
+            .ok_or(MediaError::UnknownLeg)?;
         let entry = self.strike(leg).ok_or(MediaError::UnknownLeg)?;
         let media = match entry.kind {
             Kind::Phone(phone) => Movable::Phone(Box::new(phone.phone)),
@@ -261,7 +352,8 @@ impl Worker {
         let kind = match media {
             Movable::Phone(phone) => {
                 let phone = self.register_phone(leg, *phone)?;
-                self.timers.set(Timer::Report(leg), phone.phone.report_due());
+                self.timers
+                    .set(Timer::Report(leg), phone.phone.report_due());
                 Kind::Phone(Box::new(phone))
             }
             Movable::Clip(clip) => {

@@ -26,7 +26,9 @@ impl Worker {
         for _ in 0..BATCH {
             match self.socket.recv_from(&mut scratch) {
                 Ok((length, source)) => {
-                    let Some(datagram) = scratch.get(..length) else { continue };
+                    let Some(datagram) = scratch.get(..length) else {
+                        continue;
+                    };
                     self.on_datagram(Instant::now(), source, datagram);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -43,19 +45,26 @@ impl Worker {
 
     fn on_datagram(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
         self.metrics.webrtc.packets_in.inc();
-        self.metrics.webrtc.bytes_in.inc_by(u64::try_from(datagram.len()).unwrap_or_default());
+        self.metrics
+            .webrtc
+            .bytes_in
+            .inc_by(u64::try_from(datagram.len()).unwrap_or_default());
         let owner = match demux::kind_of(datagram) {
             None => return self.metrics.dropped(Dropped::Malformed, 1),
             // STUN always goes by fragment: a reloaded page may use its old port for its new peer.
-            Some(Protocol::Stun) => {
-                demux::receiver_ufrag(datagram).and_then(|ufrag| self.ufrags.get(ufrag)).copied()
-            }
+            Some(Protocol::Stun) => demux::receiver_ufrag(datagram)
+                .and_then(|ufrag| self.ufrags.get(ufrag))
+                .copied(),
             // DTLS and SRTP only from an address that has proved to know the ICE password: garbage from
             // elsewhere would kill a handshake in progress.
             Some(Protocol::Dtls | Protocol::Rtp) => self.addresses.get(&source).copied(),
         };
-        let Some(leg) = owner else { return self.metrics.dropped(Dropped::UnknownSource, 1) };
-        let Some(peer) = self.legs.get_mut(&leg).and_then(|l| l.peer()) else { return };
+        let Some(leg) = owner else {
+            return self.metrics.dropped(Dropped::UnknownSource, 1);
+        };
+        let Some(peer) = self.legs.get_mut(&leg).and_then(|l| l.peer()) else {
+            return;
+        };
         if !peer.budget.spend(now, datagram.len()) {
             return self.metrics.dropped(Dropped::OverBudget, 1);
         }
@@ -68,7 +77,12 @@ impl Worker {
         let (socket, metrics, happened) = (&self.socket, &self.metrics, &mut self.peer_events);
         let outcome = peer.transport.call(|transport| {
             let received = transport.receive(now, source, datagram);
-            (received, transport.poll(happened, &mut |to, bytes| transmit(socket, metrics, to, bytes)))
+            (
+                received,
+                transport.poll(happened, &mut |to, bytes| {
+                    transmit(socket, metrics, to, bytes)
+                }),
+            )
         });
         let outcome = outcome.map(|(received, polled)| {
             match received {
@@ -83,21 +97,31 @@ impl Worker {
 
     /// Lets a peer's time pass and sends what it has queued.
     pub(super) fn advance_peer(&mut self, leg: LegId, now: Instant) {
-        let Some(peer) = self.legs.get_mut(&leg).and_then(|l| l.peer()) else { return };
+        let Some(peer) = self.legs.get_mut(&leg).and_then(|l| l.peer()) else {
+            return;
+        };
         peer.dirty = false;
         let (socket, metrics, happened) = (&self.socket, &self.metrics, &mut self.peer_events);
         let outcome = peer.transport.call(|transport| {
-            transport.advance(now, happened, &mut |to, bytes| transmit(socket, metrics, to, bytes))
+            transport.advance(now, happened, &mut |to, bytes| {
+                transmit(socket, metrics, to, bytes)
+            })
         });
         self.after_poll(leg, now, outcome);
     }
 
-    fn after_poll(&mut self, leg: LegId, now: Instant, outcome: Result<Result<Instant, TransportError>, Faulted>) {
+    fn after_poll(
+        &mut self,
+        leg: LegId,
+        now: Instant,
+        outcome: Result<Result<Instant, TransportError>, Faulted>,
+    ) {
         match outcome {
             Ok(Ok(at)) => {
                 // A deadline in the past would spin: the stack has just been told that it is now.
                 self.timers.set(Timer::Peer(leg), at.max(now + MIN_STEP));
-                self.happened.extend(self.peer_events.drain(..).map(|event| (leg, event)));
+                self.happened
+                    .extend(self.peer_events.drain(..).map(|event| (leg, event)));
             }
             Ok(Err(error)) => {
                 self.peer_events.clear();
@@ -118,19 +142,27 @@ impl Worker {
     pub(super) fn peer_panicked(&mut self, leg: LegId) {
         self.metrics.fault(Fault::Panic);
         if let Some(suppressed) = self.log.admit(Instant::now()) {
-            tracing::error!(leg = leg.0, suppressed, "peer state panicked and was dropped");
+            tracing::error!(
+                leg = leg.0,
+                suppressed,
+                "peer state panicked and was dropped"
+            );
         }
         self.gone(leg, LegGone::PeerFault);
     }
 
     pub(super) fn on_peer_event(&mut self, leg: LegId, now: Instant, event: PeerEvent) {
-        let Some(entry) = self.legs.get_mut(&leg) else { return };
+        let Some(entry) = self.legs.get_mut(&leg) else {
+            return;
+        };
         let room = entry.room;
         let Some(peer) = entry.peer() else { return };
         match event {
             PeerEvent::Validated(address) => {
                 peer.heard = now;
-                if !peer.addresses.contains(&address) && peer.addresses.len() < self.config.limits.stun_sources {
+                if !peer.addresses.contains(&address)
+                    && peer.addresses.len() < self.config.limits.stun_sources
+                {
                     peer.addresses.push(address);
                 }
                 if peer.addresses.contains(&address) {
@@ -165,7 +197,9 @@ impl Worker {
         let (socket, metrics, happened) = (&self.socket, &self.metrics, &mut self.peer_events);
         let said = peer.transport.call(|transport| {
             transport.close();
-            transport.poll(happened, &mut |to, bytes| transmit(socket, metrics, to, bytes))
+            transport.poll(happened, &mut |to, bytes| {
+                transmit(socket, metrics, to, bytes)
+            })
         });
         self.peer_events.clear();
         if !matches!(said, Ok(Ok(_))) {
@@ -196,7 +230,10 @@ fn transmit(socket: &UdpSocket, metrics: &Metrics, to: SocketAddr, bytes: &[u8])
     match socket.send_to(bytes, to) {
         Ok(sent) => {
             metrics.webrtc.packets_out.inc();
-            metrics.webrtc.bytes_out.inc_by(u64::try_from(sent).unwrap_or_default());
+            metrics
+                .webrtc
+                .bytes_out
+                .inc_by(u64::try_from(sent).unwrap_or_default());
         }
         Err(_) => metrics.dropped(Dropped::SendFull, 1),
     }

@@ -17,25 +17,41 @@ const BATCH: usize = 16;
 impl Worker {
     /// Reads a phone's RTP or RTCP socket. True when it may hold more.
     pub(super) fn read_phone(&mut self, token: Token) -> bool {
-        let Some(&leg) = self.tokens.get(&token) else { return false };
+        let Some(&leg) = self.tokens.get(&token) else {
+            return false;
+        };
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut more = true;
         for _ in 0..BATCH {
             let now = Instant::now();
             let Some(phone) = self.phone(leg) else { break };
             let is_rtp = phone.rtp == token;
-            let received =
-                if is_rtp { phone.phone.receive(&mut scratch) } else { phone.phone.receive_rtcp(&mut scratch) };
+            let received = if is_rtp {
+                phone.phone.receive(&mut scratch)
+            } else {
+                phone.phone.receive_rtcp(&mut scratch)
+            };
             let Some(received) = received else {
                 more = false;
                 break;
             };
-            let Ok((length, source)) = received else { continue };
-            let Some(datagram) = scratch.get(..length) else { continue };
-            let judged = if is_rtp { Some(phone.phone.on_rtp(now, source, datagram)) } else { None };
+            let Ok((length, source)) = received else {
+                continue;
+            };
+            let Some(datagram) = scratch.get(..length) else {
+                continue;
+            };
+            let judged = if is_rtp {
+                Some(phone.phone.on_rtp(now, source, datagram))
+            } else {
+                None
+            };
             let report = judged.is_none() && phone.phone.on_rtcp(now, source, datagram);
             self.metrics.rtp.packets_in.inc();
-            self.metrics.rtp.bytes_in.inc_by(u64::try_from(length).unwrap_or_default());
+            self.metrics
+                .rtp
+                .bytes_in
+                .inc_by(u64::try_from(length).unwrap_or_default());
             match judged {
                 Some(input) => self.on_phone_input(leg, now, input),
                 None if report => {}
@@ -59,7 +75,15 @@ impl Worker {
                 if first && let Some(room) = self.legs.get(&leg).map(|l| l.room) {
                     self.announce(room, RoomEvent::Connected { leg });
                 }
-                self.give(leg, now, Input::Packet { leg, packet, track: Track::Audio });
+                self.give(
+                    leg,
+                    now,
+                    Input::Packet {
+                        leg,
+                        packet,
+                        track: Track::Audio,
+                    },
+                );
             }
             PhoneInput::Malformed => self.metrics.dropped(Dropped::Malformed, 1),
             PhoneInput::Unlatched => self.metrics.dropped(Dropped::Unlatched, 1),

@@ -24,7 +24,11 @@ pub(super) struct HomedRoom {
 
 impl HomedRoom {
     pub(super) fn new(room: Room, outbox: Outbox) -> Self {
-        Self { room, outbox, counted: RoomStats::default() }
+        Self {
+            room,
+            outbox,
+            counted: RoomStats::default(),
+        }
     }
 
     /// Brings the metrics up to date.
@@ -60,7 +64,9 @@ impl PayloadCache {
 impl Worker {
     /// A room's 20 ms are over.
     pub(super) fn tick(&mut self, id: RoomId, now: Instant) {
-        let Some(homed) = self.rooms.get_mut(&id) else { return };
+        let Some(homed) = self.rooms.get_mut(&id) else {
+            return;
+        };
         if now.saturating_duration_since(clock::to_instant(homed.room.deadline())) > LATE {
             self.metrics.deadline_misses.inc();
         }
@@ -75,44 +81,80 @@ impl Worker {
     /// Sets the room's timer to what the mixer wants.
     pub(super) fn arm_room(&mut self, id: RoomId) {
         if let Some(homed) = self.rooms.get(&id) {
-            self.timers.set(Timer::Room(id), clock::to_instant(homed.room.deadline()));
+            self.timers
+                .set(Timer::Room(id), clock::to_instant(homed.room.deadline()));
         }
     }
 
     /// Gives a leg's packet or wish to its room and carries out what follows.
     pub(super) fn give(&mut self, leg: LegId, now: Instant, input: Input) {
-        let Some(room) = self.legs.get(&leg).map(|l| l.room) else { return };
+        let Some(room) = self.legs.get(&leg).map(|l| l.room) else {
+            return;
+        };
         self.give_room(room, now, input);
     }
 
     pub(super) fn give_room(&mut self, room: RoomId, now: Instant, input: Input) {
-        let Some(homed) = self.rooms.get_mut(&room) else { return };
+        let Some(homed) = self.rooms.get_mut(&room) else {
+            return;
+        };
         homed.room.handle(clock::to_media(now), input);
         self.drain(room);
     }
 
     /// Carries out everything the mixer wants done.
     pub(super) fn drain(&mut self, id: RoomId) {
-        let Some(homed) = self.rooms.get_mut(&id) else { return };
+        let Some(homed) = self.rooms.get_mut(&id) else {
+            return;
+        };
         let mut faulted = Vec::new();
         while let Some(output) = homed.room.poll_output() {
             match output {
                 Output::Audio { leg, packet } => {
-                    let Some(entry) = self.legs.get_mut(&leg) else { continue };
+                    let Some(entry) = self.legs.get_mut(&leg) else {
+                        continue;
+                    };
                     let outcome = send_audio(entry, &packet, &mut self.payloads, &self.metrics);
-                    note(outcome, leg, entry, &mut self.dirty, &mut faulted, &self.metrics);
+                    note(
+                        outcome,
+                        leg,
+                        entry,
+                        &mut self.dirty,
+                        &mut faulted,
+                        &self.metrics,
+                    );
                 }
                 Output::Video { leg, slot, packet } => {
-                    let Some(entry) = self.legs.get_mut(&leg) else { continue };
+                    let Some(entry) = self.legs.get_mut(&leg) else {
+                        continue;
+                    };
                     let outcome = send_video(entry, slot, &packet, &mut self.payloads);
-                    note(outcome, leg, entry, &mut self.dirty, &mut faulted, &self.metrics);
+                    note(
+                        outcome,
+                        leg,
+                        entry,
+                        &mut self.dirty,
+                        &mut faulted,
+                        &self.metrics,
+                    );
                 }
                 Output::KeyframeRequest { leg, track, .. } => {
-                    let Some(entry) = self.legs.get_mut(&leg) else { continue };
+                    let Some(entry) = self.legs.get_mut(&leg) else {
+                        continue;
+                    };
                     let outcome = request_keyframe(entry, track);
-                    note(outcome, leg, entry, &mut self.dirty, &mut faulted, &self.metrics);
+                    note(
+                        outcome,
+                        leg,
+                        entry,
+                        &mut self.dirty,
+                        &mut faulted,
+                        &self.metrics,
+                    );
                 }
-                Output::Event(event) => post(&mut homed.outbox, RoomEvent::Mixer(event), &self.metrics),
+                Output::Event(event) => {
+                    post(&mut homed.outbox, RoomEvent::Mixer(event), &self.metrics)
+                }
             }
         }
         for leg in faulted {
@@ -179,7 +221,12 @@ fn note(
     }
 }
 
-fn send_audio(entry: &mut Leg, packet: &OutPacket, payloads: &mut PayloadCache, metrics: &Metrics) -> Outcome {
+fn send_audio(
+    entry: &mut Leg,
+    packet: &OutPacket,
+    payloads: &mut PayloadCache,
+    metrics: &Metrics,
+) -> Outcome {
     match &mut entry.kind {
         Kind::Peer(peer) if !peer.connected => Outcome::Dropped(Dropped::NotConnected),
         Kind::Peer(peer) => {
@@ -189,7 +236,10 @@ fn send_audio(entry: &mut Leg, packet: &OutPacket, payloads: &mut PayloadCache, 
         Kind::Phone(leg) => match leg.phone.send(packet) {
             Some(bytes) => {
                 metrics.rtp.packets_out.inc();
-                metrics.rtp.bytes_out.inc_by(u64::try_from(bytes).unwrap_or_default());
+                metrics
+                    .rtp
+                    .bytes_out
+                    .inc_by(u64::try_from(bytes).unwrap_or_default());
                 Outcome::Done
             }
             None => Outcome::Dropped(Dropped::SendFull),
@@ -198,12 +248,20 @@ fn send_audio(entry: &mut Leg, packet: &OutPacket, payloads: &mut PayloadCache, 
     }
 }
 
-fn send_video(entry: &mut Leg, slot: u8, packet: &OutPacket, payloads: &mut PayloadCache) -> Outcome {
+fn send_video(
+    entry: &mut Leg,
+    slot: u8,
+    packet: &OutPacket,
+    payloads: &mut PayloadCache,
+) -> Outcome {
     match &mut entry.kind {
         Kind::Peer(peer) if !peer.connected => Outcome::Dropped(Dropped::NotConnected),
         Kind::Peer(peer) => {
             let payload = payloads.get(&packet.payload);
-            queued(peer.transport.call(|t| t.write_video(slot, packet, payload)))
+            queued(
+                peer.transport
+                    .call(|t| t.write_video(slot, packet, payload)),
+            )
         }
         Kind::Phone(_) | Kind::Clip(_) => Outcome::Done,
     }

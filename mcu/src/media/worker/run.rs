@@ -106,12 +106,21 @@ pub(super) struct Prepared {
 pub(super) fn prepare(index: usize, shared: &Shared<'_>) -> Result<Prepared, MediaError> {
     let config = shared.config;
     let offset = u16::try_from(index).unwrap_or(u16::MAX);
-    let port = if config.udp_port == 0 { 0 } else { config.udp_port.saturating_add(offset) };
+    let port = if config.udp_port == 0 {
+        0
+    } else {
+        config.udp_port.saturating_add(offset)
+    };
     let wanted = SocketAddr::new(config.bind, port);
-    let failed = |source: io::Error| MediaError::Socket { address: wanted, source };
+    let failed = |source: io::Error| MediaError::Socket {
+        address: wanted,
+        source,
+    };
     let poll = Poll::new().map_err(failed)?;
     let (mut socket, address) = bind(wanted).map_err(failed)?;
-    poll.registry().register(&mut socket, WEBRTC, Interest::READABLE).map_err(failed)?;
+    poll.registry()
+        .register(&mut socket, WEBRTC, Interest::READABLE)
+        .map_err(failed)?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
     let (sender, inbox) = sync_channel(INBOX);
     let (stop, load) = (Arc::new(AtomicBool::new(false)), Arc::new(Load::default()));
@@ -147,7 +156,14 @@ pub(super) fn prepare(index: usize, shared: &Shared<'_>) -> Result<Prepared, Med
         peer_events: Vec::new(),
         clip_packets: Vec::new(),
     };
-    Ok(Prepared { worker, inbox: sender, waker, stop, load, address })
+    Ok(Prepared {
+        worker,
+        inbox: sender,
+        waker,
+        stop,
+        load,
+        address,
+    })
 }
 
 fn bind(wanted: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
@@ -155,7 +171,9 @@ fn bind(wanted: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
     socket.set_nonblocking(true)?;
     let options = socket2::SockRef::from(&socket);
     // The kernel caps the sizes silently; failing to set them is no reason not to serve.
-    if options.set_recv_buffer_size(SOCKET_BUFFER).is_err() || options.set_send_buffer_size(SOCKET_BUFFER).is_err() {
+    if options.set_recv_buffer_size(SOCKET_BUFFER).is_err()
+        || options.set_send_buffer_size(SOCKET_BUFFER).is_err()
+    {
         tracing::warn!("media socket keeps its default buffers");
     }
     let address = socket.local_addr()?;
@@ -169,7 +187,11 @@ impl Worker {
         let mut busy = false;
         while !self.stop.load(Ordering::Acquire) {
             self.metrics.heartbeats().beat(self.index);
-            let wait = if busy || !self.ready.is_empty() { Duration::ZERO } else { self.wait() };
+            let wait = if busy || !self.ready.is_empty() {
+                Duration::ZERO
+            } else {
+                self.wait()
+            };
             if let Err(error) = self.poll.poll(&mut events, Some(wait))
                 && error.kind() != io::ErrorKind::Interrupted
                 && self.log.admit(Instant::now()).is_some()
@@ -190,18 +212,24 @@ impl Worker {
         for leg in legs {
             self.end_leg(leg);
         }
-        self.metrics.rooms.sub(i64::try_from(self.rooms.len()).unwrap_or_default());
+        self.metrics
+            .rooms
+            .sub(i64::try_from(self.rooms.len()).unwrap_or_default());
     }
 
     fn wait(&self) -> Duration {
         let now = Instant::now();
-        self.timers.next().map_or(IDLE, |at| at.saturating_duration_since(now).min(IDLE))
+        self.timers
+            .next()
+            .map_or(IDLE, |at| at.saturating_duration_since(now).min(IDLE))
     }
 
     /// Takes a few messages. True when there may be more.
     fn read_inbox(&mut self) -> bool {
         for _ in 0..MESSAGES {
-            let Ok(message) = self.inbox.try_recv() else { return false };
+            let Ok(message) = self.inbox.try_recv() else {
+                return false;
+            };
             self.on_message(message);
             self.settle();
         }
@@ -211,7 +239,11 @@ impl Worker {
     fn read_sockets(&mut self) {
         let mut ready = std::mem::take(&mut self.ready);
         ready.retain(|&token| {
-            let more = if token == WEBRTC { self.read_webrtc() } else { self.read_phone(token) };
+            let more = if token == WEBRTC {
+                self.read_webrtc()
+            } else {
+                self.read_phone(token)
+            };
             self.settle();
             more
         });
@@ -249,8 +281,11 @@ impl Worker {
     fn keep_house(&mut self, now: Instant) {
         self.timers.set(Timer::Housekeeping, now + HOUSEKEEPING);
         self.rounds += 1;
-        let expired: Vec<(LegId, LegGone)> =
-            self.legs.iter().filter_map(|(leg, entry)| Some((*leg, self.expired(entry, now)?))).collect();
+        let expired: Vec<(LegId, LegGone)> = self
+            .legs
+            .iter()
+            .filter_map(|(leg, entry)| Some((*leg, self.expired(entry, now)?)))
+            .collect();
         for (leg, reason) in expired {
             self.gone(leg, reason);
         }
@@ -266,9 +301,10 @@ impl Worker {
     fn expired(&self, leg: &Leg, now: Instant) -> Option<LegGone> {
         match &leg.kind {
             Kind::Peer(peer) => self.peer_expired(peer, now).then_some(LegGone::IceTimeout),
-            Kind::Phone(phone) => {
-                phone.phone.is_silent(now, self.config.rtp_silence).then_some(LegGone::RtpSilence)
-            }
+            Kind::Phone(phone) => phone
+                .phone
+                .is_silent(now, self.config.rtp_silence)
+                .then_some(LegGone::RtpSilence),
             Kind::Clip(_) => None,
         }
     }
@@ -276,12 +312,24 @@ impl Worker {
     /// Puts the WebRTC legs' loss and jitter into the metrics.
     fn sample_peers(&mut self) {
         for (id, entry) in &mut self.legs {
-            let Some(stats) = self.rooms.get(&entry.room).and_then(|homed| homed.room.leg_stats(*id)) else { continue };
+            let Some(stats) = self
+                .rooms
+                .get(&entry.room)
+                .and_then(|homed| homed.room.leg_stats(*id))
+            else {
+                continue;
+            };
             let Some(peer) = entry.peer() else { continue };
-            self.metrics.webrtc.lost.inc_by(stats.lost.saturating_sub(peer.lost));
+            self.metrics
+                .webrtc
+                .lost
+                .inc_by(stats.lost.saturating_sub(peer.lost));
             peer.lost = stats.lost;
             if stats.received > 0 {
-                self.metrics.webrtc.jitter.observe(Duration::from_nanos(stats.jitter_ns).as_secs_f64());
+                self.metrics
+                    .webrtc
+                    .jitter
+                    .observe(Duration::from_nanos(stats.jitter_ns).as_secs_f64());
             }
         }
     }
