@@ -19,7 +19,8 @@ use plenum_mixer::{LegId, RoomConfig};
 use plenum_tests::bot::{Bot, Heard, OPUS, VP8, rtcp};
 use prometheus::Registry;
 use rtcp::transport_feedbacks::transport_layer_cc::{
-    PacketStatusChunk, RunLengthChunk, StatusChunkTypeTcc, SymbolTypeTcc, TransportLayerCc,
+    PacketStatusChunk, RecvDelta, RunLengthChunk, StatusChunkTypeTcc, SymbolTypeTcc,
+    TransportLayerCc,
 };
 use tokio::sync::mpsc;
 
@@ -294,20 +295,30 @@ async fn a_report_that_panics_the_stack_ends_that_peer_alone() {
         Duration::from_millis(500),
     )
     .await;
-    let chunk = RunLengthChunk {
-        type_tcc: StatusChunkTypeTcc::RunLengthChunk,
-        packet_status_symbol: SymbolTypeTcc::PacketReceivedSmallDelta,
-        run_length: 0,
+    // The empty run makes the stack take the large delta for a small one.
+    let run = |packet_status_symbol, run_length| {
+        PacketStatusChunk::RunLengthChunk(RunLengthChunk {
+            type_tcc: StatusChunkTypeTcc::RunLengthChunk,
+            packet_status_symbol,
+            run_length,
+        })
     };
+    let large = SymbolTypeTcc::PacketReceivedLargeDelta;
     let report = TransportLayerCc {
         sender_ssrc: 1,
         media_ssrc: 2,
-        base_sequence_number: 0,
+        base_sequence_number: 10,
         packet_status_count: 1,
         reference_time: 0,
         fb_pkt_count: 0,
-        packet_chunks: vec![PacketStatusChunk::RunLengthChunk(chunk)],
-        recv_deltas: Vec::new(),
+        packet_chunks: vec![
+            run(SymbolTypeTcc::PacketReceivedSmallDelta, 0),
+            run(large, 1),
+        ],
+        recv_deltas: vec![RecvDelta {
+            type_tcc_packet: large,
+            delta: 100_000,
+        }],
     };
     mallory.bot.send_rtcp(vec![Box::new(report)]).await.unwrap();
     meet(&mut [&mut ann, &mut bob], Duration::from_secs(2)).await;
