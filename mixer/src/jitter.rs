@@ -103,6 +103,8 @@ pub(crate) struct JitterBuffer {
     /// Samples already concealed for a packet that is not known to be lost.
     ahead: u64,
     starved: u32,
+    /// The last packet taken out was an event.
+    quiet: bool,
     delay: DelayEstimator,
     pub(crate) stats: JitterStats,
 }
@@ -119,6 +121,7 @@ impl JitterBuffer {
             position: 0,
             ahead: 0,
             starved: 0,
+            quiet: false,
             delay: DelayEstimator::new(),
             stats: JitterStats::default(),
         }
@@ -187,9 +190,11 @@ impl JitterBuffer {
         }
     }
 
-    /// The packet that would be played next, when the stream is playing and it is there.
+    /// The next packet with audio. Events have neither samples nor a time of their own, so they say nothing of what is due.
     pub(crate) fn peek(&self) -> Option<&Stored> {
-        self.packets.first_key_value().map(|(_, packet)| packet)
+        self.packets
+            .values()
+            .find(|packet| matches!(packet.body, Body::Audio { .. }))
     }
 
     /// The packet after a gap, if it directly follows the lost one and so may carry its FEC.
@@ -243,6 +248,7 @@ impl JitterBuffer {
         self.next = None;
         self.seen = 0;
         self.ahead = 0;
+        self.quiet = false;
         self.delay = DelayEstimator::new();
     }
 
@@ -260,6 +266,11 @@ impl JitterBuffer {
 
     fn starve(&mut self) -> Step {
         if self.state == State::Waiting {
+            return Step::Wait;
+        }
+        if std::mem::take(&mut self.quiet) {
+            // Events came instead of audio: a pause, not a loss. What follows waits out the target delay again.
+            self.state = State::Waiting;
             return Step::Wait;
         }
         self.starved += 1;
@@ -306,15 +317,18 @@ impl JitterBuffer {
         self.queued -= packet.samples;
         self.next = Some(sequence + 1);
         self.seen = self.seen << 1 | 1;
-        if matches!(packet.body, Body::Quiet) {
-            // What follows an event is not a continuation: it waits out the target delay again.
-            self.state = State::Waiting;
+        self.quiet = matches!(packet.body, Body::Quiet);
+        if self.quiet {
             return Some(packet);
         }
         self.position = packet.timestamp + packet.samples;
         let ahead = std::mem::take(&mut self.ahead);
+        // One frame of phase is not the packet's doing, and without another packet behind it, dropping it would only have the next frame
+        // concealed as well, and so on for ever.
+        let tolerable = self.delay.target() + i64::try_from(FRAME).unwrap_or(0) + TOLERANCE;
         if ahead >= packet.samples
-            && self.lateness(now, packet.timestamp, pending) > self.delay.target() + TOLERANCE
+            && !self.packets.is_empty()
+            && self.lateness(now, packet.timestamp, pending) > tolerable
         {
             self.ahead = ahead - packet.samples;
             self.stats.late += 1;

@@ -68,6 +68,94 @@ fn a_lost_packet_is_concealed_once_and_adds_no_delay() {
     assert!(buffer.queued() <= 1_920, "{}", buffer.queued());
 }
 
+fn event() -> Stored {
+    Stored {
+        body: Body::Quiet,
+        timestamp: 0,
+        samples: 0,
+    }
+}
+
+/// What baresip does: audio goes on while a key is down, and events take sequence numbers in between. It came out as concealment.
+#[test]
+fn events_amid_audio_interrupt_nothing() {
+    let mut buffer = JitterBuffer::new(CAP);
+    let (mut sequence, mut played) = (0, 0);
+    for n in 0..500u64 {
+        buffer.push(at(n * 20), sequence, packet(70_000_000 + n * 960), 0);
+        sequence += 1;
+        if (50..65).contains(&(n % 100)) {
+            buffer.push(at(n * 20), sequence, event(), 0);
+            sequence += 1;
+        }
+        let now = at(n * 20 + 15);
+        assert!(buffer.deviation(now, 0).abs() < 2_000);
+        loop {
+            match buffer.step(now, 0) {
+                Step::Play(packet) if packet.samples == 0 => {}
+                Step::Play(_) => {
+                    played += 1;
+                    break;
+                }
+                Step::Wait if n == 0 => break,
+                other => panic!("tick {n}: {other:?}"),
+            }
+        }
+    }
+    assert!(played >= 499, "{played}");
+}
+
+#[test]
+fn events_instead_of_audio_are_a_pause_and_not_a_loss() {
+    let mut buffer = JitterBuffer::new(CAP);
+    for n in 0..200u64 {
+        let pressed = (50..60).contains(&n);
+        let stored = if pressed { event() } else { packet(n * 960) };
+        buffer.push(at(n * 20), n, stored, 0);
+        for _ in 0..2 {
+            let step = buffer.step(at(n * 20 + 15), 0);
+            assert!(
+                !matches!(step, Step::Lost { .. } | Step::Starved),
+                "tick {n}: {step:?}"
+            );
+            if !matches!(&step, Step::Play(packet) if packet.samples == 0) {
+                break;
+            }
+        }
+    }
+}
+
+/// Once something had been concealed and packets came just after the tick, every packet was taken for late, and the next frame concealed
+/// for want of it.
+#[test]
+fn a_hiccup_does_not_turn_the_rest_into_concealment() {
+    for phase in 0..20 {
+        let mut buffer = JitterBuffer::new(CAP);
+        let (mut played, mut concealed) = (0, 0);
+        for n in 0..300u64 {
+            // One packet of the second 50 comes 45 ms late.
+            let hiccup = if n == 50 { 45 } else { 0 };
+            let arrival = n * 20 + hiccup;
+            if n != 51 && n != 52 {
+                buffer.push(at(arrival), n, packet(n * 960), 0);
+            }
+            if n == 52 {
+                buffer.push(at(arrival), 51, packet(51 * 960), 0);
+                buffer.push(at(arrival), 52, packet(52 * 960), 0);
+            }
+            match play(&mut buffer, at(n * 20 + phase)) {
+                Some(Some(_)) => played += 1,
+                Some(None) => concealed += 1,
+                None => {}
+            }
+        }
+        assert!(
+            played >= 290 && concealed <= 6,
+            "phase {phase}: {played} played, {concealed} concealed"
+        );
+    }
+}
+
 #[test]
 fn duplicates_and_late_packets_are_told_apart() {
     let mut buffer = JitterBuffer::new(CAP);

@@ -127,8 +127,7 @@ impl Receiver {
     pub(crate) fn stated_level(&self) -> Option<u8> {
         match self.buffer.peek().map(|packet| &packet.body) {
             Some(Body::Audio { level, .. }) => level.map(|level| level.dbov),
-            Some(Body::Quiet) => Some(127),
-            None => self.buffer.is_idle().then_some(127),
+            Some(Body::Quiet) | None => self.buffer.is_idle().then_some(127),
         }
     }
 
