@@ -265,11 +265,9 @@ fn read(reader: &mut Reader) -> Config {
     let server = read_server(reader);
     let http = read_http(reader);
     let media = MediaSection {
-        workers: reader
-            .integer("media.workers", 0_u16, 0..=256, "0 is one worker per core")
-            .try_into()
-            .ok()
-            .filter(|n| *n > 0),
+        workers: Some(reader.integer("media.workers", 0_u16, 0..=256, "0 is one worker per core"))
+            .filter(|workers| *workers > 0)
+            .map(usize::from),
         udp_port: reader.integer(
             "media.udp_port",
             10_000_u16,

@@ -74,8 +74,8 @@ impl End {
 /// The media side of a call.
 pub(super) struct Leg {
     pub(super) leg: LegId,
-    /// The attendant's room, this call's alone.
-    pub(super) room: RoomId,
+    /// The attendant's room, this call's alone; `None` once the conference has the leg.
+    pub(super) room: Option<RoomId>,
     pub(super) events: mpsc::Receiver<(RoomId, RoomEvent)>,
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn run(mut line: Line, invitation: Invitation) {
         Err(end) => end,
         Ok((mut negotiation, mut leg, admission)) => {
             let end = attend(&mut line, &mut negotiation, &mut leg, admission, &who).await;
-            clean_up(&line.conferences, &leg).await;
+            clean_up(&line.conferences, &mut leg).await;
             end
         }
     };
@@ -167,13 +167,13 @@ async fn set_up(
         .open_room(RoomConfig::default(), outbox)
         .await
         .map_err(refused)?;
-    let leg = Leg {
+    let mut leg = Leg {
         leg: media.next_leg(),
-        room,
+        room: Some(room),
         events,
     };
     if let Err(error) = media.add_phone(room, leg.leg, sockets, audio).await {
-        clean_up(&line.conferences, &leg).await;
+        clean_up(&line.conferences, &mut leg).await;
         return Err(refused(error));
     }
     Ok((negotiation, leg, admission))
@@ -323,6 +323,7 @@ async fn attend(
     } else {
         AttendantResult::Joined.as_str()
     });
+    close_room(&line.conferences, leg).await;
     let end = confer(line, negotiation, leg, &seat, &mut ended).await;
     let leave = Command::Act {
         participant: seat.participant.clone(),
@@ -363,12 +364,17 @@ async fn confer(
 }
 
 /// Takes the leg and the attendant's room away; either may be gone already.
-async fn clean_up(conferences: &Conferences, leg: &Leg) {
-    let media = &conferences.around().media;
-    if let Err(error) = media.remove_leg(leg.leg).await {
+async fn clean_up(conferences: &Conferences, leg: &mut Leg) {
+    if let Err(error) = conferences.around().media.remove_leg(leg.leg).await {
         tracing::warn!(%error, "leg could not be removed");
     }
-    if let Err(error) = media.close_room(leg.room).await {
+    close_room(conferences, leg).await;
+}
+
+/// The attendant has no more to say: its room goes, not to be mixed for nobody.
+async fn close_room(conferences: &Conferences, leg: &mut Leg) {
+    let Some(room) = leg.room.take() else { return };
+    if let Err(error) = conferences.around().media.close_room(room).await {
         tracing::warn!(%error, "attendant's room could not be closed");
     }
 }

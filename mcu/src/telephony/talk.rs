@@ -136,8 +136,9 @@ impl Talk {
         let stop = Command::StopPlay {
             play: PlayId(self.playing),
         };
-        if self.playing > 0
-            && let Err(error) = conferences.around().media.command(leg.room, stop)
+        if let Some(room) = leg.room
+            && self.playing > 0
+            && let Err(error) = conferences.around().media.command(room, stop)
         {
             tracing::warn!(%error, "prompt could not be stopped");
         }
@@ -145,6 +146,7 @@ impl Talk {
 }
 
 fn play(conferences: &Conferences, leg: &Leg, number: u64, prompts: &[PromptKey]) {
+    let Some(room) = leg.room else { return };
     let around = conferences.around();
     let sounds: Vec<_> = prompts
         .iter()
@@ -158,7 +160,7 @@ fn play(conferences: &Conferences, leg: &Leg, number: u64, prompts: &[PromptKey]
         repeat: false,
     };
     // The attendant's own limit on a prompt takes over when its end is never told.
-    if let Err(error) = around.media.command(leg.room, command) {
+    if let Err(error) = around.media.command(room, command) {
         tracing::warn!(%error, "prompt could not be played");
     }
 }
