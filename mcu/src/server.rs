@@ -27,6 +27,8 @@ use crate::{demo, store};
 
 /// Name of the database in the data folder.
 pub(crate) const DATABASE: &str = "plenum.db";
+/// What each part gets to stop even when the deadline is over.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
 /// A TLS or first request that is not whole within this is cut off.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
 
@@ -82,8 +84,7 @@ pub struct Server {
     pub sip: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     conferences: Conferences,
-    handle: Handle<SocketAddr>,
-    serving: JoinHandle<std::io::Result<()>>,
+    web: Serving,
     phones: Option<JoinHandle<()>>,
     deadline: Duration,
 }
@@ -155,14 +156,13 @@ impl Server {
             public: Arc::new(PublicInfo::new(config.demo.enabled, &conferences)),
             conferences: conferences.clone(),
         };
-        let (http, handle, serving) = serve(listener, config.http_address(), tls, api)?;
+        let web = serve(listener, config.http_address(), tls, api)?;
         Ok(Self {
-            http,
+            http: web.local,
             sip,
             stop,
             conferences,
-            handle,
-            serving,
+            web,
             phones,
             deadline: config.server.stop_deadline,
         })
@@ -176,29 +176,45 @@ impl Server {
         // Sessions and calls that are in a conference hear it from their focus, the others from this.
         self.conferences.stop(left() / 2).await;
         self.stop.send_replace(true);
-        if let Some(phones) = self.phones
-            && tokio::time::timeout(left() / 2, phones).await.is_err()
-        {
-            tracing::warn!("calls did not end in time");
-        }
+        end_calls(self.phones, left() / 2).await;
+        self.web.stop(left().max(LAST_MOMENT)).await;
+        stop_media(&self.conferences, left().max(LAST_MOMENT)).await;
+        self.conferences.around().store.close().await;
+        tracing::info!("stopped");
+    }
+}
+
+async fn end_calls(phones: Option<JoinHandle<()>>, within: Duration) {
+    if let Some(phones) = phones
+        && tokio::time::timeout(within, phones).await.is_err()
+    {
+        tracing::warn!("calls did not end in time");
+    }
+}
+
+async fn stop_media(conferences: &Conferences, within: Duration) {
+    let running = conferences.around().media.stop(within).await;
+    if running > 0 {
+        tracing::warn!(running, "media workers did not stop in time");
+    }
+}
+
+/// HTTP as it runs.
+#[derive(Debug)]
+struct Serving {
+    local: SocketAddr,
+    handle: Handle<SocketAddr>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Serving {
+    /// No new connections; those that are open get a moment.
+    async fn stop(self, within: Duration) {
         self.handle
-            .graceful_shutdown(Some(left().min(Duration::from_secs(2))));
-        if tokio::time::timeout(left().max(Duration::from_millis(500)), self.serving)
-            .await
-            .is_err()
-        {
+            .graceful_shutdown(Some(within.min(Duration::from_secs(2))));
+        if tokio::time::timeout(within, self.task).await.is_err() {
             tracing::warn!("requests did not end in time");
         }
-        let around = self.conferences.around();
-        let running = around
-            .media
-            .stop(left().max(Duration::from_millis(500)))
-            .await;
-        if running > 0 {
-            tracing::warn!(running, "media workers did not stop in time");
-        }
-        around.store.close().await;
-        tracing::info!("stopped");
     }
 }
 
@@ -211,19 +227,12 @@ fn serve(
     address: SocketAddr,
     tls: Option<RustlsConfig>,
     api: Api,
-) -> Result<
-    (
-        SocketAddr,
-        Handle<SocketAddr>,
-        JoinHandle<std::io::Result<()>>,
-    ),
-    StartError,
-> {
+) -> Result<Serving, StartError> {
     let fault = |source| StartError::Http { address, source };
     let local = listener.local_addr().map_err(fault)?;
     let handle = Handle::new();
     let service = http::router(api).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = match tls {
+    let task = match tls {
         Some(tls) => {
             let server = axum_server::from_tcp_rustls(listener, tls).map_err(fault)?;
             tokio::spawn(
@@ -243,7 +252,11 @@ fn serve(
             )
         }
     };
-    Ok((local, handle, serving))
+    Ok(Serving {
+        local,
+        handle,
+        task,
+    })
 }
 
 fn media_config(config: &Config) -> MediaConfig {
