@@ -439,7 +439,7 @@ impl Media {
                 .ask(|reply| Message::MoveLeg { leg, to, reply })
                 .await?;
         }
-        let parcel = from.ask(|reply| Message::TakeLeg { leg, reply }).await??;
+        let parcel = Box::new(from.ask(|reply| Message::TakeLeg { leg, reply }).await??);
         home.ask(|reply| Message::PutLeg { to, parcel, reply })
             .await?
     }

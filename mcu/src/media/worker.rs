@@ -86,7 +86,7 @@ pub(super) enum Message {
     },
     PutLeg {
         to: RoomId,
-        parcel: Parcel,
+        parcel: Box<Parcel>,
         reply: Reply<Result<(), MediaError>>,
     },
     RemoveLeg {

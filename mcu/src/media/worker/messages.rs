@@ -70,7 +70,7 @@ impl Worker {
             } => answer(reply, self.add_clip(room, leg, &clip, now)),
             Message::MoveLeg { leg, to, reply } => answer(reply, self.move_leg(leg, to, now)),
             Message::TakeLeg { leg, reply } => answer(reply, self.take_leg(leg, now)),
-            Message::PutLeg { to, parcel, reply } => answer(reply, self.put_leg(to, parcel, now)),
+            Message::PutLeg { to, parcel, reply } => answer(reply, self.put_leg(to, *parcel, now)),
             Message::RemoveLeg { leg, reply } => {
                 self.end_leg(leg);
                 answer(reply, ());

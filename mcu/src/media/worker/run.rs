@@ -293,7 +293,7 @@ impl Worker {
             homed.outbox.flush();
             homed.count(&self.metrics);
         }
-        if self.rounds % SAMPLE_EVERY == 0 {
+        if self.rounds.is_multiple_of(SAMPLE_EVERY) {
             self.sample_peers();
         }
     }
