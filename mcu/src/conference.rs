@@ -8,6 +8,7 @@ mod entry;
 mod focus;
 mod room;
 mod roster;
+mod seat;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,8 +18,11 @@ use plenum_codecs::tone::beep;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use entry::{Admission, Credential, Refusal};
-pub(crate) use focus::{Action, Command, Link, MediaHold, Newcomer, Outgoing, Seat, Summary};
-use focus::{Focus, FocusHandle};
+use focus::Focus;
+use seat::FocusHandle;
+pub(crate) use seat::{
+    Action, Command, Link, MediaHold, Newcomer, Outgoing, Seat, Summary,
+};
 
 use crate::auth::{Guard, PinError, PinVerifier, Tokens};
 use crate::config::ConferenceConfig;

@@ -2,8 +2,9 @@
 
 use plenum_mixer::Command as MixerCommand;
 
-use super::focus::{Action, Focus};
+use super::focus::Focus;
 use super::roster::Mute;
+use super::seat::Action;
 use crate::auth::Role;
 use crate::signal::protocol::{EndReason, ErrorCode, Kind, LeaveReason, ServerMessage};
 

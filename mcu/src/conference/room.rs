@@ -7,8 +7,9 @@ use plenum_dialin::attendant::PromptKey;
 use plenum_dialin::commands::InCallCommand;
 use plenum_mixer::{Audience, Command, Event, LegId, PlayId};
 
-use super::focus::{Focus, Link, MediaHold, Newcomer, TONES_UP_TO};
+use super::focus::{Focus, TONES_UP_TO};
 use super::roster::Mute;
+use super::seat::{Link, MediaHold, Newcomer};
 use crate::auth::Role;
 use crate::media::{Clip, LegGone, RoomEvent, RoomId, clock};
 use crate::signal::protocol::{EndReason, ErrorCode, Kind, LeaveReason, ServerMessage};

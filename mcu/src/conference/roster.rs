@@ -8,7 +8,7 @@ use plenum_companion::presence::State;
 use plenum_dialin::commands::CommandKeys;
 use plenum_mixer::LegId;
 
-use super::focus::{Link, MediaHold, Outgoing};
+use super::seat::{Link, MediaHold, Outgoing};
 use crate::auth::Role;
 use crate::signal::protocol::{EndReason, Kind, ParticipantView, ServerMessage, SlotView};
 

@@ -1,0 +1,148 @@
+//! What a focus hears and says: the vocabulary between it, sessions, calls and REST. No behaviour.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::ws::Utf8Bytes;
+use plenum_dialin::Digit;
+use plenum_mixer::LegId;
+use tokio::sync::{mpsc, oneshot};
+
+use super::entry::Refusal;
+use crate::auth::Role;
+use crate::media::RoomId;
+use crate::signal::protocol::{EndReason, Kind};
+use crate::store::ConferenceRecord;
+
+/// What goes to a session.
+#[derive(Debug, Clone)]
+pub(crate) enum Outgoing {
+    /// A message of the protocol.
+    Text(Utf8Bytes),
+    /// `ended`, then the socket closes.
+    Ended(EndReason),
+}
+
+/// Who is behind a participant.
+#[derive(Debug, Clone)]
+pub(crate) enum Link {
+    /// A WebSocket.
+    Session(mpsc::Sender<Outgoing>),
+    /// A phone call; it is told its end only.
+    Call(mpsc::Sender<EndReason>),
+    /// Nobody: the demo's host, or a browser that may come back.
+    None,
+}
+
+/// Media of a browser that a later offer may continue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MediaHold {
+    pub(crate) leg: LegId,
+    /// `a=fingerprint` of the peer connection.
+    pub(crate) fingerprint: String,
+}
+
+/// Somebody at the table's edge.
+#[derive(Debug, Clone)]
+pub(crate) struct Newcomer {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) role: Role,
+    pub(crate) user: Option<String>,
+    pub(crate) link: Link,
+    /// A phone's leg, moved in by the focus.
+    pub(crate) leg: Option<LegId>,
+}
+
+impl Newcomer {
+    /// For another attempt.
+    pub(super) fn again(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// A place in a conference, as its session or call knows it.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) participant: String,
+    pub(crate) generation: u64,
+    pub(crate) room: RoomId,
+    pub(crate) hold: Option<MediaHold>,
+    pub(crate) commands: mpsc::Sender<Command>,
+}
+
+/// What a participant asks for.
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    Mute(bool),
+    Camera(bool),
+    Hand(bool),
+    Leave,
+    MuteParticipant(String, bool),
+    Remove(String),
+    Lock(bool),
+    End,
+}
+
+/// What a focus is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Join {
+        newcomer: Newcomer,
+        reply: oneshot::Sender<Result<Seat, Refusal>>,
+    },
+    Resume {
+        secret: String,
+        link: mpsc::Sender<Outgoing>,
+        reply: oneshot::Sender<Option<Seat>>,
+    },
+    /// A leg is about to be made for the participant; events of it may come from now on.
+    Negotiating {
+        participant: String,
+        generation: u64,
+        leg: LegId,
+    },
+    /// Its offer has been answered.
+    Negotiated {
+        participant: String,
+        generation: u64,
+        hold: MediaHold,
+        slot_mids: Vec<String>,
+    },
+    Act {
+        participant: String,
+        generation: u64,
+        action: Action,
+    },
+    /// A phone's key that came by SIP INFO.
+    Key {
+        participant: String,
+        digit: Digit,
+    },
+    /// The connection is gone; `heard` is its last sign of life.
+    Lost {
+        participant: String,
+        generation: u64,
+        heard: Instant,
+    },
+    Summary {
+        reply: oneshot::Sender<Summary>,
+    },
+    Close {
+        reason: EndReason,
+    },
+}
+
+/// Figures of a running conference.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Summary {
+    pub(crate) participants: usize,
+    pub(crate) locked: bool,
+}
+
+/// How others reach a focus.
+#[derive(Debug, Clone)]
+pub(super) struct FocusHandle {
+    pub(super) record: Arc<ConferenceRecord>,
+    pub(super) commands: mpsc::Sender<Command>,
+}
