@@ -30,13 +30,12 @@ pub(crate) fn start(
     );
     let sip_corpus = corpus("sip");
     let sip_stream = sip_corpus.clone();
-    let looped = |name, mut send: Box<dyn FnMut() + Send>| {
+    let looped = |name, mut send: Box<dyn FnMut() -> bool + Send>| {
         let stop = Arc::clone(stop);
         spawn(move || {
             let mut sent = 0;
             while !stop.load(Ordering::Relaxed) {
-                send();
-                sent += 1;
+                sent += u64::from(send());
             }
             (name, sent)
         })
@@ -107,7 +106,7 @@ fn udp(
     seed: u64,
     corpus: Vec<Vec<u8>>,
     mut to: impl FnMut(&mut Rng) -> SocketAddr + Send + 'static,
-) -> impl FnMut() + Send + 'static {
+) -> impl FnMut() -> bool + Send + 'static {
     let sockets: Vec<UdpSocket> = (0..8)
         .map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
         .collect();
@@ -119,11 +118,12 @@ fn udp(
             noise(&mut random)
         };
         let to = to(&mut random);
-        // A closed port answers by ICMP, which shows as an error of a later send; garbage needs no success.
-        let _refused = random
+        // A closed port answers by ICMP, which shows as an error of a later send.
+        let sent = random
             .choice(&sockets)
-            .map(|socket| socket.send_to(&piece, to));
+            .is_some_and(|socket| socket.send_to(&piece, to).is_ok());
         sleep(PACE);
+        sent
     }
 }
 
@@ -134,35 +134,39 @@ fn noise(random: &mut Rng) -> Vec<u8> {
         .collect()
 }
 
-/// What a peer does with a broken connection is its affair: errors of writing and reading are expected.
-fn throw(to: SocketAddr, pieces: &[&[u8]]) {
+/// Connects and throws the pieces, reading what comes back in between. Says whether at least two arrived, or the only one: what the
+/// server does with a broken connection is its affair.
+fn throw(to: SocketAddr, pieces: &[&[u8]]) -> bool {
     let Ok(mut stream) = TcpStream::connect_timeout(&to, Duration::from_secs(2)) else {
-        return;
+        sleep(PACE);
+        return false;
     };
     let limit = Some(Duration::from_millis(20));
     stream.set_read_timeout(limit).unwrap();
     stream
         .set_write_timeout(Some(Duration::from_millis(200)))
         .unwrap();
+    let mut thrown = 0;
     for piece in pieces {
-        if stream.write_all(piece).is_err() {
-            return;
-        }
         let mut answer = [0; 1024];
-        let _ignored = stream.read(&mut answer);
+        if stream.write_all(piece).is_err() || matches!(stream.read(&mut answer), Ok(0)) {
+            break;
+        }
+        thrown += 1;
     }
+    thrown >= pieces.len().min(2)
 }
 
-fn sip_over_tcp(to: SocketAddr, corpus: Vec<Vec<u8>>) -> impl FnMut() + Send + 'static {
+fn sip_over_tcp(to: SocketAddr, corpus: Vec<Vec<u8>>) -> impl FnMut() -> bool + Send + 'static {
     let mut random = Rng::with_seed(4);
     move || {
         let mutated = Mutator::new(random.u64(..), &corpus).make();
         let noise = noise(&mut random);
-        throw(to, &[&mutated, &noise]);
+        throw(to, &[&mutated, &noise])
     }
 }
 
-fn http_garbage(to: SocketAddr) -> impl FnMut() + Send + 'static {
+fn http_garbage(to: SocketAddr) -> impl FnMut() -> bool + Send + 'static {
     let requests: Vec<Vec<u8>> = [
         "GET / HTTP/1.1\r\nhost: x\r\n\r\n",
         "GET /join/1001?name=%ff%00 HTTP/1.1\r\nhost: x\r\n\r\n",
@@ -178,12 +182,12 @@ fn http_garbage(to: SocketAddr) -> impl FnMut() + Send + 'static {
     let mut random = Rng::with_seed(5);
     move || {
         let mutated = Mutator::new(random.u64(..), &requests).make();
-        throw(to, &[&mutated]);
+        throw(to, &[&mutated])
     }
 }
 
 /// A right upgrade, then frames of mutated messages; every fourth piece is a frame that is none.
-fn web_socket(to: SocketAddr, join: String) -> impl FnMut() + Send + 'static {
+fn web_socket(to: SocketAddr, join: String) -> impl FnMut() -> bool + Send + 'static {
     let upgrade = format!(
         "GET /api/v1/signal HTTP/1.1\r\nhost: {to}\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -211,7 +215,7 @@ fn web_socket(to: SocketAddr, join: String) -> impl FnMut() + Send + 'static {
             });
         }
         let frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
-        throw(to, &frames);
+        throw(to, &frames)
     }
 }
 

@@ -58,6 +58,14 @@ fn files_that_name(folder: &str, name: &str) -> Vec<String> {
         .collect()
 }
 
+/// Files of the product alone: neither tests nor examples.
+fn product_that_names(folder: &str, name: &str) -> Vec<String> {
+    files_that_name(folder, name)
+        .into_iter()
+        .filter(|path| path.starts_with(&format!("{folder}/src/")) && !path.ends_with("/tests.rs"))
+        .collect()
+}
+
 #[test]
 fn every_member_of_the_workspace_stands_in_the_table() {
     let workspace = manifest(".");
@@ -162,7 +170,7 @@ fn one_file_each_names_the_young_crates() {
     let of = |folder: &str, names: &[&str]| {
         let files: BTreeSet<String> = names
             .iter()
-            .flat_map(|name| files_that_name(folder, name))
+            .flat_map(|name| product_that_names(folder, name))
             .collect();
         assert_eq!(files.len(), 1, "{names:?} in {folder}: {files:?}");
     };
