@@ -12,6 +12,7 @@ mod clip;
 pub mod clock;
 mod demux;
 mod directory;
+pub mod fuzz;
 mod guard;
 #[cfg(test)]
 mod live;

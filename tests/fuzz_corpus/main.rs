@@ -68,4 +68,6 @@ macro_rules! targets {
     };
 }
 
-targets!(sip, sdp, dtmf, h264, vp8, config);
+targets!(
+    sip, sdp, offer, rtp, rtcp, datagram, signalling, dtmf, h264, vp8, config
+);

@@ -9,6 +9,7 @@ use plenum_codecs::telephone_event::{Digit, DigitDetector};
 use plenum_codecs::video::{VideoCodec, h264, vp8};
 use plenum_codecs::{AudioLevel, MediaPacket};
 use plenum_mcu::config::Config;
+use plenum_mcu::signal::protocol::ClientMessage;
 
 pub use mutate::Mutator;
 
@@ -16,9 +17,14 @@ pub use mutate::Mutator;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 11] = [
     ("sip", sip),
     ("sdp", sdp),
+    ("offer", offer),
+    ("rtp", rtp),
+    ("rtcp", rtcp),
+    ("datagram", datagram),
+    ("signalling", signalling),
     ("dtmf", dtmf),
     ("h264", h264_payload),
     ("vp8", vp8_payload),
@@ -37,6 +43,42 @@ pub fn sip(bytes: &[u8]) {
 /// A session description as offer and as answer.
 pub fn sdp(bytes: &[u8]) {
     plenum_dialin::fuzz::sdp(bytes);
+}
+
+/// A browser's SDP offer, as it is checked before the WebRTC stack sees it.
+pub fn offer(bytes: &[u8]) {
+    plenum_mcu::media::fuzz::offer(bytes);
+}
+
+/// An RTP datagram from a phone.
+pub fn rtp(bytes: &[u8]) {
+    plenum_mcu::media::fuzz::rtp(bytes);
+}
+
+/// An RTCP datagram from a phone.
+pub fn rtcp(bytes: &[u8]) {
+    plenum_mcu::media::fuzz::rtcp(bytes);
+}
+
+/// A datagram at a media worker's port from somebody unknown.
+pub fn datagram(bytes: &[u8]) {
+    plenum_mcu::media::fuzz::datagram(bytes);
+}
+
+/// A text frame of the signalling WebSocket: what is understood is the same after being written and read again.
+///
+/// # Panics
+/// When it is not.
+pub fn signalling(bytes: &[u8]) {
+    let Ok(message) = serde_json::from_slice::<ClientMessage>(bytes) else {
+        return;
+    };
+    let written = serde_json::to_vec(&message).unwrap_or_default();
+    let again = serde_json::from_slice::<ClientMessage>(&written).ok();
+    assert!(
+        again.as_ref() == Some(&message),
+        "a message changed on its way"
+    );
 }
 
 /// Packets cut out of fuzz input. Each record: flags (bit 0 the marker, bit 1 a gap in the sequence), timestamp step, length, payload.

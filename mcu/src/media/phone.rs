@@ -5,7 +5,7 @@
 
 mod latch;
 mod reception;
-mod wire;
+pub(super) mod wire;
 
 use std::io;
 use std::net::SocketAddr;

@@ -26,7 +26,7 @@ const LONGEST: usize = 1_500;
 const NTP_TO_UNIX: u64 = 2_208_988_800;
 
 /// Parses an RTP datagram; `None` when it is none.
-pub(super) fn parse(datagram: &[u8]) -> Option<MediaPacket> {
+pub(in crate::media) fn parse(datagram: &[u8]) -> Option<MediaPacket> {
     if !(SHORTEST..=LONGEST).contains(&datagram.len()) || datagram.first()? >> 6 != 2 {
         return None;
     }
@@ -141,7 +141,7 @@ pub(super) fn report(
 
 /// What their report told us.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Report {
+pub(in crate::media) struct Report {
     /// Middle 32 bits of the NTP time of their sender report, and whose it is.
     pub(super) sender: Option<(u32, u32)>,
     /// Of our stream: lost since their last report in 256ths, jitter in timestamp units.
@@ -149,7 +149,7 @@ pub(super) struct Report {
 }
 
 /// Reads a compound RTCP packet; `None` when it is none. `ours` is our SSRC.
-pub(super) fn read_report(datagram: &[u8], ours: u32) -> Option<Report> {
+pub(in crate::media) fn read_report(datagram: &[u8], ours: u32) -> Option<Report> {
     if datagram.len() > LONGEST {
         return None;
     }
