@@ -3,5 +3,7 @@
 mod attendant;
 mod dialogs;
 mod garbage;
+mod offers;
 mod phone;
+mod refusals;
 mod streams;

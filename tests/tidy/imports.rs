@@ -116,7 +116,7 @@ fn only_shells_name_tokio() {
     ]
     .into_iter()
     .flat_map(|(folder, shell)| {
-        files_that_name(folder, "tokio")
+        product_that_names(folder, "tokio")
             .into_iter()
             .filter(move |path| {
                 !path.starts_with(&format!("{folder}/src/{shell}.rs"))
