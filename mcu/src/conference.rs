@@ -20,9 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) use entry::{Admission, Credential, Refusal};
 use focus::Focus;
 use seat::FocusHandle;
-pub(crate) use seat::{
-    Action, Command, Link, MediaHold, Newcomer, Outgoing, Seat, Summary,
-};
+pub(crate) use seat::{Action, Command, Link, MediaHold, Newcomer, Outgoing, Seat, Summary};
 
 use crate::auth::{Guard, PinError, PinVerifier, Tokens};
 use crate::config::ConferenceConfig;

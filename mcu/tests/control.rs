@@ -18,7 +18,8 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("plenum-control-{name}-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("plenum-control-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -41,24 +42,48 @@ async fn start(folder: &Path, more: &str) -> Server {
 }
 
 /// One REST request; the status and the JSON body.
-async fn rest(server: SocketAddr, folder: &Path, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+async fn rest(
+    server: SocketAddr,
+    folder: &Path,
+    method: &str,
+    path: &str,
+    body: Option<Value>,
+) -> (u16, Value) {
     let key = std::fs::read_to_string(folder.join("admin.key")).unwrap();
     request(server, Some(key.trim().to_owned()), method, path, body).await
 }
 
-async fn request(server: SocketAddr, key: Option<String>, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+async fn request(
+    server: SocketAddr,
+    key: Option<String>,
+    method: &str,
+    path: &str,
+    body: Option<Value>,
+) -> (u16, Value) {
     let (url, method) = (format!("http://{server}{path}"), method.to_owned());
     let request = move || {
-        let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().http_status_as_error(false).build());
-        let mut request = ureq::http::Request::builder().method(method.as_str()).uri(url);
+        let agent = ureq::Agent::new_with_config(
+            ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .build(),
+        );
+        let mut request = ureq::http::Request::builder()
+            .method(method.as_str())
+            .uri(url);
         if let Some(key) = key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
         let text = body.map(|body| body.to_string()).unwrap_or_default();
-        let request = request.header("content-type", "application/json").body(text).unwrap();
+        let request = request
+            .header("content-type", "application/json")
+            .body(text)
+            .unwrap();
         let mut response = agent.run(request).unwrap();
         let text = response.body_mut().read_to_string().unwrap();
-        (response.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null))
+        (
+            response.status().as_u16(),
+            serde_json::from_str(&text).unwrap_or(Value::Null),
+        )
     };
     tokio::task::spawn_blocking(request).await.unwrap()
 }
@@ -71,12 +96,21 @@ struct Client {
 
 impl Client {
     async fn connect(server: SocketAddr) -> Self {
-        let (socket, _) = tokio_tungstenite::connect_async(format!("ws://{server}/api/v1/signal")).await.unwrap();
-        Self { socket, id: String::new(), resume: String::new() }
+        let (socket, _) = tokio_tungstenite::connect_async(format!("ws://{server}/api/v1/signal"))
+            .await
+            .unwrap();
+        Self {
+            socket,
+            id: String::new(),
+            resume: String::new(),
+        }
     }
 
     async fn say(&mut self, message: Value) {
-        self.socket.send(Message::text(message.to_string())).await.unwrap();
+        self.socket
+            .send(Message::text(message.to_string()))
+            .await
+            .unwrap();
     }
 
     /// The next message of one of these types; others pass by.
@@ -95,12 +129,17 @@ impl Client {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(25), wait).await.unwrap_or_else(|_| panic!("no {types:?}"))
+        tokio::time::timeout(Duration::from_secs(25), wait)
+            .await
+            .unwrap_or_else(|_| panic!("no {types:?}"))
     }
 
     async fn attempt(&mut self, conference: &str, name: &str, more: Value) -> Value {
-        let mut join = json!({ "type": "join", "version": 1, "conference": conference, "name": name });
-        join.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let mut join =
+            json!({ "type": "join", "version": 1, "conference": conference, "name": name });
+        join.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         self.say(join).await;
         let answer = self.hear(&["joined", "error"]).await;
         if answer["type"] == "joined" {
@@ -112,7 +151,9 @@ impl Client {
 
     async fn join(server: SocketAddr, conference: &str, name: &str, pin: &str) -> Self {
         let mut client = Self::connect(server).await;
-        let answer = client.attempt(conference, name, json!({ "pin": pin })).await;
+        let answer = client
+            .attempt(conference, name, json!({ "pin": pin }))
+            .await;
         assert_eq!(answer["type"], "joined", "{answer}");
         client
     }
@@ -121,7 +162,11 @@ impl Client {
 async fn conference(server: SocketAddr, folder: &Path) {
     let body = json!({ "name": "Weekly", "id": "4711", "host_pin": "9999", "guest_pin": "1111" });
     let (status, created) = rest(server, folder, "POST", "/api/v1/conferences", Some(body)).await;
-    assert_eq!((status, created["id"].as_str()), (201, Some("4711")), "{created}");
+    assert_eq!(
+        (status, created["id"].as_str()),
+        (201, Some("4711")),
+        "{created}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,7 +178,12 @@ async fn people_join_see_each_other_and_a_host_rules() {
     let mut bob = Client::connect(server.http).await;
     let joined = bob.attempt("4711", "Bob", json!({ "pin": "9999" })).await;
     assert_eq!(joined["role"], "host");
-    let names: Vec<_> = joined["roster"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    let names: Vec<_> = joined["roster"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["Ann", "Bob"]);
     assert_eq!(joined["roster"][0]["presence"], "in_conference");
     let sip = server.sip.unwrap();
@@ -152,39 +202,90 @@ async fn people_join_see_each_other_and_a_host_rules() {
         assert_eq!(ann.hear(&["error"]).await["code"], "forbidden");
     }
     // The host mutes her: she may lift it, and whoever muted themselves is left alone.
-    bob.say(json!({ "type": "mute_participant", "participant": ann.id, "on": true })).await;
-    assert_eq!(ann.hear(&["participant_changed"]).await["participant"]["muted"], true);
+    bob.say(json!({ "type": "mute_participant", "participant": ann.id, "on": true }))
+        .await;
+    assert_eq!(
+        ann.hear(&["participant_changed"]).await["participant"]["muted"],
+        true
+    );
     ann.say(json!({ "type": "mute", "on": false })).await;
-    assert_eq!(ann.hear(&["participant_changed"]).await["participant"]["muted"], false);
+    assert_eq!(
+        ann.hear(&["participant_changed"]).await["participant"]["muted"],
+        false
+    );
     ann.say(json!({ "type": "mute", "on": true })).await;
-    assert_eq!(ann.hear(&["participant_changed"]).await["participant"]["muted"], true);
-    bob.say(json!({ "type": "mute_participant", "participant": ann.id, "on": false })).await;
+    assert_eq!(
+        ann.hear(&["participant_changed"]).await["participant"]["muted"],
+        true
+    );
+    bob.say(json!({ "type": "mute_participant", "participant": ann.id, "on": false }))
+        .await;
     assert_eq!(bob.hear(&["error"]).await["code"], "forbidden");
     // Cameras ask others for slots.
     ann.say(json!({ "type": "hand", "on": true })).await;
-    assert_eq!(ann.hear(&["participant_changed"]).await["participant"]["hand"], true);
+    assert_eq!(
+        ann.hear(&["participant_changed"]).await["participant"]["hand"],
+        true
+    );
 
     // Locked: guests stay out, hosts do not.
     bob.say(json!({ "type": "lock", "on": true })).await;
-    assert_eq!(ann.hear(&["conference"]).await["conference"]["locked"], true);
+    assert_eq!(
+        ann.hear(&["conference"]).await["conference"]["locked"],
+        true
+    );
     let mut carl = Client::connect(server.http).await;
-    assert_eq!(carl.attempt("4711", "Carl", json!({ "pin": "1111" })).await["code"], "locked");
-    assert_eq!(carl.attempt("4711", "Carl", json!({ "pin": "9999" })).await["type"], "joined");
-    let (_, shown) = rest(server.http, &folder.0, "GET", "/api/v1/conferences/4711", None).await;
-    assert_eq!((shown["participants"].as_u64(), shown["locked"].as_bool()), (Some(3), Some(true)));
+    assert_eq!(
+        carl.attempt("4711", "Carl", json!({ "pin": "1111" })).await["code"],
+        "locked"
+    );
+    assert_eq!(
+        carl.attempt("4711", "Carl", json!({ "pin": "9999" })).await["type"],
+        "joined"
+    );
+    let (_, shown) = rest(
+        server.http,
+        &folder.0,
+        "GET",
+        "/api/v1/conferences/4711",
+        None,
+    )
+    .await;
+    assert_eq!(
+        (shown["participants"].as_u64(), shown["locked"].as_bool()),
+        (Some(3), Some(true))
+    );
 
     // Presence of a participant, until it leaves.
     let path = format!("/api/v1/presence/{}", ann.id);
-    assert_eq!(rest(server.http, &folder.0, "GET", &path, None).await.1["presence"], "in_conference");
+    assert_eq!(
+        rest(server.http, &folder.0, "GET", &path, None).await.1["presence"],
+        "in_conference"
+    );
     let wish = json!({ "manual": "do_not_disturb" });
-    assert_eq!(rest(server.http, &folder.0, "PUT", &path, Some(wish)).await.1["presence"], "do_not_disturb");
-    assert_eq!(bob.hear(&["participant_changed"]).await["participant"]["id"], ann.id);
+    assert_eq!(
+        rest(server.http, &folder.0, "PUT", &path, Some(wish))
+            .await
+            .1["presence"],
+        "do_not_disturb"
+    );
+    assert_eq!(
+        bob.hear(&["participant_changed"]).await["participant"]["id"],
+        ann.id
+    );
 
-    bob.say(json!({ "type": "remove", "participant": ann.id })).await;
+    bob.say(json!({ "type": "remove", "participant": ann.id }))
+        .await;
     assert_eq!(ann.hear(&["ended"]).await["reason"], "removed");
     let left = bob.hear(&["participant_left"]).await;
-    assert_eq!((left["participant"].as_str(), left["reason"].as_str()), (Some(ann.id.as_str()), Some("removed")));
-    assert_eq!(rest(server.http, &folder.0, "GET", &path, None).await.1["presence"], "offline");
+    assert_eq!(
+        (left["participant"].as_str(), left["reason"].as_str()),
+        (Some(ann.id.as_str()), Some("removed"))
+    );
+    assert_eq!(
+        rest(server.http, &folder.0, "GET", &path, None).await.1["presence"],
+        "offline"
+    );
     carl.say(json!({ "type": "end" })).await;
     assert_eq!(bob.hear(&["ended"]).await["reason"], "conference_ended");
     server.stop().await;
@@ -198,20 +299,40 @@ async fn the_door_tells_nothing_to_those_who_guess() {
     let mut eve = Client::connect(server.http).await;
     let wrong = eve.attempt("4711", "Eve", json!({ "pin": "0000" })).await;
     let unknown = eve.attempt("4712", "Eve", json!({ "pin": "0000" })).await;
-    assert_eq!((&wrong, wrong["code"].as_str()), (&unknown, Some("wrong_pin")));
-    assert_eq!(eve.attempt("4711", "Eve", json!({})).await["code"], "wrong_pin");
-    assert_eq!(eve.attempt("nowhere", "Eve", json!({ "pin": "0000" })).await["code"], "conference_unknown");
+    assert_eq!(
+        (&wrong, wrong["code"].as_str()),
+        (&unknown, Some("wrong_pin"))
+    );
+    assert_eq!(
+        eve.attempt("4711", "Eve", json!({})).await["code"],
+        "wrong_pin"
+    );
+    assert_eq!(
+        eve.attempt("nowhere", "Eve", json!({ "pin": "0000" }))
+            .await["code"],
+        "conference_unknown"
+    );
     eve.say(json!({ "type": "leave" })).await;
     assert_eq!(eve.hear(&["error"]).await["code"], "not_joined");
 
     // Two wrong attempts slow the third answer down, right or wrong.
     let before = Instant::now();
     let _ann = Client::join(server.http, "4711", "Ann", "1111").await;
-    assert!(before.elapsed() >= Duration::from_millis(500), "{:?}", before.elapsed());
+    assert!(
+        before.elapsed() >= Duration::from_millis(500),
+        "{:?}",
+        before.elapsed()
+    );
     let _bob = Client::join(server.http, "4711", "Bob", "1111").await;
     let mut carl = Client::connect(server.http).await;
-    assert_eq!(carl.attempt("4711", "Carl", json!({ "pin": "1111" })).await["code"], "full");
-    assert_eq!(carl.attempt("4711", "Carl", json!({ "version": 2 })).await["code"], "unsupported_version");
+    assert_eq!(
+        carl.attempt("4711", "Carl", json!({ "pin": "1111" })).await["code"],
+        "full"
+    );
+    assert_eq!(
+        carl.attempt("4711", "Carl", json!({ "version": 2 })).await["code"],
+        "unsupported_version"
+    );
     carl.say(json!({ "type": "join", "version": 1 })).await;
     assert_eq!(carl.hear(&["error"]).await["code"], "bad_message");
     server.stop().await;
@@ -228,22 +349,42 @@ async fn who_comes_back_in_time_has_the_same_place_and_who_does_not_leaves_the_r
     let (id, secret) = (bob.id.clone(), bob.resume.clone());
     drop(bob);
     let mut bob = Client::connect(server.http).await;
-    let joined = bob.attempt("4711", "Bob", json!({ "resume": secret })).await;
+    let joined = bob
+        .attempt("4711", "Bob", json!({ "resume": secret }))
+        .await;
     assert_eq!(joined["participant"], id, "{joined}");
     assert_ne!(joined["resume"], secret);
     // The old secret is spent; without a PIN it opens nothing.
     let mut thief = Client::connect(server.http).await;
-    assert_eq!(thief.attempt("4711", "Thief", json!({ "resume": secret })).await["code"], "wrong_pin");
+    assert_eq!(
+        thief
+            .attempt("4711", "Thief", json!({ "resume": secret }))
+            .await["code"],
+        "wrong_pin"
+    );
     // A second connection with the right secret replaces the first.
     let mut again = Client::connect(server.http).await;
     let secret = bob.resume.clone();
-    assert_eq!(again.attempt("4711", "Bob", json!({ "resume": secret })).await["participant"], id);
+    assert_eq!(
+        again
+            .attempt("4711", "Bob", json!({ "resume": secret }))
+            .await["participant"],
+        id
+    );
     assert_eq!(bob.hear(&["ended"]).await["reason"], "replaced");
     drop(again);
     let gone = Instant::now();
     let left = ann.hear(&["participant_joined", "participant_left"]).await;
-    assert_eq!((left["participant"].as_str(), left["reason"].as_str()), (Some(id.as_str()), Some("lost")), "{left}");
-    assert!((Duration::from_secs(2)..Duration::from_secs(6)).contains(&gone.elapsed()), "{:?}", gone.elapsed());
+    assert_eq!(
+        (left["participant"].as_str(), left["reason"].as_str()),
+        (Some(id.as_str()), Some("lost")),
+        "{left}"
+    );
+    assert!(
+        (Duration::from_secs(2)..Duration::from_secs(6)).contains(&gone.elapsed()),
+        "{:?}",
+        gone.elapsed()
+    );
     server.stop().await;
 }
 
@@ -258,8 +399,15 @@ async fn a_silent_client_leaves_the_roster_within_twenty_seconds() {
     ann.hear(&["participant_joined"]).await;
     let since = Instant::now();
     let left = ann.hear(&["participant_left"]).await;
-    assert_eq!((left["participant"].as_str(), left["reason"].as_str()), (Some(silent.id.as_str()), Some("lost")));
-    assert!(since.elapsed() <= Duration::from_secs(20), "{:?}", since.elapsed());
+    assert_eq!(
+        (left["participant"].as_str(), left["reason"].as_str()),
+        (Some(silent.id.as_str()), Some("lost"))
+    );
+    assert!(
+        since.elapsed() <= Duration::from_secs(20),
+        "{:?}",
+        since.elapsed()
+    );
     server.stop().await;
 }
 
@@ -270,28 +418,108 @@ async fn rest_makes_lists_and_forgets_conferences_and_a_token_opens_one() {
     let (status, problem) = request(server.http, None, "GET", "/api/v1/conferences", None).await;
     assert_eq!((status, problem["status"].as_u64()), (401, Some(401)));
     let bad = json!({ "name": "x", "id": "12ab" });
-    assert_eq!(rest(server.http, &folder.0, "POST", "/api/v1/conferences", Some(bad)).await.0, 422);
+    assert_eq!(
+        rest(
+            server.http,
+            &folder.0,
+            "POST",
+            "/api/v1/conferences",
+            Some(bad)
+        )
+        .await
+        .0,
+        422
+    );
     let unknown = json!({ "name": "x", "pin": "1234" });
-    assert_eq!(rest(server.http, &folder.0, "POST", "/api/v1/conferences", Some(unknown)).await.0, 422);
+    assert_eq!(
+        rest(
+            server.http,
+            &folder.0,
+            "POST",
+            "/api/v1/conferences",
+            Some(unknown)
+        )
+        .await
+        .0,
+        422
+    );
     conference(server.http, &folder.0).await;
     let again = json!({ "name": "Other", "id": "4711" });
-    assert_eq!(rest(server.http, &folder.0, "POST", "/api/v1/conferences", Some(again)).await.0, 409);
+    assert_eq!(
+        rest(
+            server.http,
+            &folder.0,
+            "POST",
+            "/api/v1/conferences",
+            Some(again)
+        )
+        .await
+        .0,
+        409
+    );
     let (_, list) = rest(server.http, &folder.0, "GET", "/api/v1/conferences", None).await;
     assert_eq!(list["conferences"][0]["id"], "4711");
     assert!(!list.to_string().contains("argon2"));
 
     let wanted = json!({ "role": "host", "name": "Dora", "user": "dora@example.org" });
-    let (status, token) = rest(server.http, &folder.0, "POST", "/api/v1/conferences/4711/tokens", Some(wanted)).await;
+    let (status, token) = rest(
+        server.http,
+        &folder.0,
+        "POST",
+        "/api/v1/conferences/4711/tokens",
+        Some(wanted),
+    )
+    .await;
     assert_eq!(status, 201);
     let mut dora = Client::connect(server.http).await;
-    let joined = dora.attempt("4711", "somebody", json!({ "token": token["token"] })).await;
-    assert_eq!((joined["role"].as_str(), joined["roster"][0]["name"].as_str()), (Some("host"), Some("Dora")));
-    let (_, presence) = rest(server.http, &folder.0, "GET", "/api/v1/presence/dora@example.org", None).await;
-    assert_eq!((presence["presence"].as_str(), presence["class"].as_str()), (Some("in_conference"), Some("busy")));
+    let joined = dora
+        .attempt("4711", "somebody", json!({ "token": token["token"] }))
+        .await;
+    assert_eq!(
+        (
+            joined["role"].as_str(),
+            joined["roster"][0]["name"].as_str()
+        ),
+        (Some("host"), Some("Dora"))
+    );
+    let (_, presence) = rest(
+        server.http,
+        &folder.0,
+        "GET",
+        "/api/v1/presence/dora@example.org",
+        None,
+    )
+    .await;
+    assert_eq!(
+        (presence["presence"].as_str(), presence["class"].as_str()),
+        (Some("in_conference"), Some("busy"))
+    );
 
-    assert_eq!(rest(server.http, &folder.0, "DELETE", "/api/v1/conferences/4711", None).await.0, 204);
+    assert_eq!(
+        rest(
+            server.http,
+            &folder.0,
+            "DELETE",
+            "/api/v1/conferences/4711",
+            None
+        )
+        .await
+        .0,
+        204
+    );
     assert_eq!(dora.hear(&["ended"]).await["reason"], "conference_ended");
-    assert_eq!(rest(server.http, &folder.0, "GET", "/api/v1/conferences/4711", None).await.0, 404);
+    assert_eq!(
+        rest(
+            server.http,
+            &folder.0,
+            "GET",
+            "/api/v1/conferences/4711",
+            None
+        )
+        .await
+        .0,
+        404
+    );
     let (_, description) = request(server.http, None, "GET", "/api/v1/openapi.json", None).await;
     assert!(description["paths"]["/api/v1/conferences/{id}/tokens"]["post"].is_object());
     server.stop().await;
@@ -306,7 +534,10 @@ async fn a_stop_says_goodbye_and_conferences_outlive_it() {
     let stopping = tokio::spawn(server.stop());
     assert_eq!(ann.hear(&["ended"]).await["reason"], "server_stopping");
     drop(ann);
-    tokio::time::timeout(Duration::from_secs(10), stopping).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(10), stopping)
+        .await
+        .unwrap()
+        .unwrap();
     let server = start(&folder.0, "").await;
     let _ann = Client::join(server.http, "4711", "Ann", "1111").await;
     server.stop().await;

@@ -1,5 +1,9 @@
 //! A minute of garbage at every port, while people talk: they notice nothing.
 #![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::print_stdout,
+    reason = "what was heard, shown with --nocapture"
+)]
 
 mod senders;
 

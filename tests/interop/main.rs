@@ -1,5 +1,9 @@
 //! Real clients against the real binary, judged by the numbers of what they heard and saw.
 #![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::print_stdout,
+    reason = "what was heard, shown with --nocapture"
+)]
 
 mod room;
 mod tools;

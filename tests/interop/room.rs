@@ -10,7 +10,7 @@ use plenum_tests::browser::{Browsers, Colours, Picture, write_camera};
 use plenum_tests::pcap::Performance;
 use plenum_tests::process::eventually;
 use plenum_tests::server::Server;
-use plenum_tests::sipp::Calls;
+use plenum_tests::sipp::{Calls, Sipp};
 use plenum_tests::tone::{judge, sine};
 use plenum_tests::workspace::scratch;
 
@@ -51,22 +51,29 @@ fn sees(pictures: &[Picture], colours: &Colours) -> bool {
         .any(|picture| picture.shows(colours) && picture.frames >= 8)
 }
 
-#[test]
-fn two_browsers_and_two_phones_hear_exactly_the_others_and_see_each_other() {
-    let folder = scratch("room").unwrap();
-    let server = Server::start(&folder, 100).unwrap();
+/// The four, before they are known to be in.
+struct Gathering {
+    server: Server,
+    browsers: Browsers,
+    baresip: Baresip,
+    sipp: Sipp,
+    sipp_started: Instant,
+}
+
+fn gather(folder: &Path) -> Gathering {
+    let server = Server::start(folder, 100).unwrap();
     let conference = server.conference("Tones").unwrap();
     let page = server.page(&conference);
+    let keys = format!("{}#{}#", conference.id, conference.guest_pin);
 
-    let mut browsers = Browsers::start(&folder).unwrap();
-    open(&mut browsers, &folder, "ann", ANN, &ANN_CAMERA);
-    open(&mut browsers, &folder, "ben", BEN, &BEN_CAMERA);
-    browsers
-        .join("ann", &page, "Ann", &conference.guest_pin)
-        .unwrap();
-    browsers
-        .join("ben", &page, "Ben", &conference.guest_pin)
-        .unwrap();
+    let mut browsers = Browsers::start(folder).unwrap();
+    open(&mut browsers, folder, "ann", ANN, &ANN_CAMERA);
+    open(&mut browsers, folder, "ben", BEN, &BEN_CAMERA);
+    for (name, person) in [("ann", "Ann"), ("ben", "Ben")] {
+        browsers
+            .join(name, &page, person, &conference.guest_pin)
+            .unwrap();
+    }
 
     let microphone = folder.join("baresip.wav");
     sine(BARESIP, LEVEL, 180.0, 48_000)
@@ -74,9 +81,7 @@ fn two_browsers_and_two_phones_hear_exactly_the_others_and_see_each_other() {
         .unwrap();
     let mut baresip = Baresip::start(&folder.join("baresip"), &microphone, "opus/48000/1").unwrap();
     baresip.dial(&format!("sip:plenum@{}", server.sip)).unwrap();
-    baresip
-        .key(&format!("{}#{}#", conference.id, conference.guest_pin))
-        .unwrap();
+    baresip.key(&keys).unwrap();
 
     let sipp_started = Instant::now();
     let sipp = Calls {
@@ -87,15 +92,24 @@ fn two_browsers_and_two_phones_hear_exactly_the_others_and_see_each_other() {
         stay_seconds: 55,
         performance: Performance {
             lead_ms: 1000,
-            digits: &format!("{}#{}#", conference.id, conference.guest_pin),
+            digits: &keys,
             tone: (SIPP, LEVEL),
             seconds: 70,
         },
     }
     .start(&folder.join("sipp"))
     .unwrap();
+    Gathering {
+        server,
+        browsers,
+        baresip,
+        sipp,
+        sipp_started,
+    }
+}
 
-    // All four are in when Ann's page says so: two names and two phones.
+/// All four are in when Ann's page says so: two names and two phones. Then prompts and entry tones end, and jitter buffers settle.
+fn settle(browsers: &mut Browsers, baresip: &mut Baresip) {
     eventually("four people on Ann's page", Duration::from_secs(25), || {
         let text = browsers.text("ann")?;
         let phones = text.to_lowercase().matches("phone").count();
@@ -106,8 +120,20 @@ fn two_browsers_and_two_phones_hear_exactly_the_others_and_see_each_other() {
         baresip.check_in_call()
     })
     .unwrap();
-    // Prompts and entry tones end, jitter buffers settle.
     sleep(Duration::from_secs(4));
+}
+
+#[test]
+fn two_browsers_and_two_phones_hear_exactly_the_others_and_see_each_other() {
+    let folder = scratch("room").unwrap();
+    let Gathering {
+        server,
+        mut browsers,
+        mut baresip,
+        sipp,
+        sipp_started,
+    } = gather(&folder);
+    settle(&mut browsers, &mut baresip);
     let settled = sipp_started.elapsed().as_secs_f64();
 
     let ann = browsers.record("ann", 6).unwrap();
@@ -166,10 +192,7 @@ fn two_browsers_and_two_phones_hear_exactly_the_others_and_see_each_other() {
         ),
     ];
     for verdict in &verdicts {
-        match verdict {
-            Ok(report) => println!("{report}"),
-            Err(error) => println!("FAULT {error:#}"),
-        }
+        println!("{verdict:?}");
     }
     assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
     server.stop().unwrap();

@@ -24,7 +24,7 @@ const SIDE: u16 = 64;
 const MTU: usize = 200;
 
 enum Encoder {
-    Vp8(Vp8Encoder),
+    Vp8(Box<Vp8Encoder>),
     H264(H264Encoder),
 }
 
@@ -131,7 +131,7 @@ impl Studio {
         let stream = |&(payload_type, codec): &(u8, VideoCodec)| Stream {
             payload_type,
             encoder: match codec {
-                VideoCodec::Vp8 => Encoder::Vp8(Vp8Encoder::new(setting).unwrap()),
+                VideoCodec::Vp8 => Encoder::Vp8(Box::new(Vp8Encoder::new(setting).unwrap())),
                 VideoCodec::H264 => Encoder::H264(H264Encoder::new(setting).unwrap()),
             },
             sequence: 65_000,

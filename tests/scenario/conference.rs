@@ -78,10 +78,6 @@ impl Person {
         self.says(move || std::array::from_fn(|_| text.next().unwrap_or(0)));
     }
 
-    pub(crate) fn is_quiet(&mut self) {
-        self.says(|| [0; FRAME]);
-    }
-
     /// Presses a key for 100 ms.
     pub(crate) fn presses(&mut self, key: char) {
         let digit = Digit::from_char(key).unwrap();

@@ -1,6 +1,7 @@
 //! Whole conferences in virtual time: no sockets, no sleeps, every chance seeded.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::print_stdout, reason = "figures, shown with --nocapture")]
 
 mod audio;
 mod camera;

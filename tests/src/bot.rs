@@ -155,7 +155,6 @@ fn codec(kind: RtpCodecKind) -> RTCRtpCodecParameters {
             rtcp_feedback,
         },
         payload_type,
-        ..Default::default()
     }
 }
 

@@ -2,7 +2,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     reason = "a test stops at the first surprise"
 )]
 
@@ -93,7 +92,7 @@ impl Guest {
             .send_audio(self.ticks * 960, payload)
             .await
             .unwrap();
-        if self.ticks % 5 == 0 {
+        if self.ticks.is_multiple_of(5) {
             self.show().await;
         }
         self.ticks += 1;
@@ -103,7 +102,7 @@ impl Guest {
     async fn show(&mut self) {
         let mut picture = I420Picture::black(160, 96).unwrap();
         picture.planes_mut()[0].fill(self.luma);
-        if self.ticks % 25 == 0 {
+        if self.ticks.is_multiple_of(25) {
             self.camera.request_keyframe();
         }
         let at = MediaTime::from_millis(u64::from(self.ticks) * 20);

@@ -335,6 +335,7 @@ fn clock_units(count: u64, each: u64) -> u32 {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#[expect(clippy::cast_possible_truncation, reason = "small numbers of a test")]
 mod tests {
     use plenum_codecs::audio::AudioDecoder;
     use plenum_codecs::video::decoder::{Decoded, H264Decoder, Vp8Decoder};

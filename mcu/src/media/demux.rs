@@ -60,6 +60,7 @@ fn message_type(datagram: &[u8]) -> Option<u16> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small numbers of a test")]
 mod tests {
     use super::*;
 

@@ -1,8 +1,8 @@
 //! The media plane as control uses it: real threads and sockets on loopback, phones played by plain UDP.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     reason = "a test stops at the first surprise"
 )]
 

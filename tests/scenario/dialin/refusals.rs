@@ -1,13 +1,9 @@
 //! Requests that the SIP endpoint refuses: faulty, untrusted, too many.
 
-use std::time::Duration;
-
 use plenum_codecs::MediaTime;
 use plenum_dialin::{EndpointConfig, Limits};
 
 use super::phone::{Line, OFFER, Request, TRUSTED, config, header, statuses, tag_of};
-
-const SECOND: Duration = Duration::from_secs(1);
 
 use super::dialogs::within;
 

@@ -119,6 +119,7 @@ impl Reception {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small numbers of a test")]
 mod tests {
     use std::time::Duration;
 

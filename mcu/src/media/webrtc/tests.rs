@@ -1,9 +1,5 @@
 //! The transport against a second str0m as the browser, in memory and virtual time.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::Direction;
