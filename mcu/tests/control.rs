@@ -170,6 +170,7 @@ async fn conference(server: SocketAddr, folder: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story from end to end")]
 async fn people_join_see_each_other_and_a_host_rules() {
     let folder = Folder::new("rules");
     let server = start(&folder.0, "").await;
@@ -412,6 +413,7 @@ async fn a_silent_client_leaves_the_roster_within_twenty_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story from end to end")]
 async fn rest_makes_lists_and_forgets_conferences_and_a_token_opens_one() {
     let folder = Folder::new("rest");
     let server = start(&folder.0, "").await;

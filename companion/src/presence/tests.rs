@@ -47,7 +47,11 @@ fn person(
     }
 }
 
+/// What the devices say, which conferences and calls there are, what was set by hand, and what it adds up to.
+type Row<'a> = (&'a str, &'a [Device], &'a [Engaged], Option<Manual>, State);
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn the_table_of_aggregation_holds() {
     use Choice as C;
     use Engagement as E;
@@ -73,7 +77,7 @@ fn the_table_of_aggregation_holds() {
         since: at(9_000),
         until: Some(at(NOW)),
     });
-    let table: &[(&str, &[Device], &[Engaged], Option<Manual>, S)] = &[
+    let table: &[Row] = &[
         ("no device", &[], &[], None, S::Offline),
         (
             "no device, whatever is wished",
