@@ -28,6 +28,9 @@ pub enum OfferError {
     /// The media lines do not start with those of the earlier offers.
     #[error("media lines changed their order")]
     Reordered,
+    /// A header extension id stands for two extensions, or the transport-wide number has two ids.
+    #[error("header extension ids are ambiguous")]
+    AmbiguousExtension,
     /// Not SDP, or not what WebRTC needs.
     #[error("malformed: {0}")]
     Malformed(String),
@@ -51,6 +54,10 @@ pub(super) struct Line {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Outline {
     pub(super) lines: Vec<Line>,
+    /// Header extension id of the transport-wide number, on whichever line it stands.
+    pub(super) transport_number: Option<u8>,
+    /// What each header extension id stands for, in a bundle the same on every line (RFC 9143 §9.2).
+    extensions: HashMap<u8, String>,
 }
 
 impl Outline {
@@ -61,6 +68,7 @@ impl Outline {
         }
         let mut lines: Vec<Line> = Vec::new();
         let mut codecs = Codecs::default();
+        let mut extensions = HashMap::new();
         for line in offer.lines() {
             let line = line.trim_end();
             if let Some(media) = line.strip_prefix("m=") {
@@ -82,6 +90,8 @@ impl Outline {
                 last.mid = mid.to_owned();
             } else if let Some(map) = line.strip_prefix("a=rtpmap:") {
                 codecs.map(map)?;
+            } else if let Some(map) = line.strip_prefix("a=extmap:") {
+                map_extension(&mut extensions, map)?;
             }
         }
         let mut mids: Vec<&str> = lines.iter().map(|l| l.mid.as_str()).collect();
@@ -92,12 +102,52 @@ impl Outline {
                 "every m= line needs an a=mid of its own".to_owned(),
             ));
         }
-        Ok(Self { lines })
+        let mut numbers = extensions
+            .iter()
+            .filter(|(_, uri)| *uri == TRANSPORT_NUMBER)
+            .map(|(id, _)| *id);
+        let transport_number = numbers.next();
+        if numbers.next().is_some() {
+            return Err(OfferError::AmbiguousExtension);
+        }
+        Ok(Self {
+            lines,
+            transport_number,
+            extensions,
+        })
     }
 
     /// Whether this offer keeps the lines of an earlier one in their places (RFC 3264 §8).
     pub(super) fn continues(&self, earlier: &Self) -> bool {
         self.lines.starts_with(&earlier.lines)
+    }
+
+    /// Whether the transport-wide number, agreed under `id`, has moved, or something else has taken its id.
+    pub(super) fn moves_transport_number(&self, id: u8) -> bool {
+        let stands_for = self.extensions.get(&id);
+        stands_for.is_some_and(|uri| uri != TRANSPORT_NUMBER)
+            || self.transport_number.is_some_and(|now| now != id)
+    }
+}
+
+/// The transport-wide sequence number, as the stack knows it.
+const TRANSPORT_NUMBER: &str =
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+
+/// Takes over `<id>["/"<direction>] <URI> …` (RFC 8285 §5).
+fn map_extension(extensions: &mut HashMap<u8, String>, map: &str) -> Result<(), OfferError> {
+    let malformed = || OfferError::Malformed("a=extmap".to_owned());
+    let (number, rest) = map.split_once(' ').ok_or_else(malformed)?;
+    let id = number.split('/').next().unwrap_or_default();
+    let id = id.parse::<u8>().map_err(|_| malformed())?;
+    let uri = rest.split(' ').next().unwrap_or_default();
+    match extensions.get(&id) {
+        Some(known) if known != uri => Err(OfferError::AmbiguousExtension),
+        Some(_) => Ok(()),
+        None => {
+            extensions.insert(id, uri.to_owned());
+            Ok(())
+        }
     }
 }
 
@@ -224,6 +274,29 @@ mod tests {
             Err(OfferError::Malformed(_))
         ));
         assert!(matches!(read(""), Err(OfferError::Malformed(_))));
+    }
+
+    #[test]
+    fn the_transport_wide_number_has_one_id_on_all_lines() {
+        let with = |body: &str, id: u8, uri: &str| format!("{body}a=extmap:{id} {uri}\r\n");
+        let (number, level) = (
+            TRANSPORT_NUMBER,
+            "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+        );
+        let both = format!("{}{}", with(AUDIO, 3, number), with(VIDEO, 3, number));
+        let outline = read(&both).unwrap();
+        assert_eq!(outline.transport_number, Some(3));
+        assert!(outline.moves_transport_number(5) && !outline.moves_transport_number(3));
+        let video_only = read(&format!("{AUDIO}{}", with(VIDEO, 7, number))).unwrap();
+        assert_eq!(video_only.transport_number, Some(7));
+        for ambiguous in [
+            format!("{}{}", with(AUDIO, 3, number), with(VIDEO, 5, number)),
+            format!("{}{}", with(AUDIO, 3, level), with(VIDEO, 3, number)),
+        ] {
+            assert_eq!(read(&ambiguous), Err(OfferError::AmbiguousExtension));
+        }
+        let taken = read(&with(AUDIO, 3, level)).unwrap();
+        assert!(taken.moves_transport_number(3) && taken.transport_number.is_none());
     }
 
     #[test]

@@ -74,32 +74,42 @@ pub(super) fn number_of(packet: &[u8], id: u8) -> Option<u16> {
     let block = packet.get(start + 4..start + 4 + length)?;
     match profile {
         0xbede => find(block, id, |b| {
-            Some((b[0] >> 4, usize::from(b[0] & 0x0f) + 1, 1))
+            // Id 15 ends the extension (RFC 8285 section 4.2).
+            (b[0] >> 4 != 15).then(|| (b[0] >> 4, usize::from(b[0] & 0x0f) + 1, 1))
         }),
         p if p & 0xfff0 == 0x1000 => find(block, id, |b| Some((b[0], usize::from(*b.get(1)?), 2))),
         _ => None,
     }
 }
 
-/// Walks the elements of an extension block; `head` gives id, length and size of an element's own header.
+/// Walks the elements of an extension block as the stack does: the last element of the id counts, one too short
+/// for a number does not, and what is cut off ends the walk. `head` gives id, length and size of an element's own
+/// header; `None` ends the walk.
 fn find(
     mut block: &[u8],
     id: u8,
     head: impl Fn(&[u8]) -> Option<(u8, usize, usize)>,
 ) -> Option<u16> {
+    let mut number = None;
     while let Some(&byte) = block.first() {
         if byte == 0 {
-            block = &block[1..];
+            block = block.get(1..).unwrap_or_default();
             continue;
         }
-        let (element, length, own) = head(block)?;
-        let value = block.get(own..own + length)?;
-        if element == id {
-            return value.get(..2).map(|v| u16::from_be_bytes([v[0], v[1]]));
+        let Some((element, length, own)) = head(block) else {
+            break;
+        };
+        let Some(value) = block.get(own..own + length) else {
+            break;
+        };
+        if element == id
+            && let Some(v) = value.get(..2)
+        {
+            number = Some(u16::from_be_bytes([v[0], v[1]]));
         }
-        block = &block[own + length..];
+        block = block.get(own + length..).unwrap_or_default();
     }
-    None
+    number
 }
 
 #[cfg(test)]
@@ -172,6 +182,32 @@ mod tests {
         ];
         two.extend([1, 0, 17, 2, 0x12, 0x34, 0, 0]);
         assert_eq!(number_of(&two, 17), Some(0x1234));
+    }
+
+    #[test]
+    fn a_decoy_does_not_hide_the_number_that_the_stack_reads() {
+        let packet = |elements: &[u8]| {
+            let mut packet = vec![0x90, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0xbe, 0xde, 0];
+            packet.push(u8::try_from(elements.len() / 4).unwrap_or_default());
+            packet.extend(elements);
+            packet
+        };
+        let twice = packet(&[0x31, 0, 2, 0x31, 0xff, 0xfa, 0, 0]);
+        assert_eq!(number_of(&twice, 3), Some(65_530), "the last one counts");
+        let short = packet(&[0x30, 9, 0x31, 0xff, 0xfa, 0, 0, 0]);
+        assert_eq!(number_of(&short, 3), Some(65_530), "a short one does not");
+        let cut = packet(&[0x31, 0xff, 0xfa, 0x3f]);
+        assert_eq!(
+            number_of(&cut, 3),
+            Some(65_530),
+            "what came before a cut counts"
+        );
+        let after_end = packet(&[0x31, 0xff, 0xfa, 0xf0, 0x31, 0, 2, 0]);
+        assert_eq!(
+            number_of(&after_end, 3),
+            Some(65_530),
+            "id 15 ends the block"
+        );
     }
 
     #[test]

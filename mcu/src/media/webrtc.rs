@@ -18,7 +18,7 @@ use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::format::Codec;
 use str0m::media::{KeyframeRequestKind, Media, MediaKind, Mid, Rid};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{Extension, ExtensionValues, RtpPacket, RtpWrite, SeqNo, Ssrc};
+use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpPacket, RtpWrite, SeqNo, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 use super::demux::{self, Kind};
@@ -153,7 +153,10 @@ impl PeerTransport {
         limits: &Limits,
         now: Instant,
     ) -> Result<(Self, PeerAnswer), OfferError> {
+        let outline = Outline::read(offer, limits)?;
+        let number_extension = outline.transport_number;
         let mut config = RtcConfig::new()
+            .set_extension_map(extension_map(number_extension))
             .set_rtp_mode(true)
             .set_ice_lite(true)
             .set_crypto_provider(Arc::clone(&identity.crypto))
@@ -175,7 +178,7 @@ impl PeerTransport {
             local,
             outline: Outline::default(),
             numbers: NumberGuard::default(),
-            number_extension: None,
+            number_extension,
             audio: None,
             slots: Vec::new(),
             incoming: Vec::new(),
@@ -195,6 +198,12 @@ impl PeerTransport {
         let outline = Outline::read(offer, limits)?;
         if !outline.continues(&self.outline) {
             return Err(OfferError::Reordered);
+        }
+        if self
+            .number_extension
+            .is_some_and(|id| outline.moves_transport_number(id))
+        {
+            return Err(OfferError::AmbiguousExtension);
         }
         let malformed = |e: &dyn std::fmt::Display| OfferError::Malformed(e.to_string());
         let parsed = SdpOffer::from_sdp_string(offer).map_err(|e| malformed(&e))?;
@@ -251,12 +260,6 @@ impl PeerTransport {
             if !direction.is_sending() {
                 continue;
             }
-            if let Some(id) = media
-                .remote_extmap()
-                .id_of(Extension::TransportSequenceNumber)
-            {
-                self.number_extension = Some(id);
-            }
             let Some(stream) = self
                 .rtc
                 .direct_api()
@@ -286,27 +289,11 @@ impl PeerTransport {
                 _ => {}
             }
         }
-        self.find_number_extension();
     }
 
     fn shrink_cache(&mut self, ssrc: Ssrc) {
         if let Some(stream) = self.rtc.direct_api().stream_tx(&ssrc) {
             stream.set_rtx_cache(RESEND_PACKETS, RESEND_AGE, Some(0.15));
-        }
-    }
-
-    /// Incoming packets carry the transport-wide number under the id agreed for any of the lines.
-    fn find_number_extension(&mut self) {
-        for incoming in &self.incoming {
-            let Some(media) = self.rtc.media(incoming.mid) else {
-                continue;
-            };
-            if let Some(id) = media
-                .remote_extmap()
-                .id_of(Extension::TransportSequenceNumber)
-            {
-                self.number_extension = Some(id);
-            }
         }
     }
 
@@ -599,6 +586,29 @@ impl PeerTransport {
             tracing::debug!(%error, "peer could not say goodbye");
         }
     }
+}
+
+/// The header extensions that we know. The stack reads packets by one map for all lines, whatever each line has
+/// agreed on, and keeps what an offer does not name under the id it began with. So the transport-wide number has
+/// its offered id from the start, or none at all: its guard must look where the stack looks.
+fn extension_map(transport_number: Option<u8>) -> ExtensionMap {
+    let mut map = ExtensionMap::empty();
+    let others = [
+        Extension::AudioLevel,
+        Extension::AbsoluteSendTime,
+        Extension::RtpMid,
+        Extension::RtpStreamId,
+        Extension::RepairedRtpStreamId,
+        Extension::VideoOrientation,
+    ];
+    let ids = (1..=14).filter(|id| Some(*id) != transport_number);
+    for (id, extension) in ids.zip(others) {
+        map.set(id, extension);
+    }
+    if let Some(id) = transport_number {
+        map.set(id, Extension::TransportSequenceNumber);
+    }
+    map
 }
 
 fn rtp_write(packet: &OutPacket, number: SeqNo, payload: Arc<[u8]>) -> RtpWrite {
