@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const PROOF: u32 = 5;
 /// A latched source silent for so long may be replaced.
 const SILENCE: Duration = Duration::from_secs(10);
-/// Sources watched at once; more are ignored until one is latched.
+/// Sources watched at once; a further one takes the place of the one that has shown least.
 const CANDIDATES: usize = 4;
 
 /// The facts of a packet that latching looks at.
@@ -75,6 +75,13 @@ impl Latch {
                 return true;
             }
             Some((_, heard)) if now.saturating_duration_since(*heard) < SILENCE => return false,
+            // The same host behind another port of its NAT. A phone that moves to another network says so by
+            // signalling; whoever else waits for a pause in the call is a thief.
+            Some((source, _))
+                if seen.source.ip() != source.ip() && seen.source != self.signalled =>
+            {
+                return false;
+            }
             Some(_) | None => {}
         }
         if seen.source != self.signalled && !self.proves(seen) {
@@ -95,14 +102,20 @@ impl Latch {
             known.next = next;
             return known.run >= PROOF;
         }
-        if self.candidates.len() < CANDIDATES {
-            self.candidates.push(Candidate {
-                source: seen.source,
-                ssrc: seen.ssrc,
-                next,
-                run: 1,
-            });
+        if self.candidates.len() >= CANDIDATES {
+            // The one that has shown least goes, the oldest of those: a stray packet from each of some addresses
+            // must not keep the phone out for ever.
+            let weakest = (0..self.candidates.len()).min_by_key(|i| self.candidates[*i].run);
+            if let Some(weakest) = weakest {
+                self.candidates.remove(weakest);
+            }
         }
+        self.candidates.push(Candidate {
+            source: seen.source,
+            ssrc: seen.ssrc,
+            next,
+            run: 1,
+        });
         false
     }
 }
@@ -197,6 +210,35 @@ mod tests {
         latch.signal(at(7_000));
         assert_eq!(latch.destination(), Some(at(7_000)));
         assert_eq!(latch.locked(), None);
+    }
+
+    #[test]
+    fn stray_packets_of_strangers_do_not_keep_the_phone_out() {
+        let now = Instant::now();
+        let mut latch = Latch::new(at(4_000));
+        for stranger in 6_000..6_010 {
+            assert_eq!(feed(&mut latch, now, stranger, 3, 0, 1), 0);
+        }
+        assert_eq!(feed(&mut latch, now, 5_000, 9, 0, 6), 2);
+        assert_eq!(latch.destination(), Some(at(5_000)));
+    }
+
+    #[test]
+    fn a_pause_does_not_open_the_latch_to_another_host() {
+        let start = Instant::now();
+        let mut latch = Latch::new(at(4_000));
+        feed(&mut latch, start, 5_000, 1, 0, 6);
+        let thief = SocketAddr::from(([198, 51, 100, 9], 5_000));
+        for sequence in 0..50 {
+            let seen = Seen {
+                source: thief,
+                ssrc: 2,
+                sequence,
+            };
+            assert!(!latch.admit(start + SILENCE * 2, seen));
+        }
+        assert_eq!(feed(&mut latch, start + SILENCE * 2, 5_002, 1, 50, 6), 2);
+        assert_eq!(latch.destination(), Some(at(5_002)));
     }
 
     #[test]
