@@ -479,7 +479,7 @@ fn read_sip(reader: &mut Reader) -> SipSection {
         enabled,
         port,
         rtp_ports: first..=last.max(first),
-        rtp_silence: reader.seconds("sip.rtp_silence_seconds", 60, 5..=3600),
+        rtp_silence: reader.seconds("sip.rtp_silence_seconds", 18, 5..=3600),
         max_calls: max_calls.try_into().unwrap_or(usize::MAX),
         trunks: trunk::read(reader),
     }

@@ -241,6 +241,8 @@ impl Phone {
         };
         if self.latch.locked().is_some() {
             self.rtcp_source = Some(source);
+            // A phone that suppresses silence still reports: it is there.
+            self.heard = now;
         }
         if let (Some((ssrc, ntp)), Some(reception)) = (report.sender, &mut self.reception) {
             reception.sender_report(ssrc, ntp, now);
@@ -302,7 +304,7 @@ impl Phone {
         Some(learnt.unwrap_or_else(|| SocketAddr::new(media.ip(), media.port().saturating_add(1))))
     }
 
-    /// Whether the leg has been silent for `limit` although it should speak.
+    /// Whether neither media nor a report has come for `limit` although the leg should speak.
     pub(super) fn is_silent(&self, now: Instant, limit: Duration) -> bool {
         self.media.direction.receives() && now.saturating_duration_since(self.heard) >= limit
     }
