@@ -407,11 +407,13 @@ impl Session {
         };
         match outcome {
             Ok(PeerAnswer { sdp, slot_mids }) => {
-                wire.say(&ServerMessage::Answer {
+                let answer = ServerMessage::Answer {
                     sdp,
                     slot_mids: slot_mids.clone(),
-                })
-                .await?;
+                };
+                let said = wire.say(&answer).await;
+                // Also when the socket broke: the answer may have arrived, and what was ordered for the
+                // participant (a mute) must hold for its new leg.
                 if let Some(hold) = self.seat.hold.clone() {
                     let Seat {
                         participant,
@@ -426,7 +428,7 @@ impl Session {
                     };
                     self.tell_focus(told).await;
                 }
-                Ok(())
+                said
             }
             Err(error) => {
                 tracing::info!(%error, "offer refused");
