@@ -1,5 +1,6 @@
 //! WebRTC peers on a worker: finding whose a datagram is, driving the peer, and what its faults lead to.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -158,17 +159,7 @@ impl Worker {
         let room = entry.room;
         let Some(peer) = entry.peer() else { return };
         match event {
-            PeerEvent::Validated(address) => {
-                peer.heard = now;
-                if !peer.addresses.contains(&address)
-                    && peer.addresses.len() < self.config.limits.stun_sources
-                {
-                    peer.addresses.push(address);
-                }
-                if peer.addresses.contains(&address) {
-                    self.addresses.insert(address, leg);
-                }
-            }
+            PeerEvent::Validated(address) => self.on_validated(leg, now, address),
             PeerEvent::Connected => {
                 peer.connected = true;
                 self.announce(room, RoomEvent::Connected { leg });
@@ -182,6 +173,31 @@ impl Worker {
                 self.give(leg, now, Input::Feedback { leg, feedback });
             }
             PeerEvent::Closed => self.gone(leg, LegGone::Closed),
+        }
+    }
+
+    /// An address has shown that it knows the leg's password.
+    fn on_validated(&mut self, leg: LegId, now: Instant, address: SocketAddr) {
+        let legs = &mut self.legs;
+        let claimed = claim(&mut self.addresses, address, leg, |owner| {
+            let owner = legs.get_mut(&owner).and_then(|entry| entry.peer());
+            owner.is_some_and(|peer| {
+                peer.connected && now.saturating_duration_since(peer.heard) < DEFENDED
+            })
+        });
+        if !claimed {
+            return self.metrics.dropped(Dropped::UnknownSource, 1);
+        }
+        let Some(peer) = self.legs.get_mut(&leg).and_then(|entry| entry.peer()) else {
+            return;
+        };
+        peer.heard = now;
+        if !peer.addresses.contains(&address) {
+            if peer.addresses.len() < self.config.limits.stun_sources {
+                peer.addresses.push(address);
+            } else {
+                self.addresses.remove(&address);
+            }
         }
     }
 
@@ -214,6 +230,29 @@ impl Worker {
     }
 }
 
+/// A peer heard of so lately keeps its address against another's claim: three times the longest pause between
+/// the checks of a browser (RFC 7675 §5.1: 6 s at most, 2.5 s in practice).
+const DEFENDED: std::time::Duration = std::time::Duration::from_secs(8);
+
+/// Gives `address` to `leg`, unless another leg owns it that `is_alive`: a participant that forges the source of
+/// its own checks would otherwise draw another's media to itself, and end that call. A page that was reloaded
+/// on its old port has closed, or lost, its former leg.
+fn claim(
+    addresses: &mut HashMap<SocketAddr, LegId>,
+    address: SocketAddr,
+    leg: LegId,
+    is_alive: impl FnOnce(LegId) -> bool,
+) -> bool {
+    if let Some(owner) = addresses.get(&address).copied()
+        && owner != leg
+        && is_alive(owner)
+    {
+        return false;
+    }
+    addresses.insert(address, leg);
+    true
+}
+
 /// The least time between two timeouts of one peer.
 const MIN_STEP: std::time::Duration = std::time::Duration::from_millis(1);
 
@@ -236,5 +275,22 @@ fn transmit(socket: &UdpSocket, metrics: &Metrics, to: SocketAddr, bytes: &[u8])
                 .inc_by(u64::try_from(sent).unwrap_or_default());
         }
         Err(_) => metrics.dropped(Dropped::SendFull, 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_stays_with_its_leg_while_that_one_lives() {
+        let mut addresses = HashMap::new();
+        let address = SocketAddr::from(([192, 0, 2, 1], 4_000));
+        assert!(claim(&mut addresses, address, LegId(1), |_| true));
+        assert!(claim(&mut addresses, address, LegId(1), |_| true));
+        assert!(!claim(&mut addresses, address, LegId(2), |_| true));
+        assert_eq!(addresses.get(&address), Some(&LegId(1)));
+        assert!(claim(&mut addresses, address, LegId(2), |owner| owner != LegId(1)));
+        assert_eq!(addresses.get(&address), Some(&LegId(2)));
     }
 }
