@@ -195,6 +195,8 @@ pub enum LegGone {
     PeerFault,
     /// The peer closed (DTLS close-notify).
     Closed,
+    /// Our fault: the room's mixer panicked. All its legs go; the room takes no others.
+    RoomFault,
 }
 
 /// The answer to a browser's offer.

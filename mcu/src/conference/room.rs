@@ -36,6 +36,14 @@ impl Focus {
             }
             RoomEvent::Mixer(Event::Digit { leg, digit }) => self.key(leg, digit),
             RoomEvent::Mixer(Event::PlayFinished { .. }) | RoomEvent::Connected { .. } => {}
+            RoomEvent::LegGone {
+                reason: LegGone::RoomFault,
+                ..
+            } => {
+                // Whoever comes back finds a new room.
+                tracing::error!("conference lost its room");
+                self.close(EndReason::ConferenceEnded).await;
+            }
             RoomEvent::LegGone { leg, reason } => self.leg_gone(leg, reason).await,
         }
     }

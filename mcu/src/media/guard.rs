@@ -18,6 +18,18 @@ pub(super) struct Guarded<T> {
 pub(super) struct Faulted;
 
 impl<T> Guarded<T> {
+    /// Guards a value that is there already.
+    pub(super) fn new(value: T) -> Self {
+        Self {
+            value: Some(Box::new(value)),
+        }
+    }
+
+    /// Whether the value has panicked.
+    pub(super) fn is_gone(&self) -> bool {
+        self.value.is_none()
+    }
+
     /// Builds the value; building may panic too.
     pub(super) fn build<E>(
         build: impl FnOnce() -> Result<T, E>,

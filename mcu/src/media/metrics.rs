@@ -99,6 +99,7 @@ pub(super) struct Metrics {
     dropped: Vec<IntCounter>,
     fault_panic: IntCounter,
     fault_error: IntCounter,
+    pub(super) room_faults: IntCounter,
     heartbeats: Heartbeats,
 }
 
@@ -231,6 +232,10 @@ impl Metrics {
             deadline_misses: add.counter(
                 "plenum_media_deadline_misses_total",
                 "Ticks begun over 10 ms late, or left out.",
+            )?,
+            room_faults: add.counter(
+                "plenum_media_room_faults_total",
+                "Rooms dropped because their mixer panicked.",
             )?,
             decodes: add.counter("plenum_media_decodes_total", "Audio packets decoded.")?,
             encodes: [per_codec("opus"), per_codec("pcmu"), per_codec("pcma")],

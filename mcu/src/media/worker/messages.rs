@@ -101,8 +101,14 @@ impl Worker {
         Ok(())
     }
 
+    fn is_open(&self, room: RoomId) -> bool {
+        self.rooms
+            .get(&room)
+            .is_some_and(|homed| !homed.room.is_gone())
+    }
+
     fn check_space(&self, room: RoomId, leg: LegId) -> Result<(), MediaError> {
-        if !self.rooms.contains_key(&room) {
+        if !self.is_open(room) {
             return Err(MediaError::UnknownRoom);
         }
         if self.legs.contains_key(&leg) || self.legs.len() >= self.config.limits.legs_per_worker {
@@ -205,9 +211,7 @@ impl Worker {
         let Some(room) = self.legs.get(&leg).map(|l| l.room) else {
             return;
         };
-        if let Some(homed) = self.rooms.get_mut(&room) {
-            homed.room.reconfigure(clock::to_media(now), config);
-        }
+        self.with_room(room, |room| room.reconfigure(clock::to_media(now), config));
         self.drain(room);
         self.arm_room(room);
     }
@@ -294,26 +298,22 @@ impl Worker {
     }
 
     fn insert(&mut self, room: RoomId, mixer: plenum_mixer::Leg, now: Instant) {
-        if let Some(homed) = self.rooms.get_mut(&room) {
-            homed.room.insert(clock::to_media(now), mixer);
-        }
+        self.with_room(room, |room| {
+            room.insert(clock::to_media(now), mixer);
+        });
         self.drain(room);
         self.arm_room(room);
     }
 
     fn take(&mut self, room: RoomId, leg: LegId, now: Instant) -> Option<plenum_mixer::Leg> {
-        let mixer = self
-            .rooms
-            .get_mut(&room)?
-            .room
-            .take(clock::to_media(now), leg);
+        let mixer = self.with_room(room, |room| room.take(clock::to_media(now), leg))?;
         self.drain(room);
         self.arm_room(room);
         mixer
     }
 
     fn move_leg(&mut self, leg: LegId, to: RoomId, now: Instant) -> Result<(), MediaError> {
-        if !self.rooms.contains_key(&to) {
+        if !self.is_open(to) {
             return Err(MediaError::UnknownRoom);
         }
         let from = self.legs.get(&leg).ok_or(MediaError::UnknownLeg)?.room;
@@ -395,10 +395,11 @@ impl Worker {
         Some(entry.room)
     }
 
-    fn leg_stats(&self, leg: LegId) -> Result<LegStats, MediaError> {
-        let entry = self.legs.get(&leg).ok_or(MediaError::UnknownLeg)?;
-        let homed = self.rooms.get(&entry.room).ok_or(MediaError::UnknownRoom)?;
-        homed.room.leg_stats(leg).ok_or(MediaError::UnknownLeg)
+    fn leg_stats(&mut self, leg: LegId) -> Result<LegStats, MediaError> {
+        let room = self.legs.get(&leg).ok_or(MediaError::UnknownLeg)?.room;
+        self.with_room(room, |room| room.leg_stats(leg))
+            .ok_or(MediaError::UnknownRoom)?
+            .ok_or(MediaError::UnknownLeg)
     }
 
     fn gauge(&self, kind: &Kind) -> &prometheus::IntGauge {

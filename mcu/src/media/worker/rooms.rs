@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use plenum_codecs::MediaTime;
 use plenum_mixer::{Event, Input, LegId, OutPacket, Output, Room, RoomStats, Track};
 
 use super::legs::{Kind, Leg};
 use super::run::{Timer, Worker};
+use crate::media::guard::Guarded;
 use crate::media::metrics::{Dropped, Metrics};
 use crate::media::outbox::Outbox;
 use crate::media::{LegGone, RoomEvent, RoomId, clock};
@@ -16,7 +18,8 @@ use crate::media::{LegGone, RoomEvent, RoomId, clock};
 const LATE: Duration = Duration::from_millis(10);
 
 pub(super) struct HomedRoom {
-    pub(super) room: Room,
+    /// Mixing and decoding strangers' bytes: a panic ends this room, not the worker and with it everybody's.
+    pub(super) room: Guarded<Room>,
     pub(super) outbox: Outbox,
     /// What the metrics know of it.
     counted: RoomStats,
@@ -25,7 +28,7 @@ pub(super) struct HomedRoom {
 impl HomedRoom {
     pub(super) fn new(room: Room, outbox: Outbox) -> Self {
         Self {
-            room,
+            room: Guarded::new(room),
             outbox,
             counted: RoomStats::default(),
         }
@@ -33,7 +36,9 @@ impl HomedRoom {
 
     /// Brings the metrics up to date.
     pub(super) fn count(&mut self, metrics: &Metrics) {
-        let stats = self.room.stats();
+        let Ok(stats) = self.room.call(|room| room.stats()) else {
+            return;
+        };
         metrics.add_room(&self.counted, &stats);
         self.counted = stats;
     }
@@ -64,26 +69,58 @@ impl PayloadCache {
 impl Worker {
     /// A room's 20 ms are over.
     pub(super) fn tick(&mut self, id: RoomId, now: Instant) {
-        let Some(homed) = self.rooms.get_mut(&id) else {
+        let Some(due) = self.with_room(id, |room| room.deadline()) else {
             return;
         };
-        if now.saturating_duration_since(clock::to_instant(homed.room.deadline())) > LATE {
+        if now.saturating_duration_since(clock::to_instant(due)) > LATE {
             self.metrics.deadline_misses.inc();
         }
         let begun = Instant::now();
-        homed.room.handle(clock::to_media(now), Input::Timeout);
+        self.with_room(id, |room| {
+            room.handle(clock::to_media(now), Input::Timeout);
+        });
         self.metrics.tick.observe(begun.elapsed().as_secs_f64());
-        homed.outbox.flush();
+        if let Some(homed) = self.rooms.get_mut(&id) {
+            homed.outbox.flush();
+        }
         self.drain(id);
         self.arm_room(id);
     }
 
     /// Sets the room's timer to what the mixer wants.
     pub(super) fn arm_room(&mut self, id: RoomId) {
-        if let Some(homed) = self.rooms.get(&id) {
-            self.timers
-                .set(Timer::Room(id), clock::to_instant(homed.room.deadline()));
+        match self.with_room(id, |room| room.deadline()) {
+            // An empty room wants nothing; a deadline at the end of time would stay in the heap for ever.
+            Some(MediaTime::MAX) | None => self.timers.remove(Timer::Room(id)),
+            Some(due) => self.timers.set(Timer::Room(id), clock::to_instant(due)),
         }
+    }
+
+    /// Calls into a room's mixer; `None` when there is no such room, or it has panicked, now or earlier.
+    pub(super) fn with_room<R>(
+        &mut self,
+        id: RoomId,
+        call: impl FnOnce(&mut Room) -> R,
+    ) -> Option<R> {
+        let homed = self.rooms.get_mut(&id)?;
+        if homed.room.is_gone() {
+            return None;
+        }
+        if let Ok(result) = homed.room.call(call) {
+            return Some(result);
+        }
+        self.metrics.room_faults.inc();
+        tracing::error!("a room panicked and was dropped with its legs");
+        let legs: Vec<LegId> = self
+            .legs
+            .iter()
+            .filter(|(_, leg)| leg.room == id)
+            .map(|(leg, _)| *leg)
+            .collect();
+        for leg in legs {
+            self.gone(leg, LegGone::RoomFault);
+        }
+        None
     }
 
     /// Gives a leg's packet or wish to its room and carries out what follows.
@@ -95,10 +132,7 @@ impl Worker {
     }
 
     pub(super) fn give_room(&mut self, room: RoomId, now: Instant, input: Input) {
-        let Some(homed) = self.rooms.get_mut(&room) else {
-            return;
-        };
-        homed.room.handle(clock::to_media(now), input);
+        self.with_room(room, |room| room.handle(clock::to_media(now), input));
         self.drain(room);
     }
 
@@ -108,7 +142,8 @@ impl Worker {
             return;
         };
         let mut faulted = Vec::new();
-        while let Some(output) = homed.room.poll_output() {
+        // The guard is entered for each: outputs are small and the queue behind them cannot panic half-way.
+        while let Ok(Some(output)) = homed.room.call(Room::poll_output) {
             match output {
                 Output::Audio { leg, packet } => {
                     let Some(entry) = self.legs.get_mut(&leg) else {
@@ -288,8 +323,93 @@ fn queued(written: Result<bool, crate::media::guard::Faulted>) -> Outcome {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 mod tests {
+    use tokio::sync::mpsc;
+
+    use super::super::Message;
     use super::*;
+
+    fn worker() -> Worker {
+        let config = crate::media::MediaConfig {
+            udp_port: 0,
+            ..Default::default()
+        };
+        let metrics = Metrics::register(&prometheus::Registry::new(), 1).unwrap();
+        let shared = super::super::Shared {
+            config: &config,
+            identity: &Arc::new(crate::media::webrtc::Identity::generate().unwrap()),
+            metrics: &metrics,
+            directory: &Arc::default(),
+        };
+        super::super::run::prepare(0, &shared).unwrap().worker
+    }
+
+    fn open(worker: &mut Worker, id: u64) -> mpsc::Receiver<(RoomId, RoomEvent)> {
+        let (events, heard) = mpsc::channel(16);
+        let (reply, _) = tokio::sync::oneshot::channel();
+        worker.on_message(Message::OpenRoom {
+            room: RoomId(id),
+            config: plenum_mixer::RoomConfig::default(),
+            events,
+            reply,
+        });
+        heard
+    }
+
+    fn seat(worker: &mut Worker, room: u64, leg: u64) -> bool {
+        let (reply, mut answer) = tokio::sync::oneshot::channel();
+        let tone: Vec<i16> = vec![0; 960];
+        worker.on_message(Message::AddClip {
+            room: RoomId(room),
+            leg: LegId(leg),
+            clip: crate::media::Clip::build(&tone, |_, _| {}).unwrap(),
+            reply,
+        });
+        answer.try_recv().unwrap().is_ok()
+    }
+
+    #[test]
+    fn a_room_that_panics_takes_its_own_legs_only() {
+        let mut worker = worker();
+        let (mut broken, mut whole) = (open(&mut worker, 1), open(&mut worker, 2));
+        assert!(seat(&mut worker, 1, 11) && seat(&mut worker, 2, 22));
+        let outcome: Option<()> = worker.with_room(RoomId(1), |_| panic!("a mixer's fault"));
+        assert!(outcome.is_none());
+        let mut gone = Vec::new();
+        while let Ok((_, event)) = broken.try_recv() {
+            if let RoomEvent::LegGone { leg, reason } = event {
+                gone.push((leg, reason));
+            }
+        }
+        assert_eq!(gone, [(LegId(11), LegGone::RoomFault)]);
+        assert!(!seat(&mut worker, 1, 12), "a broken room takes nobody");
+        worker.tick(RoomId(1), Instant::now());
+        worker.tick(RoomId(2), Instant::now());
+        assert!(worker.legs.contains_key(&LegId(22)) && whole.try_recv().is_err());
+        assert_eq!(worker.metrics.room_faults.get(), 1);
+    }
+
+    #[test]
+    fn empty_rooms_leave_nothing_on_the_timer_heap() {
+        let mut worker = worker();
+        for id in 1..=50 {
+            let heard = open(&mut worker, id);
+            drop(heard);
+            let (reply, _) = tokio::sync::oneshot::channel();
+            worker.on_message(Message::CloseRoom {
+                room: RoomId(id),
+                reply,
+            });
+        }
+        let far = Instant::now() + Duration::from_secs(3_600);
+        while worker.timers.pop_due(far).is_some() {}
+        assert_eq!(worker.timers.next(), None);
+    }
 
     #[test]
     fn listeners_of_a_rendition_share_one_payload() {

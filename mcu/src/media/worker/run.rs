@@ -314,8 +314,8 @@ impl Worker {
         for (id, entry) in &mut self.legs {
             let Some(stats) = self
                 .rooms
-                .get(&entry.room)
-                .and_then(|homed| homed.room.leg_stats(*id))
+                .get_mut(&entry.room)
+                .and_then(|homed| homed.room.call(|room| room.leg_stats(*id)).ok()?)
             else {
                 continue;
             };
