@@ -72,6 +72,9 @@ pub struct Vp8Encoder {
     last_time: Option<i64>,
 }
 
+// SAFETY: as for `Context`; the pointers in the configuration (two-pass statistics) stay null.
+unsafe impl Send for Vp8Encoder {}
+
 impl std::fmt::Debug for Vp8Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Vp8Encoder")
