@@ -355,7 +355,7 @@ impl PeerTransport {
         Some(VideoSetting {
             receive: camera.map(of).unwrap_or_default(),
             send: first_slot.map(of).unwrap_or_default(),
-            slots: u8::try_from(self.slots.len()).unwrap_or(u8::MAX),
+            slots: self.slot_count(),
         })
     }
 
@@ -379,6 +379,11 @@ impl PeerTransport {
             .iter()
             .filter(|p| agreed.contains(&p.pt()))
             .map(|p| (*p.pt(), p.spec().codec))
+    }
+
+    /// Video slots that the peer has a line for.
+    pub(super) fn slot_count(&self) -> u8 {
+        u8::try_from(self.slots.len()).unwrap_or(u8::MAX)
     }
 
     /// Our ICE user fragment: STUN requests for this peer name it. It changes with an ICE restart.

@@ -162,7 +162,13 @@ impl Worker {
             PeerEvent::Validated(address) => self.on_validated(leg, now, address),
             PeerEvent::Connected => {
                 peer.connected = true;
+                let slots = peer.transport.call(|t| t.slot_count()).unwrap_or_default();
                 self.announce(room, RoomEvent::Connected { leg });
+                // Keyframes that came during the handshake went nowhere, and the mixer believes that they were seen.
+                for slot in 0..slots {
+                    let feedback = Feedback::KeyframeRequest { slot };
+                    self.give(leg, now, Input::Feedback { leg, feedback });
+                }
             }
             PeerEvent::Packet { track, packet } => {
                 peer.heard = now;
