@@ -166,11 +166,12 @@ fn config_text(folder: &Path, first: u16, rtp: (u16, u16)) -> String {
          [http]\nport = {first}\n\n\
          [sip]\nport = {}\nrtp_port_first = {}\nrtp_port_last = {}\n\n\
          [media]\nudp_port = {}\n\n\
-         [demo]\nenabled = false\n",
+         [demo]\nenabled = false\n\n[log]\nlevel = \"{}\"\n",
         folder.join("data").display(),
         first + 1,
         rtp.0,
         rtp.1,
         first + 2,
+        std::env::var("PLENUM_TEST_LOG").unwrap_or_else(|_| "info".to_owned()),
     )
 }

@@ -1,0 +1,9 @@
+//! Bots on an independent WebRTC stack: against each other, then against the release binary.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod comings;
+mod direct;
+mod door;
+mod media;
+mod stage;
