@@ -227,6 +227,15 @@ const actions = {
   async log({ name }) {
     return browsers.get(name).log;
   },
+  /** The whole browser dies at once: no page says goodbye. */
+  async crash({ name }) {
+    const { browser } = browsers.get(name);
+    const gone = new Promise((done) => browser.once('disconnected', done));
+    const session = await browser.newBrowserCDPSession();
+    session.send('Browser.crash').catch(() => {});
+    await gone;
+    browsers.delete(name);
+  },
   async close({ name }) {
     await browsers.get(name).browser.close();
     browsers.delete(name);

@@ -7,3 +7,4 @@
 
 mod room;
 mod tools;
+mod vanished;

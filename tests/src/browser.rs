@@ -207,7 +207,16 @@ impl Browsers {
         Ok(())
     }
 
-    /// Closes the browser without any goodbye from the page.
+    /// Makes the whole browser die at once: no page says goodbye.
+    ///
+    /// # Errors
+    /// When it was not open.
+    pub fn crash(&mut self, name: &str) -> Result<()> {
+        self.ask(json!({ "action": "crash", "name": name }))?;
+        Ok(())
+    }
+
+    /// Closes the browser, as a person does.
     ///
     /// # Errors
     /// When it was not open.
