@@ -1,5 +1,7 @@
 //! What participants may do to themselves and, as hosts, to others.
 
+use std::time::Instant;
+
 use plenum_mixer::Command as MixerCommand;
 
 use super::focus::Focus;
@@ -82,6 +84,9 @@ impl Focus {
             (None, _) => Err((ErrorCode::BadMessage, "There is no such participant.")),
             (Some(Mute::Off), true) => {
                 self.set_mute(target, Mute::ByHost);
+                if let Some(person) = self.roster.get_mut(target) {
+                    person.host_muted = Some(Instant::now());
+                }
                 Ok(())
             }
             (Some(Mute::ByHost), false) => {

@@ -296,6 +296,7 @@ impl Focus {
             role: newcomer.role,
             user,
             mute: Mute::Off,
+            host_muted: None,
             camera: false,
             talking: false,
             hand: false,

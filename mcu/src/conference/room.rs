@@ -94,11 +94,8 @@ impl Focus {
         };
         match person.keys.digit(clock::now(), digit) {
             Some(InCallCommand::ToggleMute) => {
-                let mute = if person.mute == Mute::Off {
-                    Mute::BySelf
-                } else {
-                    Mute::Off
-                };
+                let since = person.host_muted.map(|at| at.elapsed());
+                let mute = person.mute.toggled(since);
                 self.set_mute(&participant, mute);
             }
             Some(InCallCommand::Help) => self.say(leg, PromptKey::Help),

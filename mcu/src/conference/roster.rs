@@ -1,7 +1,7 @@
 //! Who is in a conference and how each is shown and told. Owned by one focus; knows no policy.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 use plenum_companion::presence::State;
@@ -20,6 +20,21 @@ pub(super) enum Mute {
     ByHost,
 }
 
+/// So long after the host's mute a phone's `*6` means the same as the host: the keys were on their way before the
+/// caller could hear that it is muted (network, key presses, the prompt's first words).
+const CROSSED: Duration = Duration::from_millis(2_500);
+
+impl Mute {
+    /// What `*6` makes of it; `since` is how long ago the host muted the phone.
+    pub(super) fn toggled(self, since: Option<Duration>) -> Self {
+        match self {
+            Self::Off => Self::BySelf,
+            Self::ByHost if since.is_some_and(|since| since < CROSSED) => Self::ByHost,
+            Self::BySelf | Self::ByHost => Self::Off,
+        }
+    }
+}
+
 /// One person in the conference.
 #[derive(Debug)]
 pub(super) struct Participant {
@@ -31,6 +46,8 @@ pub(super) struct Participant {
     pub(super) user: String,
     pub(super) presence: State,
     pub(super) mute: Mute,
+    /// When the host muted it last.
+    pub(super) host_muted: Option<Instant>,
     pub(super) camera: bool,
     pub(super) talking: bool,
     pub(super) hand: bool,
@@ -211,5 +228,20 @@ impl Participant {
             }
             Link::None => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_six_that_crosses_the_hosts_mute_does_not_open_the_microphone() {
+        let after = |millis| Some(Duration::from_millis(millis));
+        assert_eq!(Mute::Off.toggled(None), Mute::BySelf);
+        assert_eq!(Mute::Off.toggled(after(10)), Mute::BySelf);
+        assert_eq!(Mute::BySelf.toggled(after(10)), Mute::Off);
+        assert_eq!(Mute::ByHost.toggled(after(300)), Mute::ByHost);
+        assert_eq!(Mute::ByHost.toggled(after(3_000)), Mute::Off);
     }
 }
