@@ -9,7 +9,7 @@ mod tokens;
 
 use serde::{Deserialize, Serialize};
 
-pub use guard::{Guard, GuardKey};
+pub use guard::{Guard, GuardKey, Turn};
 pub use keys::{ApiKeyError, ApiKeys};
 pub use pins::{PinError, PinVerifier};
 pub use tokens::{Claims, TokenError, Tokens};

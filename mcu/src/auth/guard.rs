@@ -17,6 +17,11 @@ const HEALING: Duration = Duration::from_secs(60);
 /// Callers remembered.
 const CAPACITY: usize = 10_000;
 
+/// PINs of one caller or address that are checked side by side while none was wrong; others wait their turn.
+const SIDE_BY_SIDE: usize = 16;
+/// PINs of one caller or address at the door at once; more are refused.
+const AT_THE_DOOR: usize = 512;
+
 /// Who guesses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct GuardKey(u64);
@@ -33,6 +38,35 @@ pub struct Guard {
     hasher: RandomState,
     // Shared by every session and call; a lookup of nanoseconds needs no task to own it.
     entries: Arc<Mutex<HashMap<GuardKey, Entry>>>,
+    // Likewise; holds only those who are at the door now.
+    doors: Arc<Mutex<HashMap<GuardKey, Door>>>,
+}
+
+#[derive(Debug, Default)]
+struct Door {
+    inside: usize,
+    gate: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A place at the door, given back when dropped.
+#[derive(Debug)]
+pub struct Turn {
+    guard: Guard,
+    key: GuardKey,
+    gate: Option<tokio::sync::OwnedMutexGuard<()>>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let doors = &self.guard.doors;
+        let mut doors = doors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(door) = doors.get_mut(&self.key) {
+            door.inside = door.inside.saturating_sub(1);
+            if door.inside == 0 {
+                doors.remove(&self.key);
+            }
+        }
+    }
 }
 
 impl Guard {
@@ -50,6 +84,32 @@ impl Guard {
     #[must_use]
     pub fn caller(&self, trunk: &str, number: &str) -> GuardKey {
         GuardKey(self.hasher.hash_one(("caller", trunk, number)))
+    }
+
+    /// Waits for `key`'s turn to have a PIN checked; `None` when too many of it are waiting. Once one was wrong,
+    /// or many come at once, they are checked one by one: otherwise a hundred connections would guess a hundred
+    /// times as fast, and keep the few threads that check PINs from everybody else.
+    pub async fn turn(&self, key: GuardKey) -> Option<Turn> {
+        let (mut turn, gate) = {
+            let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+            let door = doors.entry(key).or_default();
+            if door.inside >= AT_THE_DOOR {
+                return None;
+            }
+            door.inside += 1;
+            let crowded =
+                door.inside > SIDE_BY_SIDE || !self.delay(key, Instant::now()).is_zero();
+            let turn = Turn {
+                guard: self.clone(),
+                key,
+                gate: None,
+            };
+            (turn, crowded.then(|| Arc::clone(&door.gate)))
+        };
+        if let Some(gate) = gate {
+            turn.gate = Some(gate.lock_owned().await);
+        }
+        Some(turn)
     }
 
     /// How long the next answer to `key` must wait, right or wrong.
@@ -120,6 +180,43 @@ mod tests {
             guard.delay(guard.caller("trunk", "+4912346"), start),
             Duration::ZERO
         );
+    }
+
+    #[tokio::test]
+    async fn who_has_guessed_wrongly_guesses_one_at_a_time_however_many_connections() {
+        let guard = Guard::default();
+        let key = guard.caller("trunk", "guesser");
+        guard.failed(key, Instant::now());
+        let first = guard.turn(key).await;
+        let mut second = Box::pin(guard.turn(key));
+        let soon = Duration::from_millis(20);
+        assert!(tokio::time::timeout(soon, &mut second).await.is_err());
+        let other = guard.turn(guard.caller("trunk", "honest")).await;
+        assert!(other.is_some(), "others do not wait");
+        drop(first);
+        assert!(second.await.is_some());
+        drop(other);
+        assert!(guard.doors.lock().is_ok_and(|doors| doors.is_empty()));
+    }
+
+    #[tokio::test]
+    async fn many_at_once_wait_and_too_many_are_refused() {
+        let guard = Guard::default();
+        let key = guard.caller("trunk", "office");
+        let mut inside = Vec::new();
+        for _ in 0..=SIDE_BY_SIDE {
+            inside.push(guard.turn(key).await);
+        }
+        let soon = Duration::from_millis(20);
+        assert!(tokio::time::timeout(soon, guard.turn(key)).await.is_err());
+        guard
+            .doors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(key)
+            .or_default()
+            .inside = AT_THE_DOOR;
+        assert!(guard.turn(key).await.is_none());
     }
 
     #[test]

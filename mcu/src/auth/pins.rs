@@ -108,6 +108,12 @@ impl PinVerifier {
         Ok(role)
     }
 
+    /// Whether `pin` has opened `record` before, as far as is remembered.
+    #[must_use]
+    pub fn remembers(&self, record: &ConferenceRecord, pin: &str) -> bool {
+        self.recall(&self.digest(record, pin)).is_some()
+    }
+
     fn recall(&self, digest: &[u8; 32]) -> Option<Role> {
         self.right
             .lock()

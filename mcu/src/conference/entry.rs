@@ -77,13 +77,27 @@ impl Conferences {
             return Err(Refusal::Unknown);
         }
         let around = self.around();
-        let started = Instant::now();
-        // Whoever has guessed wrongly waits for the next answer, right or wrong; others notice nothing.
-        tokio::time::sleep(around.guard.delay(who, started)).await;
+        // Held to the end: the next guess of the same caller or address begins when this one has been judged.
+        let _turn = match &credential {
+            Credential::Pin(_) => {
+                let turn = around.guard.turn(who).await;
+                Some(turn.ok_or(Refusal::Unavailable)?)
+            }
+            _ => None,
+        };
         let record = around.store.find(number).await.map_err(|error| {
             tracing::error!(%error, "store failed");
             Refusal::Unavailable
         })?;
+        let is_known = match (&record, &credential) {
+            (Some(record), Credential::Pin(pin)) => around.pins.remembers(record, pin),
+            _ => false,
+        };
+        if !is_known {
+            // Whoever has guessed wrongly waits for the next answer; others notice nothing. A PIN that is known to
+            // be right does not wait, so that one guesser does not shut out a whole office behind one address.
+            tokio::time::sleep(around.guard.delay(who, Instant::now())).await;
+        }
         let outcome = self.judge(record, credential).await;
         if let Err(Refusal::Wrong) = outcome {
             around.guard.failed(who, Instant::now());
