@@ -13,6 +13,7 @@ async fn two_bots_hear_and_see_each_other() {
         tone: Some(tone),
         person: Some(person),
         camera: true,
+        patient: false,
     };
     let caller = Peer::new(voice(600, 0x11)).await.unwrap();
     let callee = Peer::new(voice(900, 0x22)).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use plenum_tests::attendee::until;
+use plenum_tests::attendee::{Attendee, Voice, until};
 use tokio::time::sleep;
 
 use crate::stage::{Actor, SOON, Stage, hear_each_other, sees};
@@ -45,6 +45,30 @@ async fn three_bots_hear_exactly_the_others_and_a_late_joiner_sees_at_once() {
         let others: Vec<&Actor> = all.into_iter().filter(|o| o.name != viewer.name).collect();
         sees(viewer, &others).await.unwrap();
     }
+}
+
+/// The keyframe that the room asks for when somebody comes must not get lost in their DTLS handshake.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_joiner_who_never_asks_for_a_keyframe_sees_at_once() {
+    let stage = Stage::open("attendees-patient").unwrap();
+    let _cast = stage.cast(1).await.unwrap();
+    sleep(Duration::from_secs(2)).await;
+    let voice = Voice {
+        patient: true,
+        ..Voice::default()
+    };
+    let late = Attendee::join(&stage.guest(), "Pat", voice).await.unwrap();
+    let connected = Instant::now();
+    until("the first picture", SOON, || {
+        let senses = &late.peer.senses;
+        ensure!(!senses.persons().is_empty(), "{:?}", senses.sights());
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let waited = connected.elapsed();
+    eprintln!("first picture {waited:?} after the connection, unasked");
+    assert!(waited < Duration::from_secs(1), "{waited:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -73,6 +73,7 @@ impl Stage {
             tone: Some(tone),
             person: Some(person),
             camera,
+            patient: false,
         };
         let bot = Attendee::join(ticket, name, voice)
             .await

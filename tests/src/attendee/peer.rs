@@ -50,6 +50,8 @@ pub struct Voice {
     pub person: Option<u8>,
     /// The camera is on from the start.
     pub camera: bool,
+    /// Asks for no keyframes, whatever it misses.
+    pub patient: bool,
 }
 
 struct Handler {
@@ -209,7 +211,7 @@ impl Peer {
             let track: Arc<dyn TrackLocal> = track.clone();
             connection.add_track(track).await?;
         }
-        let senses = Arc::new(Senses::default());
+        let senses = Arc::new(Senses::new(voice.patient));
         let feed = Arc::new(Feed::default());
         feed.camera.store(voice.camera, Ordering::Relaxed);
         let mut tasks = JoinSet::new();

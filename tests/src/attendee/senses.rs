@@ -57,6 +57,8 @@ pub struct Sound {
 /// Everything a bot perceives. The tasks of its tracks write, the test reads: a lock of microseconds needs no message.
 #[derive(Debug, Default)]
 pub struct Senses {
+    /// Asks for no keyframes.
+    patient: bool,
     sound: Mutex<Sound>,
     sights: Mutex<BTreeMap<String, Sight>>,
 }
@@ -66,6 +68,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Senses {
+    pub(super) fn new(patient: bool) -> Self {
+        Self {
+            patient,
+            ..Self::default()
+        }
+    }
+
     /// Forgets what was heard.
     pub fn forget_sound(&self) {
         lock(&self.sound).samples.clear();
@@ -198,7 +207,7 @@ pub(super) async fn watch(
         };
         let decoded = decoder.decode(&frame.data)?;
         damaged = !frame.keyframe && (damaged || frame.follows_loss || decoded.needs_keyframe);
-        if damaged && asked.is_none_or(|asked| asked.elapsed() > PATIENCE) {
+        if damaged && !senses.patient && asked.is_none_or(|asked| asked.elapsed() > PATIENCE) {
             asked = Some(Instant::now());
             lock(&senses.sights).entry(mid.clone()).or_default().asked += 1;
             let request = PictureLossIndication {
