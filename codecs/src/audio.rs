@@ -4,6 +4,7 @@
 
 mod conceal;
 pub mod g711;
+mod g722;
 mod opus_codec;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use std::hash::{Hash, Hasher};
 
 use crate::error::CodecError;
 use crate::resample::{Downsampler, Ratio};
-use conceal::G711Decoder;
+use conceal::TelephonyDecoder;
 use opus_codec::{OpusDecoder, OpusEncoder};
 
 /// Samples per second of every decoded signal.
@@ -28,6 +29,8 @@ pub type Frame = [i16; FRAME];
 pub enum AudioCodec {
     /// Opus (RFC 6716, RFC 7587).
     Opus,
+    /// G.722 at 64 kbit/s: 16 kHz, though its RTP clock is 8000 Hz (RFC 3551 §4.5.2).
+    G722,
     /// G.711 µ-law.
     Pcmu,
     /// G.711 A-law.
@@ -35,12 +38,15 @@ pub enum AudioCodec {
 }
 
 impl AudioCodec {
+    /// All of them, best first.
+    pub const ALL: [Self; 4] = [Self::Opus, Self::G722, Self::Pcmu, Self::Pcma];
+
     /// Units of the RTP timestamp per second.
     #[must_use]
     pub const fn clock_rate(self) -> u32 {
         match self {
             Self::Opus => 48_000,
-            Self::Pcmu | Self::Pcma => 8_000,
+            Self::G722 | Self::Pcmu | Self::Pcma => 8_000,
         }
     }
 
@@ -49,6 +55,7 @@ impl AudioCodec {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Opus => "opus",
+            Self::G722 => "G722",
             Self::Pcmu => "PCMU",
             Self::Pcma => "PCMA",
         }
@@ -59,6 +66,7 @@ impl AudioCodec {
     pub const fn static_payload_type(self) -> Option<u8> {
         match self {
             Self::Opus => None,
+            Self::G722 => Some(9),
             Self::Pcmu => Some(0),
             Self::Pcma => Some(8),
         }
@@ -67,7 +75,7 @@ impl AudioCodec {
     /// The codec of an SDP encoding name, in any case of letters.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Opus, Self::Pcmu, Self::Pcma]
+        Self::ALL
             .into_iter()
             .find(|codec| codec.name().eq_ignore_ascii_case(name))
     }
@@ -113,7 +121,7 @@ impl OpusMode {
 
 /// What an encoder is made from, and the key by which listeners share one: equal settings give equal payloads.
 ///
-/// For G.711 the Opus mode has no meaning and takes no part in equality.
+/// For other codecs the Opus mode has no meaning and takes no part in equality.
 #[derive(Debug, Clone, Copy)]
 pub struct EncoderSetting {
     /// The codec.
@@ -170,7 +178,7 @@ pub struct AudioDecoder(DecoderKind);
 #[derive(Debug)]
 enum DecoderKind {
     Opus(Box<OpusDecoder>),
-    G711(Box<G711Decoder>),
+    Telephony(Box<TelephonyDecoder>),
 }
 
 impl AudioDecoder {
@@ -179,10 +187,12 @@ impl AudioDecoder {
     /// # Errors
     /// [`CodecError::Library`] when libopus has no memory.
     pub fn new(codec: AudioCodec) -> Result<Self, CodecError> {
+        let telephony = |decoder| DecoderKind::Telephony(Box::new(decoder));
         Ok(Self(match codec {
             AudioCodec::Opus => DecoderKind::Opus(Box::new(OpusDecoder::new()?)),
-            AudioCodec::Pcmu => DecoderKind::G711(Box::new(G711Decoder::new(g711::Law::Mu))),
-            AudioCodec::Pcma => DecoderKind::G711(Box::new(G711Decoder::new(g711::Law::A))),
+            AudioCodec::G722 => telephony(TelephonyDecoder::g722()),
+            AudioCodec::Pcmu => telephony(TelephonyDecoder::g711(g711::Law::Mu)),
+            AudioCodec::Pcma => telephony(TelephonyDecoder::g711(g711::Law::A)),
         }))
     }
 
@@ -193,16 +203,16 @@ impl AudioDecoder {
     pub fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<(), CodecError> {
         match &mut self.0 {
             DecoderKind::Opus(decoder) => decoder.decode(payload, out),
-            DecoderKind::G711(decoder) => decoder.decode(payload, out),
+            DecoderKind::Telephony(decoder) => decoder.decode(payload, out),
         }
     }
 
     /// Appends `samples` (at 48 kHz, a multiple of 120) in place of a lost payload: Opus PLC, or repetition of the pitch with
-    /// a fade for G.711. Never fails: where the codec cannot, silence is appended.
+    /// a fade for G.711 and G.722. Never fails: where the codec cannot, silence is appended.
     pub fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) {
         match &mut self.0 {
             DecoderKind::Opus(decoder) => decoder.conceal(samples, out),
-            DecoderKind::G711(decoder) => decoder.conceal(samples, out),
+            DecoderKind::Telephony(decoder) => decoder.conceal(samples, out),
         }
     }
 
@@ -220,7 +230,7 @@ impl AudioDecoder {
     ) -> Result<bool, CodecError> {
         match &mut self.0 {
             DecoderKind::Opus(decoder) => decoder.decode_fec(next_payload, samples, out),
-            DecoderKind::G711(_) => Ok(false),
+            DecoderKind::Telephony(_) => Ok(false),
         }
     }
 }
@@ -232,7 +242,8 @@ impl AudioDecoder {
 pub fn payload_samples(codec: AudioCodec, payload: &[u8]) -> Result<usize, CodecError> {
     match codec {
         AudioCodec::Opus => opus_codec::payload_samples(payload),
-        AudioCodec::Pcmu | AudioCodec::Pcma => conceal::payload_samples(payload),
+        AudioCodec::G722 => conceal::payload_samples("G.722 payload", payload),
+        AudioCodec::Pcmu | AudioCodec::Pcma => conceal::payload_samples("G.711 payload", payload),
     }
 }
 
@@ -245,6 +256,11 @@ enum EncoderKind {
     Opus(OpusEncoder),
     G711 {
         law: g711::Law,
+        resampler: Downsampler,
+        scratch: Vec<i16>,
+    },
+    G722 {
+        encoder: Box<g722::Encoder>,
         resampler: Downsampler,
         scratch: Vec<i16>,
     },
@@ -263,6 +279,11 @@ impl AudioEncoder {
         };
         Ok(Self(match setting.codec {
             AudioCodec::Opus => EncoderKind::Opus(OpusEncoder::new(setting.opus)?),
+            AudioCodec::G722 => EncoderKind::G722 {
+                encoder: Box::new(g722::Encoder::new()),
+                resampler: Downsampler::new(Ratio::Three),
+                scratch: Vec::new(),
+            },
             AudioCodec::Pcmu => g711(g711::Law::Mu),
             AudioCodec::Pcma => g711(g711::Law::A),
         }))
@@ -283,6 +304,16 @@ impl AudioEncoder {
                 scratch.clear();
                 resampler.push(frame, scratch);
                 Ok(scratch.iter().map(|&sample| law.encode(sample)).collect())
+            }
+            EncoderKind::G722 {
+                encoder,
+                resampler,
+                scratch,
+            } => {
+                scratch.clear();
+                resampler.push(frame, scratch);
+                let pairs = scratch.as_chunks().0.iter();
+                Ok(pairs.map(|pair| encoder.encode(*pair)).collect())
             }
         }
     }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 fn policy(call: CallId) -> SessionPolicy {
     SessionPolicy {
-        codecs: vec![AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma],
+        codecs: AudioCodec::ALL.to_vec(),
         telephone_event: true,
         local_rtp: SocketAddr::from(([127, 0, 0, 1], 20_000)),
         local_rtcp_port: None,

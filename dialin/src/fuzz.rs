@@ -78,7 +78,7 @@ fn drain(endpoint: &mut SipEndpoint, now: MediaTime) {
 
 fn policy() -> SessionPolicy {
     SessionPolicy {
-        codecs: vec![AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma],
+        codecs: AudioCodec::ALL.to_vec(),
         telephone_event: true,
         local_rtp: PEER,
         local_rtcp_port: Some(20_001),

@@ -253,7 +253,10 @@ fn stream(
         payload_type,
         receive_payload_type: payload_type,
         telephone_event,
-        comfort_noise: formats.comfort_noise(),
+        // Payload type 13 describes noise at 8 kHz; Opus has comfort noise of its own (RFC 7587 section 3.1.3).
+        comfort_noise: formats
+            .comfort_noise()
+            .filter(|_| codec != AudioCodec::Opus),
         direction,
         ptime: description.ptime(index),
     })

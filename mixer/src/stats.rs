@@ -56,6 +56,8 @@ pub struct EncodeCount {
 pub struct Encodes {
     /// Opus.
     pub opus: EncodeCount,
+    /// G.722.
+    pub g722: EncodeCount,
     /// G.711 µ-law.
     pub pcmu: EncodeCount,
     /// G.711 A-law.
@@ -66,6 +68,7 @@ impl Encodes {
     pub(crate) fn of(&mut self, codec: AudioCodec) -> &mut EncodeCount {
         match codec {
             AudioCodec::Opus => &mut self.opus,
+            AudioCodec::G722 => &mut self.g722,
             AudioCodec::Pcmu => &mut self.pcmu,
             AudioCodec::Pcma => &mut self.pcma,
         }

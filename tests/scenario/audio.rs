@@ -94,6 +94,7 @@ fn five_percent_loss_keeps_speech() {
     });
     for (codec, setting) in [
         (AudioCodec::Opus, fec),
+        (AudioCodec::G722, EncoderSetting::of(AudioCodec::G722)),
         (AudioCodec::Pcmu, EncoderSetting::of(AudioCodec::Pcmu)),
     ] {
         let (clean, _) = likeness(codec, setting, Impairment::CLEAN);
@@ -363,4 +364,57 @@ fn a_prompt_is_heard_by_whom_it_is_for_and_reports_its_end() {
             .iter()
             .any(|(_, event)| *event == Event::PlayFinished { play: PlayId(2) })
     );
+}
+
+#[test]
+fn legs_of_every_codec_hear_each_other() {
+    const HERTZ: [f64; 4] = [440.0, 620.0, 1_050.0, 1_490.0];
+    let mut conference = Conference::new(12);
+    for (codec, hertz) in AudioCodec::ALL.into_iter().zip(HERTZ) {
+        let person = conference.joins(codec, Impairment::CLEAN.jitter(10));
+        conference.people[person].hums(hertz, 4_000.0);
+    }
+    conference.runs(5_000);
+    let expected = 20.0 * (4_000.0 / std::f64::consts::SQRT_2 / 32_768.0).log10();
+    for (listener, codec) in AudioCodec::ALL.into_iter().enumerate() {
+        let person = &conference.people[listener];
+        for (talker, hertz) in HERTZ.into_iter().enumerate() {
+            let level = tone_db(person.lately(2.0), hertz);
+            if talker == listener {
+                assert!(
+                    level < expected - 35.0,
+                    "{codec:?} hears itself at {level:.1} dB"
+                );
+            } else {
+                assert!(
+                    (level - expected).abs() < 1.0,
+                    "{codec:?} hears {:?} at {level:.1}, not {expected:.1} dB",
+                    AudioCodec::ALL[talker]
+                );
+            }
+        }
+        let frame = codec.frame_timestamps();
+        assert!(
+            person
+                .packets
+                .windows(2)
+                .all(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp) == frame)
+        );
+    }
+    let encodes = conference.rooms[0].stats().encodes;
+    assert!(encodes.g722.private > 200, "{encodes:?}");
+}
+
+#[test]
+fn only_wideband_legs_hear_what_is_above_the_telephone_band() {
+    let mut conference = Conference::new(13);
+    let talker = conference.joins(AudioCodec::G722, Impairment::CLEAN);
+    let wide = conference.joins(AudioCodec::G722, Impairment::CLEAN);
+    let narrow = conference.joins(AudioCodec::Pcma, Impairment::CLEAN);
+    conference.people[talker].hums(6_000.0, AMPLITUDE);
+    conference.runs(3_000);
+    let expected = 20.0 * (AMPLITUDE / std::f64::consts::SQRT_2 / 32_768.0).log10();
+    let heard = |person: usize| tone_db(conference.people[person].lately(1.0), 6_000.0);
+    assert!((heard(wide) - expected).abs() < 1.5, "{:.1}", heard(wide));
+    assert!(heard(narrow) < -60.0, "{:.1}", heard(narrow));
 }

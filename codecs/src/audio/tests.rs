@@ -5,7 +5,7 @@ use crate::tone::{Tone, tone_rms};
 use proptest::prelude::*;
 use std::f64::consts::{SQRT_2, TAU};
 
-const ALL: [AudioCodec; 3] = [AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma];
+const ALL: [AudioCodec; 4] = AudioCodec::ALL;
 
 /// A voice-like sound: harmonics of a pitch that glides, in syllables.
 fn voice(frames: usize) -> Vec<Frame> {
@@ -80,9 +80,13 @@ fn a_tone_comes_through_every_codec_at_its_level() {
 }
 
 #[test]
-fn g711_keeps_a_voice_to_30_db() {
+fn telephone_codecs_keep_a_voice_to_their_noise() {
     let frames = voice(50);
-    for codec in [AudioCodec::Pcmu, AudioCodec::Pcma] {
+    for (codec, wanted) in [
+        (AudioCodec::G722, 20.0),
+        (AudioCodec::Pcmu, 30.0),
+        (AudioCodec::Pcma, 30.0),
+    ] {
         let mut decoder = AudioDecoder::new(codec).unwrap();
         let mut heard = Vec::new();
         for payload in encode(EncoderSetting::of(codec), &frames) {
@@ -90,7 +94,23 @@ fn g711_keeps_a_voice_to_30_db() {
             decoder.decode(&payload, &mut heard).unwrap();
         }
         let ratio = snr_aligned(&frames.concat(), &heard);
-        assert!(ratio > 30.0, "{codec:?}: {ratio:.1} dB");
+        assert!(ratio > wanted, "{codec:?}: {ratio:.1} dB");
+    }
+}
+
+#[test]
+fn g722_carries_what_the_telephone_cuts_off() {
+    for (codec, range) in [
+        (AudioCodec::G722, -1.0..1.0),
+        (AudioCodec::Pcmu, f64::NEG_INFINITY..-40.0),
+    ] {
+        let mut decoder = AudioDecoder::new(codec).unwrap();
+        let mut heard = Vec::new();
+        for payload in encode(EncoderSetting::of(codec), &tone(6_000.0, 50)) {
+            decoder.decode(&payload, &mut heard).unwrap();
+        }
+        let level = 20.0 * (tone_rms(&heard[9_600..], 6_000.0) * SQRT_2 / 10_000.0).log10();
+        assert!(range.contains(&level), "{codec:?}: 6 kHz at {level:.1} dB");
     }
 }
 
@@ -287,7 +307,11 @@ fn stereo_is_mixed_down() {
 
 #[test]
 fn payloads_of_up_to_120_ms_are_taken() {
-    for codec in [AudioCodec::Pcmu, AudioCodec::Pcma] {
+    for (codec, format) in [
+        (AudioCodec::G722, "G.722 payload"),
+        (AudioCodec::Pcmu, "G.711 payload"),
+        (AudioCodec::Pcma, "G.711 payload"),
+    ] {
         let mut decoder = AudioDecoder::new(codec).unwrap();
         for octets in [1, 80, 160, 240, 960] {
             let mut out = Vec::new();
@@ -298,7 +322,7 @@ fn payloads_of_up_to_120_ms_are_taken() {
         assert_eq!(
             decoder.decode(&[0x55; 961], &mut out),
             Err(CodecError::TooLarge {
-                format: "G.711 payload",
+                format,
                 size: 5_766,
                 limit: 5_760
             })

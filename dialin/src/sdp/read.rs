@@ -206,6 +206,7 @@ impl Format {
         let name = match number {
             0 => "pcmu",
             8 => "pcma",
+            9 => "g722",
             13 => "cn",
             _ => return None,
         };

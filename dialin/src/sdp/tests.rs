@@ -2,7 +2,7 @@ use super::*;
 
 fn policy() -> SessionPolicy {
     SessionPolicy {
-        codecs: vec![AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma],
+        codecs: AudioCodec::ALL.to_vec(),
         telephone_event: true,
         local_rtp: "192.0.2.1:20000".parse().unwrap(),
         local_rtcp_port: None,
@@ -50,6 +50,60 @@ fn static_payload_types_need_no_rtpmap() {
 }
 
 #[test]
+fn the_best_codec_is_taken_whatever_the_offerers_order() {
+    let taken = |formats: &str| {
+        let audio = answer(
+            &offer_of(&format!("m=audio 4000 RTP/AVP {formats}\r\n")),
+            &policy(),
+            None,
+        )
+        .unwrap()
+        .audio;
+        (audio.codec, audio.payload_type)
+    };
+    assert_eq!(taken("8 0 9"), (AudioCodec::G722, 9));
+    assert_eq!(taken("8 0"), (AudioCodec::Pcmu, 0));
+    assert_eq!(
+        taken("9 96\r\na=rtpmap:96 opus/48000/2"),
+        (AudioCodec::Opus, 96)
+    );
+}
+
+#[test]
+fn g722_has_a_clock_of_8000_in_sdp_and_shares_its_events_and_noise_with_g711() {
+    let offer = offer_of(
+        "m=audio 4000 RTP/AVP 96 0 13 101\r\na=rtpmap:96 g722/8000/1\r\na=rtpmap:101 telephone-event/8000\r\n",
+    );
+    let done = answer(&offer, &policy(), None).unwrap();
+    assert_eq!(
+        (done.audio.codec, done.audio.payload_type),
+        (AudioCodec::G722, 96)
+    );
+    assert_eq!(done.audio.telephone_event, Some((101, 8_000)));
+    assert_eq!(done.audio.comfort_noise, Some(13));
+    assert!(
+        done.answer.contains(
+            "m=audio 20000 RTP/AVP 96 13 101\r\na=rtpmap:96 G722/8000\r\na=rtpmap:13 CN/8000\r\n"
+        ),
+        "{}",
+        done.answer
+    );
+    // 16000 would be right by reason, but RFC 3551 says 8000.
+    let odd = offer_of("m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 G722/16000\r\n");
+    assert_eq!(answer(&odd, &policy(), None).err(), Some(SdpError::NoCodec));
+    let (offered, _) = super::offer(&policy(), None);
+    assert!(offered.contains("a=rtpmap:9 G722/8000\r\n"), "{offered}");
+}
+
+#[test]
+fn comfort_noise_is_not_agreed_beside_opus() {
+    let offer = offer_of("m=audio 4000 RTP/AVP 96 0 13\r\na=rtpmap:96 opus/48000/2\r\n");
+    let done = answer(&offer, &policy(), None).unwrap();
+    assert_eq!(done.audio.comfort_noise, None);
+    assert!(!done.answer.contains("CN/8000"));
+}
+
+#[test]
 fn every_m_line_is_answered_in_its_place_and_only_one_is_taken() {
     let offer = offer_of(
         "m=video 4002 RTP/AVP 31\r\nm=audio 0 RTP/AVP 0\r\nm=audio 4000 RTP/AVP 0\r\nm=audio 4004 RTP/AVP 0\r\n\
@@ -81,7 +135,7 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
         Some(SdpError::OnlySrtp)
     );
     assert_eq!(
-        reason("m=audio 4000 RTP/AVP 3 9\r\n"),
+        reason("m=audio 4000 RTP/AVP 3 18\r\n"),
         Some(SdpError::NoCodec)
     );
     assert_eq!(
@@ -201,7 +255,7 @@ fn the_version_rises_when_something_changes_and_only_then() {
 fn an_offer_of_ours_is_understood_from_its_answer() {
     let (offered, session) = offer(&policy(), None);
     assert!(
-        offered.contains("m=audio 20000 RTP/AVP 111 0 8 101 102\r\n"),
+        offered.contains("m=audio 20000 RTP/AVP 111 9 0 8 101 102\r\n"),
         "{offered}"
     );
     let reply = offer_of(

@@ -22,15 +22,12 @@ pub(super) fn answer(
             continue;
         }
         let events = audio.telephone_event;
-        let noise = audio
-            .comfort_noise
-            .filter(|_| audio.codec != AudioCodec::Opus);
         stream(
             &mut text,
             token(&media.proto),
             &[(audio.codec, audio.payload_type)],
             &events.into_iter().collect::<Vec<_>>(),
-            noise,
+            audio.comfort_noise,
             policy,
         );
         line(&mut text, &format!("a=ptime:{}", audio.ptime));

@@ -95,7 +95,7 @@ pub(super) struct Metrics {
     pub(super) tick: Histogram,
     pub(super) deadline_misses: IntCounter,
     decodes: IntCounter,
-    encodes: [(&'static str, IntCounter, IntCounter, IntCounter); 3],
+    encodes: [(&'static str, IntCounter, IntCounter, IntCounter); 4],
     dropped: Vec<IntCounter>,
     fault_panic: IntCounter,
     fault_error: IntCounter,
@@ -238,7 +238,7 @@ impl Metrics {
                 "Rooms dropped because their mixer panicked.",
             )?,
             decodes: add.counter("plenum_media_decodes_total", "Audio packets decoded.")?,
-            encodes: [per_codec("opus"), per_codec("pcmu"), per_codec("pcma")],
+            encodes: ["opus", "g722", "pcmu", "pcma"].map(per_codec),
             dropped: Dropped::ALL
                 .iter()
                 .map(|d| dropped.with_label_values(&[d.label()]))
@@ -271,6 +271,7 @@ impl Metrics {
     pub(super) fn add_room(&self, before: &RoomStats, after: &RoomStats) {
         let pairs = [
             (&before.encodes.opus, &after.encodes.opus),
+            (&before.encodes.g722, &after.encodes.g722),
             (&before.encodes.pcmu, &after.encodes.pcmu),
             (&before.encodes.pcma, &after.encodes.pcma),
         ];

@@ -27,7 +27,7 @@ pub(super) struct Negotiation {
 impl Negotiation {
     pub(super) fn new(call: CallId, local_rtp: SocketAddr) -> Self {
         let policy = SessionPolicy {
-            codecs: vec![AudioCodec::Opus, AudioCodec::Pcma, AudioCodec::Pcmu],
+            codecs: AudioCodec::ALL.to_vec(),
             telephone_event: true,
             local_rtp,
             local_rtcp_port: None,
