@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 readonly HOST=127.0.0.1
 readonly SIP_PORT=${SIP_PORT:-5060} HTTP_PORT=${HTTP_PORT:-8080}
 readonly CONFERENCE=${CONFERENCE:-1001} PIN=${PIN:-2001}
+# What the caller's phone offers, in baresip's words; CODECS=g722/16000/1 calls as a desk phone would.
+readonly CODECS=${CODECS:-opus/48000/1,g722/16000/1,pcmu/8000/1}
 readonly OUT=${CARGO_TARGET_DIR:-target}/call
 
 say() { printf 'call: %s\n' "$*"; }
@@ -44,6 +46,7 @@ auplay_channels 1
 snd_path $folder
 module_path /usr/lib/baresip/modules
 module opus.so
+module g722.so
 module g711.so
 module aubridge.so
 module aufile.so
@@ -54,7 +57,7 @@ module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen $HOST:$control
 CONFIG
-echo "<sip:caller@$HOST>;regint=0;dtmfmode=rtpevent;audio_codecs=opus/48000/1,pcmu/8000/1" >"$folder/accounts"
+echo "<sip:caller@$HOST>;regint=0;dtmfmode=rtpevent;audio_codecs=$CODECS" >"$folder/accounts"
 : >"$folder/contacts"
 
 baresip -n "$HOST" -f "$folder" >"$folder/log" 2>&1 </dev/null &
@@ -88,6 +91,7 @@ for _ in {1..100}; do
     sleep 0.1
 done
 established || fail "no answer within 10 s: $(tail -5 "$folder/log")"
+say "agreed on $(grep -aoE 'audio encoder: .*' "$folder/log" | tail -1 | cut -d' ' -f3-)"
 sleep 2
 say "keying the conference ID $CONFERENCE#"
 key "$CONFERENCE#"
