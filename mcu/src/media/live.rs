@@ -311,6 +311,32 @@ async fn a_silent_phone_is_reaped_but_not_while_on_hold() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_music_of_a_caller_that_holds_the_conference_is_not_mixed() {
+    let (media, _registry) = media(1, 43_180..=43_199, |_| ());
+    let (room, _events) = open(&media).await;
+    let (leg, mut low) = join(&media, room, TONE_LOW).await;
+    let (_, mut high) = join(&media, room, TONE_HIGH).await;
+    talk(&mut [&mut low, &mut high], Duration::from_millis(600)).await;
+    for (direction, heard) in [
+        (Direction::ReceiveOnly, false),
+        (Direction::SendReceive, true),
+    ] {
+        let session = PhoneMedia {
+            direction,
+            ..low.session()
+        };
+        media.update_phone(leg, session).await.unwrap();
+        talk(&mut [&mut low, &mut high], Duration::from_millis(600)).await;
+        high.heard.clear();
+        talk(&mut [&mut low, &mut high], Duration::from_secs(1)).await;
+        let amplitude = high.amplitude(TONE_LOW);
+        assert_eq!(amplitude > 6_000.0, heard, "{direction:?}: {amplitude}");
+        assert!(heard || amplitude < 100.0, "{direction:?}: {amplitude}");
+    }
+    media.stop(Duration::from_secs(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reports_go_out_every_five_seconds_and_tell_of_loss() {
     let (media, _registry) = media(1, 43_080..=43_099, |_| ());
     let (room, _events) = open(&media).await;

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use mio::Token;
-use plenum_mixer::{Input, LegConfig, LegId, LegStats, Room};
+use plenum_dialin::sdp::Direction;
+use plenum_mixer::{Command, Input, LegConfig, LegId, LegStats, Room};
 
 use super::legs::{Kind, Leg, Peer, PhoneLeg};
 use super::rooms::HomedRoom;
@@ -255,9 +256,17 @@ impl Worker {
         let Some(Kind::Phone(phone)) = self.legs.get_mut(&leg).map(|l| &mut l.kind) else {
             return Err(MediaError::UnknownLeg);
         };
+        // A caller that held us plays its own music, which the conference is spared.
+        let on = matches!(
+            media.direction,
+            Direction::ReceiveOnly | Direction::Inactive
+        );
         phone.phone.update(media, now);
         let config = phone.phone.leg_config(leg);
         self.reconfigure(leg, config, now);
+        if let Some(room) = self.legs.get(&leg).map(|leg| leg.room) {
+            self.give_room(room, now, Input::Command(Command::Hold { leg, on }));
+        }
         Ok(())
     }
 
