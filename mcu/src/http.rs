@@ -246,9 +246,16 @@ async fn upgrade(
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    let Ok(door) = std::sync::Arc::clone(&api.signalling.doors).try_acquire_owned() else {
+        return Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many connections are waiting to join. Please try again.",
+        )
+        .into_response();
+    };
     upgrade
         .max_message_size(MAX_FRAME)
         .max_frame_size(MAX_FRAME)
         .write_buffer_size(0)
-        .on_upgrade(move |socket| signal::serve(api.signalling, socket, from.ip()))
+        .on_upgrade(move |socket| signal::serve(api.signalling, door, socket, from.ip()))
 }

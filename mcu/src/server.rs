@@ -147,10 +147,7 @@ impl Server {
             ))
         });
         let api = Api {
-            signalling: Signalling {
-                conferences: conferences.clone(),
-                stop: stopped,
-            },
+            signalling: Signalling::new(conferences.clone(), stopped),
             keys: Arc::new(keys),
             registry,
             public: Arc::new(PublicInfo::new(config.demo.enabled, &conferences)),

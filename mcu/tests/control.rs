@@ -390,6 +390,35 @@ async fn who_comes_back_in_time_has_the_same_place_and_who_does_not_leaves_the_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_at_the_door_is_bounded_and_keeps_nobody_out_who_is_in() {
+    const PLACES: usize = 256;
+    let folder = Folder::new("crowd");
+    let server = start(&folder.0, "").await;
+    conference(server.http, &folder.0).await;
+    let mut ann = Client::join(server.http, "4711", "Ann", "1111").await;
+    let mut crowd = Vec::new();
+    for _ in 0..PLACES {
+        crowd.push(Client::connect(server.http).await);
+    }
+    let url = format!("ws://{}/api/v1/signal", server.http);
+    match tokio_tungstenite::connect_async(&url).await {
+        Err(tokio_tungstenite::tungstenite::Error::Http(refused)) => {
+            assert_eq!(refused.status(), 503);
+        }
+        other => panic!("one too many was not refused: {other:?}"),
+    }
+    ann.say(json!({ "type": "ping" })).await;
+    ann.hear(&["pong"]).await;
+    // Whoever joins makes room for the next.
+    let answer = crowd[0]
+        .attempt("4711", "Bob", json!({ "pin": "1111" }))
+        .await;
+    assert_eq!(answer["type"], "joined", "{answer}");
+    crowd.push(Client::connect(server.http).await);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_silent_client_leaves_the_roster_within_twenty_seconds() {
     let folder = Folder::new("silent");
     let server = start(&folder.0, "").await;

@@ -97,8 +97,7 @@ impl Guard {
                 return None;
             }
             door.inside += 1;
-            let crowded =
-                door.inside > SIDE_BY_SIDE || !self.delay(key, Instant::now()).is_zero();
+            let crowded = door.inside > SIDE_BY_SIDE || !self.delay(key, Instant::now()).is_zero();
             let turn = Turn {
                 guard: self.clone(),
                 key,

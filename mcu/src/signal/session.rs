@@ -2,10 +2,11 @@
 //! media. Knows no roster.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
 use super::protocol::{self, ClientMessage, EndReason, ErrorCode, Kind, ServerMessage, VERSION};
@@ -25,6 +26,8 @@ const MAX_JOIN: usize = 16 * 1024;
 const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 /// Someone who was refused has this long for another attempt.
 const NEXT_ATTEMPT: Duration = Duration::from_secs(60);
+/// Sockets that may be open without having joined.
+const MAX_WAITING: usize = 256;
 /// Attempts to join on one socket.
 const ATTEMPTS: usize = 5;
 /// Messages that wait for a client; then it is cut off.
@@ -53,6 +56,18 @@ const CLOSE_SLOW: u16 = 4008;
 pub(crate) struct Signalling {
     pub(crate) conferences: Conferences,
     pub(crate) stop: watch::Receiver<bool>,
+    /// Places for sockets that have not joined yet; without one a socket is refused.
+    pub(crate) doors: Arc<Semaphore>,
+}
+
+impl Signalling {
+    pub(crate) fn new(conferences: Conferences, stop: watch::Receiver<bool>) -> Self {
+        Self {
+            conferences,
+            stop,
+            doors: Arc::new(Semaphore::new(MAX_WAITING)),
+        }
+    }
 }
 
 /// Why a session ended before or after its join.
@@ -64,14 +79,23 @@ enum Over {
 }
 
 /// Runs one WebSocket to its end.
-pub(crate) async fn serve(signalling: Signalling, socket: WebSocket, address: IpAddr) {
+///
+/// It gives its place at the door back once it has joined.
+pub(crate) async fn serve(
+    signalling: Signalling,
+    door: OwnedSemaphorePermit,
+    socket: WebSocket,
+    address: IpAddr,
+) {
     let sessions = signalling.conferences.around().metrics.sessions.clone();
     sessions.inc();
     let mut wire = Wire {
         socket,
         heard: Instant::now(),
     };
-    let over = match join(&signalling, &mut wire, address).await {
+    let joined = join(&signalling, &mut wire, address).await;
+    drop(door);
+    let over = match joined {
         Err(over) => over,
         Ok((seat, queue)) => {
             let mut session = Session {
