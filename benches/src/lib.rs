@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A measured figure: `name value unit floor ratio`.
+/// A measured figure: `name value unit floor ratio`, with one decimal unless the format asks for more.
 #[derive(Debug, Clone, Copy)]
 pub struct Figure<'a> {
     /// What was measured, without spaces.
@@ -23,9 +23,10 @@ impl fmt::Display for Figure<'_> {
             unit,
             floor,
         } = self;
+        let decimals = f.precision().unwrap_or(1);
         write!(
             f,
-            "{name} {value:.1} {unit} {floor:.1} {:.2}",
+            "{name} {value:.decimals$} {unit} {floor:.decimals$} {:.2}",
             value / floor
         )
     }

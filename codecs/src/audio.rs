@@ -247,6 +247,12 @@ pub fn payload_samples(codec: AudioCodec, payload: &[u8]) -> Result<usize, Codec
     }
 }
 
+/// Whether the payload before could be restored from this one by [`AudioDecoder::decode_fec`].
+#[must_use]
+pub fn carries_fec(codec: AudioCodec, payload: &[u8]) -> bool {
+    codec == AudioCodec::Opus && opus_codec::has_fec(payload).unwrap_or(false)
+}
+
 /// Encodes one stream of 20 ms frames.
 #[derive(Debug)]
 pub struct AudioEncoder(EncoderKind);

@@ -25,6 +25,8 @@ const MAX_CONCEALED: u64 = 5_760;
 const CONCEAL_UNIT: u64 = 120;
 /// How far the delay may be off its target before something is done: 10 ms.
 const TOLERANCE: i64 = 480;
+/// 20 ms: one frame of phase between a packet's arrival and the tick is not the buffer's doing.
+const PHASE: i64 = 960;
 
 /// What a packet carries.
 #[derive(Debug, Clone)]
@@ -46,6 +48,9 @@ pub(crate) struct Stored {
     /// Of the first sample.
     pub(crate) timestamp: u64,
     pub(crate) samples: u64,
+    /// The packet before can be restored from it.
+    pub(crate) fec: bool,
+    pub(crate) arrived: MediaTime,
 }
 
 /// What became of a packet that was pushed.
@@ -54,6 +59,30 @@ pub(crate) enum Pushed {
     Stored,
     Late,
     Duplicate,
+    /// Far from all others: kept aside until the next one tells whether the sender has begun anew.
+    Strange,
+}
+
+/// How the playing stands to its target, all in samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Timing {
+    /// What is played now could have been played so much earlier, had its packet come as fast as the fastest.
+    pub(crate) delay: i64,
+    /// So much later may packets come than the fastest: the delay without what is decoded and waits for the rest of a frame.
+    pub(crate) margin: i64,
+    pub(crate) target: i64,
+}
+
+impl Timing {
+    /// By how much the delay is too long; a phase of up to a frame is not.
+    pub(crate) fn over(&self) -> i64 {
+        self.delay - self.target - PHASE
+    }
+
+    /// By how much packets should be allowed to come later than they are.
+    pub(crate) fn under(&self) -> i64 {
+        self.target - self.margin
+    }
 }
 
 /// What to play next.
@@ -105,6 +134,10 @@ pub(crate) struct JitterBuffer {
     starved: u32,
     /// The last packet taken out was an event.
     quiet: bool,
+    /// A packet far from all others.
+    strange: Option<(u64, Stored)>,
+    /// The last packet in order of sequence, and the timestamp at its end.
+    newest: Option<(u64, u64)>,
     delay: DelayEstimator,
     pub(crate) stats: JitterStats,
 }
@@ -122,32 +155,44 @@ impl JitterBuffer {
             ahead: 0,
             starved: 0,
             quiet: false,
+            strange: None,
+            newest: None,
             delay: DelayEstimator::new(),
             stats: JitterStats::default(),
         }
     }
 
     /// Takes in a packet; `pending` samples are decoded already and count against the cap, by which the oldest packets go.
-    pub(crate) fn push(
-        &mut self,
-        now: MediaTime,
-        sequence: u64,
-        packet: Stored,
-        pending: usize,
-    ) -> Pushed {
+    pub(crate) fn push(&mut self, sequence: u64, packet: Stored, pending: usize) -> Pushed {
         if let Some(next) = self.next {
             if sequence + RESTART_DISTANCE < next || sequence > next + RESTART_DISTANCE {
-                self.restart();
+                match self.strange.take() {
+                    Some((strange, first)) if strange + 1 == sequence => {
+                        self.restart();
+                        self.store(strange, first, pending);
+                    }
+                    _ => {
+                        self.strange = Some((sequence, packet));
+                        return Pushed::Strange;
+                    }
+                }
             } else if sequence < next {
                 return self.refuse_late(next - 1 - sequence);
             }
         }
+        self.strange = None;
+        self.store(sequence, packet, pending)
+    }
+
+    fn store(&mut self, sequence: u64, packet: Stored, pending: usize) -> Pushed {
         if self.packets.contains_key(&sequence) {
             self.stats.duplicates += 1;
             return Pushed::Duplicate;
         }
         if matches!(packet.body, Body::Audio { .. }) {
-            self.delay.observe(now, packet.timestamp);
+            self.follow(sequence, &packet);
+            self.delay
+                .observe(packet.arrived, packet.timestamp, packet.samples);
         }
         self.queued += packet.samples;
         self.packets.insert(sequence, packet);
@@ -175,8 +220,15 @@ impl JitterBuffer {
                 }
                 self.begin(sequence);
             }
-            self.starved = 0;
             let next = self.next.unwrap_or(sequence);
+            let early = self
+                .packets
+                .get(&next)
+                .is_some_and(|packet| self.is_early(now, packet, pending));
+            if early {
+                return self.starve();
+            }
+            self.starved = 0;
             if sequence > next {
                 let samples = self.skip_gap(next, sequence);
                 if samples > 0 {
@@ -203,21 +255,22 @@ impl JitterBuffer {
         (Some(*sequence) == self.next).then_some(packet)
     }
 
-    /// By how many samples playing now would be later than the target delay (negative: earlier), if more than is tolerable.
-    pub(crate) fn deviation(&self, now: MediaTime, pending: usize) -> i64 {
-        let Some(first) = self.peek().filter(|_| self.state == State::Playing) else {
-            return 0;
-        };
-        let over = self.lateness(now, first.timestamp, pending) - self.delay.target();
-        // One frame of phase between a packet's arrival and the tick is not the buffer's doing.
-        let frame = i64::try_from(FRAME).unwrap_or(0);
-        if over > frame + TOLERANCE {
-            over - frame
-        } else if over < -TOLERANCE {
-            over
-        } else {
-            0
+    /// How playing now stands to the target; `None` while that cannot be told: in pauses and gaps.
+    pub(crate) fn timing(&self, now: MediaTime, pending: usize) -> Option<Timing> {
+        if self.state != State::Playing {
+            return None;
         }
+        let timestamp = match self.packets.first_key_value() {
+            Some((sequence, _)) if Some(*sequence) == self.next => self.peek()?.timestamp,
+            None if self.starved == 0 && !self.quiet => self.position,
+            _ => return None,
+        };
+        let delay = self.lateness(now, timestamp, pending);
+        Some(Timing {
+            delay,
+            margin: delay - i64::try_from(pending % FRAME).unwrap_or(0),
+            target: self.delay.target(),
+        })
     }
 
     /// Nothing waits and nothing is expected.
@@ -249,7 +302,30 @@ impl JitterBuffer {
         self.seen = 0;
         self.ahead = 0;
         self.quiet = false;
+        self.strange = None;
+        self.newest = None;
         self.delay = DelayEstimator::new();
+    }
+
+    /// A timestamp that goes back although the sequence goes on is on a new base.
+    fn follow(&mut self, sequence: u64, packet: &Stored) {
+        if let Some((newest, end)) = self.newest {
+            if sequence <= newest {
+                return;
+            }
+            if packet.timestamp + packet.samples <= end {
+                self.delay.rebase();
+            }
+        }
+        self.newest = Some((sequence, packet.timestamp + packet.samples));
+    }
+
+    /// The sender has paused (DTX): the next packet is there but its time has not come.
+    fn is_early(&self, now: MediaTime, packet: &Stored, pending: usize) -> bool {
+        self.state == State::Playing
+            && matches!(packet.body, Body::Audio { .. })
+            && packet.timestamp > self.position + self.ahead + FRAME as u64
+            && self.lateness(now, packet.timestamp, pending) < self.delay.target() - TOLERANCE / 2
     }
 
     fn refuse_late(&mut self, age: u64) -> Pushed {
@@ -289,6 +365,10 @@ impl JitterBuffer {
         }
         self.state = State::Playing;
         self.next = Some(sequence);
+        self.position = self
+            .packets
+            .get(&sequence)
+            .map_or(self.position, |first| first.timestamp);
         self.ahead = 0;
     }
 
@@ -305,6 +385,10 @@ impl JitterBuffer {
         self.stats.lost += missing;
         self.forget(missing);
         self.next = Some(sequence);
+        if let Some(first) = self.packets.get(&sequence).filter(|first| first.fec) {
+            self.delay
+                .observe_recoverable(first.arrived, first.timestamp.saturating_sub(first.samples));
+        }
         let samples =
             gap.saturating_sub(self.ahead).min(MAX_CONCEALED) / CONCEAL_UNIT * CONCEAL_UNIT;
         self.ahead = self.ahead.saturating_sub(gap);
@@ -325,7 +409,7 @@ impl JitterBuffer {
         let ahead = std::mem::take(&mut self.ahead);
         // One frame of phase is not the packet's doing, and without another packet behind it, dropping it would only have the next frame
         // concealed as well, and so on for ever.
-        let tolerable = self.delay.target() + i64::try_from(FRAME).unwrap_or(0) + TOLERANCE;
+        let tolerable = self.delay.target() + PHASE + TOLERANCE;
         if ahead >= packet.samples
             && !self.packets.is_empty()
             && self.lateness(now, packet.timestamp, pending) > tolerable

@@ -22,16 +22,18 @@ pub struct LegStats {
     pub jitter_ns: u64,
     /// Audio waiting in the jitter buffer in ns, now.
     pub buffer_ns: u64,
-    /// Delay the jitter buffer aims at in ns, now.
+    /// Delay the jitter buffer aims at in ns, now. One tick's phase comes on top of it.
     pub target_ns: u64,
+    /// How much later its audio is mixed than the fastest packet would allow, in ns, when it last played.
+    pub delay_ns: u64,
     /// Samples (48 kHz) made up by concealment.
     pub concealed: u64,
     /// Packets recovered by in-band FEC.
     pub recovered: u64,
-    /// Samples (48 kHz) removed to shorten the delay.
-    pub shrunk: u64,
-    /// Samples (48 kHz) of silence put in to lengthen the delay.
-    pub grown: u64,
+    /// Samples (48 kHz) removed to shorten the delay, by periods of the voice or in silence.
+    pub accelerated: u64,
+    /// Samples (48 kHz) put in to lengthen the delay, by periods of the voice or in silence.
+    pub expanded: u64,
     /// Video packets taken in.
     pub video_received: u64,
     /// Audio packets sent to it.

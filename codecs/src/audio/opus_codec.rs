@@ -137,7 +137,7 @@ fn fade(sample: i16, position: usize) -> i16 {
 
 /// Whether a payload carries in-band FEC for the one before it: the LBRR flag at the head of the first SILK frame
 /// (RFC 6716 §4.2.3: per channel one voice bit for each 20 ms, then the flag).
-fn has_fec(payload: &[u8]) -> Result<bool, CodecError> {
+pub(super) fn has_fec(payload: &[u8]) -> Result<bool, CodecError> {
     let toc = payload.first().copied().unwrap_or(0);
     if toc & 0x80 != 0 {
         return Ok(false); // CELT only

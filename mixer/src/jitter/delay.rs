@@ -8,67 +8,107 @@ use super::{nanos, samples_nanos};
 
 /// Width of a bin: 5 ms.
 const BIN_NANOS: i64 = 5_000_000;
-const BINS: usize = 40;
-/// Per packet; at 50 packets/s half is forgotten in 4.6 s.
-const FORGET: f32 = 0.997;
-/// Share of packets that is to come in time.
-const QUANTILE: f32 = 0.97;
+const BIN_SAMPLES: i64 = 240;
+const BINS: usize = 32;
+/// Of a hundred packets one may come too late.
+const LATE_PERCENT: u32 = 1;
 /// 10 ms: one tick's phase is added by the tick itself.
 const MIN_TARGET: i64 = 480;
 /// 160 ms, so that a burst still fits under the buffer's cap.
 const MAX_TARGET: i64 = 7_680;
-/// The fastest packet of the last one to two windows is the reference; so the sender's clock may drift.
-const WINDOW: Duration = Duration::from_secs(4);
+/// No delay that is allowed would have saved a packet that is later than this; it says nothing of what the delay should be.
+const HOPELESS_NANOS: i64 = 160_000_000;
+/// So many hopeless packets in a row, not catching up, are a new path and not a stall.
+const NEW_PATH: u32 = 10;
+/// What came in the running and in the last window counts: all is forgotten after 2 to 4 s, and the sender's clock may drift.
+const WINDOW: Duration = Duration::from_secs(2);
 /// A jump of transit time by so much is a new time base, not jitter: 2 s.
 const REBASE_NANOS: i64 = 2_000_000_000;
 
+/// What is known of one stretch of time.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    bins: [u32; BINS],
+    /// Smallest transit time (arrival − timestamp, ns).
+    fastest: i64,
+}
+
+impl Window {
+    const EMPTY: Self = Self {
+        bins: [0; BINS],
+        fastest: i64::MAX,
+    };
+}
+
 #[derive(Debug)]
 pub(super) struct DelayEstimator {
-    bins: [f32; BINS],
+    running: Window,
+    last: Window,
+    since: MediaTime,
     target: i64,
-    /// Smallest transit time (arrival − timestamp, ns) of the running and of the last window.
-    fastest: i64,
-    fastest_before: i64,
-    window_since: MediaTime,
     last_transit: Option<i64>,
+    /// Hopeless packets in a row.
+    hopeless: u32,
+    /// After a stall packets come in a burst, each less late than the one before: one event, not many late packets.
+    catching_up: bool,
     jitter: i64,
 }
 
 impl DelayEstimator {
     pub(super) fn new() -> Self {
         Self {
-            bins: [0.0; BINS],
+            running: Window::EMPTY,
+            last: Window::EMPTY,
+            since: MediaTime::ZERO,
             target: MIN_TARGET,
-            fastest: i64::MAX,
-            fastest_before: i64::MAX,
-            window_since: MediaTime::ZERO,
             last_transit: None,
+            hopeless: 0,
+            catching_up: false,
             jitter: 0,
         }
     }
 
-    pub(super) fn observe(&mut self, now: MediaTime, timestamp: u64) {
+    /// A packet of `samples` has come.
+    pub(super) fn observe(&mut self, now: MediaTime, timestamp: u64, samples: u64) {
         let transit = transit(now, timestamp);
         if self
             .last_transit
             .is_some_and(|last| (transit - last).abs() > REBASE_NANOS)
         {
-            *self = Self::new();
+            self.rebase();
         }
-        if let Some(last) = self.last_transit.replace(transit) {
-            self.jitter += ((transit - last).abs() - self.jitter) / 16;
-        }
-        if now.since(self.window_since) >= WINDOW {
-            self.fastest_before = std::mem::replace(&mut self.fastest, i64::MAX);
-            self.window_since = now;
-        }
-        self.fastest = self.fastest.min(transit);
+        let change = self
+            .last_transit
+            .replace(transit)
+            .map_or(0, |last| transit - last);
+        self.jitter += (change.abs() - self.jitter) / 16;
+        self.forget(now);
+        self.running.fastest = self.running.fastest.min(transit);
         let late = transit - self.reference();
-        let bin = usize::try_from(late / BIN_NANOS).unwrap_or(0).min(BINS - 1);
-        for (i, weight) in self.bins.iter_mut().enumerate() {
-            *weight = *weight * FORGET + if i == bin { 1.0 - FORGET } else { 0.0 };
+        let falls = change <= -samples_nanos(i64::try_from(samples).unwrap_or(0)) / 2;
+        if late > HOPELESS_NANOS {
+            self.catching_up = true;
+            self.hopeless = if falls { 0 } else { self.hopeless + 1 };
+            if self.hopeless >= NEW_PATH {
+                self.rebase();
+                self.last_transit = Some(transit);
+                self.running.fastest = transit;
+            }
+            return;
         }
-        self.target = self.quantile();
+        self.hopeless = 0;
+        self.catching_up &= falls;
+        if !self.catching_up {
+            self.count(late);
+        }
+    }
+
+    /// A lost packet could be had from its successor, which came at `now`: it was as late as that.
+    pub(super) fn observe_recoverable(&mut self, now: MediaTime, timestamp: u64) {
+        let late = transit(now, timestamp) - self.reference();
+        if !self.catching_up && late <= HOPELESS_NANOS {
+            self.count(late);
+        }
     }
 
     /// When the sample of that timestamp comes at the earliest, in ns; may be before the epoch.
@@ -76,6 +116,7 @@ impl DelayEstimator {
         self.reference().saturating_add(timestamp_nanos(timestamp))
     }
 
+    /// In samples.
     pub(super) fn target(&self) -> i64 {
         self.target
     }
@@ -84,23 +125,57 @@ impl DelayEstimator {
         u64::try_from(self.jitter).unwrap_or(0)
     }
 
+    /// The sender's timestamps have a new base: what was known of delays is void.
+    pub(super) fn rebase(&mut self) {
+        *self = Self {
+            jitter: self.jitter,
+            ..Self::new()
+        };
+    }
+
+    fn forget(&mut self, now: MediaTime) {
+        let elapsed = now.since(self.since);
+        if elapsed < WINDOW {
+            return;
+        }
+        // After a long pause the sender's clock may be anywhere.
+        self.last = if elapsed < 2 * WINDOW {
+            self.running
+        } else {
+            Window::EMPTY
+        };
+        self.running = Window::EMPTY;
+        self.since = now;
+    }
+
+    fn count(&mut self, late: i64) {
+        let bin = usize::try_from(late / BIN_NANOS).unwrap_or(0).min(BINS - 1);
+        if let Some(count) = self.running.bins.get_mut(bin) {
+            *count += 1;
+        }
+        self.target = self.quantile();
+    }
+
     fn reference(&self) -> i64 {
-        match self.fastest.min(self.fastest_before) {
+        match self.running.fastest.min(self.last.fastest) {
             i64::MAX => 0,
             fastest => fastest,
         }
     }
 
+    /// The delay by which all but the latest packets have come.
     fn quantile(&self) -> i64 {
-        let wanted = self.bins.iter().sum::<f32>() * QUANTILE;
-        let mut sum = 0.0;
-        let mut target = MIN_TARGET;
-        for weight in &self.bins {
-            sum += weight;
-            if sum >= wanted {
+        let counts = || self.running.bins.iter().zip(&self.last.bins);
+        let total: u32 = counts().map(|(running, last)| running + last).sum();
+        let tolerated = total * LATE_PERCENT / 100;
+        let mut later = 0;
+        let mut target = MIN_TARGET + BIN_SAMPLES * i64::try_from(BINS - 1).unwrap_or(0);
+        for (running, last) in counts().rev() {
+            later += running + last;
+            if later > tolerated {
                 break;
             }
-            target += 240;
+            target -= BIN_SAMPLES;
         }
         target.clamp(MIN_TARGET, MAX_TARGET)
     }

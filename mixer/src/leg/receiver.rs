@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use plenum_codecs::audio::{AudioCodec, AudioDecoder, FRAME, Frame, level_dbov, payload_samples};
+use plenum_codecs::audio::{
+    AudioCodec, AudioDecoder, FRAME, Frame, carries_fec, level_dbov, payload_samples,
+};
 use plenum_codecs::sequence::{TimestampUnwrapper, Unwrapper};
 use plenum_codecs::telephone_event::{Digit, DigitDetector};
 use plenum_codecs::{MediaPacket, MediaTime};
@@ -16,12 +18,22 @@ use crate::stats::LegStats;
 
 /// Undecoded packets kept of a silent leg, so that the decoder knows what came before an onset: 60 ms.
 const SKIPPED: usize = 3;
-/// Quieter than this (−dBov) a frame may be removed or put in unheard.
+/// An Opus payload of no more octets is DTX (RFC 7587 §3.1.3).
+const DTX_OCTETS: usize = 2;
+/// Quieter than this (−dBov) a whole frame may be removed unheard.
 const SILENT: u8 = 55;
-/// Ticks between corrections of the delay.
+/// The delay is left alone while it is off by less than this: 2.5 ms too long, 5 ms too short.
+const TOLERATED_OVER: i64 = 120;
+const TOLERATED_UNDER: i64 = 240;
+/// Ticks between corrections of the delay, …
 const CORRECTION_TICKS: u32 = 5;
-/// Above this deviation the delay is corrected in every tick: 80 ms.
-const URGENT: i64 = 3_840;
+/// … which come in every second tick when it is off by 15 ms, …
+const HURRIED: i64 = 720;
+/// … and in every tick, however it sounds, by 60 ms.
+const URGENT: i64 = 2_880;
+/// How alike (−1 to 1) the sides of a seam have to be, normally and when hurried.
+const ALIKE: f32 = 0.85;
+const ALIKE_HURRIED: f32 = 0.5;
 
 /// What to do with the packets that are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +59,10 @@ pub(crate) struct Receiver {
     /// The frame of this tick.
     frame: Box<Frame>,
     since_correction: u32,
+    /// Of the last tick in which it could be told, in samples.
+    delay: i64,
+    /// The last payload said that nothing follows for a while (Opus DTX).
+    paused: bool,
     decodes: u64,
     stats: LegStats,
 }
@@ -65,6 +81,8 @@ impl Receiver {
             digits: None,
             frame: Box::new([0; FRAME]),
             since_correction: 0,
+            delay: 0,
+            paused: false,
             decodes: 0,
             stats: LegStats::default(),
         }
@@ -95,26 +113,18 @@ impl Receiver {
         let mut digit = None;
         let stored = if let Some((payload_type, _)) = event {
             digit = self.detect(&packet, payload_type);
-            Stored {
-                body: Body::Quiet,
-                timestamp: 0,
-                samples: 0,
-            }
+            quiet(now)
         } else if setting.comfort_noise == Some(packet.payload_type) {
-            Stored {
-                body: Body::Quiet,
-                timestamp: 0,
-                samples: 0,
-            }
+            quiet(now)
         } else {
-            let Some(stored) = self.audio(&packet, setting) else {
+            let Some(stored) = self.audio(now, &packet, setting) else {
                 self.stats.malformed += 1;
                 return None;
             };
             stored
         };
         let sequence = self.sequence.unwrap(packet.sequence);
-        self.buffer.push(now, sequence, stored, self.pcm.len());
+        self.buffer.push(sequence, stored, self.pcm.len());
         digit
     }
 
@@ -133,19 +143,8 @@ impl Receiver {
 
     /// Plays 20 ms into [`Receiver::frame`] (unless skipped) and gives its level in −dBov.
     pub(crate) fn pull(&mut self, now: MediaTime, how: Pull) -> u8 {
-        self.since_correction += 1;
-        let deviation = self.buffer.deviation(now, self.pcm.len());
-        let due = self.since_correction >= CORRECTION_TICKS || deviation.abs() > URGENT;
-        if due && deviation < 0 && self.is_silent_now(how) {
-            self.since_correction = 0;
-            self.stats.grown += FRAME as u64;
-            self.frame.fill(0);
-            return 127;
-        }
         self.fill(now, how, FRAME);
-        if due && deviation > 0 {
-            self.shorten(now, how, deviation);
-        }
+        self.correct(now, how);
         let have = self.pcm.len().min(FRAME);
         if how == Pull::Skip {
             self.pcm.drain(..have);
@@ -187,6 +186,7 @@ impl Receiver {
             overflowed: buffer.overflowed,
             jitter_ns: self.buffer.jitter_nanos(),
             buffer_ns: nanos(self.buffer.queued() + self.pcm.len() as u64),
+            delay_ns: nanos(u64::try_from(self.delay).unwrap_or(0)),
             target_ns: nanos(u64::try_from(self.buffer.target()).unwrap_or(0)),
             ..self.stats
         }
@@ -208,7 +208,12 @@ impl Receiver {
         detected.ok().flatten()
     }
 
-    fn audio(&mut self, packet: &MediaPacket, setting: &AudioSetting) -> Option<Stored> {
+    fn audio(
+        &mut self,
+        now: MediaTime,
+        packet: &MediaPacket,
+        setting: &AudioSetting,
+    ) -> Option<Stored> {
         let (_, codec) = *setting
             .receive
             .iter()
@@ -225,6 +230,8 @@ impl Receiver {
             body,
             timestamp,
             samples: samples as u64,
+            fec: carries_fec(codec, &packet.payload),
+            arrived: now,
         })
     }
 
@@ -284,6 +291,7 @@ impl Receiver {
                 .map(|decoder| (codec, decoder));
         }
         self.decodes += 1;
+        self.paused = codec == AudioCodec::Opus && payload.len() <= DTX_OCTETS;
         self.decoder
             .as_mut()
             .is_some_and(|(_, decoder)| decoder.decode(payload, out).is_ok())
@@ -325,7 +333,8 @@ impl Receiver {
         match &mut self.decoder {
             Some((_, decoder)) if how == Pull::Decode && self.skipped.is_empty() => {
                 decoder.conceal(samples, &mut self.pcm);
-                self.stats.concealed += samples as u64;
+                // After DTX it is the comfort noise that the sender has asked for.
+                self.stats.concealed += if self.paused { 0 } else { samples as u64 };
             }
             _ => self.append_silence(samples as u64),
         }
@@ -336,24 +345,89 @@ impl Receiver {
         self.pcm.resize(length, 0);
     }
 
-    /// Shortens what is waiting: a whole frame when nobody hears it, else one period of the voice.
-    fn shorten(&mut self, now: MediaTime, how: Pull, deviation: i64) {
-        if self.buffer.queued() == 0 && self.pcm.len() < 2 * FRAME {
+    /// Brings the delay nearer to its target.
+    fn correct(&mut self, now: MediaTime, how: Pull) {
+        self.since_correction += 1;
+        let Some(timing) = self.buffer.timing(now, self.pcm.len()) else {
+            return;
+        };
+        self.delay = timing.delay;
+        if timing.under() > TOLERATED_UNDER {
+            self.expand(timing.under(), how);
+        } else if timing.over() > TOLERATED_OVER {
+            // A packet later than the margin would be missed: only what is beyond it may go.
+            let spare = self.pcm.len() % FRAME;
+            let frame = i64::try_from(FRAME).unwrap_or(0);
+            let limit = if timing.under() + frame <= TOLERATED_UNDER {
+                stretch::MAX_LAG
+            } else {
+                spare
+            };
+            self.accelerate(now, how, timing.over(), limit);
+        }
+    }
+
+    /// How alike a seam has to be now, by so much is the delay off; `None`: the last correction was just before.
+    fn wanted_likeness(&self, off: i64) -> Option<f32> {
+        match (off, self.since_correction) {
+            (URGENT.., _) => Some(-1.0),
+            (HURRIED.., 2..) => Some(ALIKE_HURRIED),
+            (_, CORRECTION_TICKS..) => Some(ALIKE),
+            _ => None,
+        }
+    }
+
+    fn expand(&mut self, under: i64, how: Pull) {
+        let added = if how == Pull::Skip {
+            let missing = usize::try_from(under).unwrap_or(0);
+            self.append_silence(missing as u64);
+            missing
+        } else if let Some(wanted) = self.wanted_likeness(under) {
+            let before = self.frame.as_slice();
+            stretch::lengthen(before, &mut self.pcm, stretch::MAX_LAG, wanted)
+        } else {
+            0
+        };
+        self.corrected(added);
+        self.stats.expanded += added as u64;
+    }
+
+    /// Shortens what is waiting: a whole frame when nobody hears it, else a period of the voice.
+    fn accelerate(&mut self, now: MediaTime, how: Pull, over: i64, limit: usize) {
+        let Some(wanted) = self.wanted_likeness(over) else {
+            return;
+        };
+        let waiting = usize::try_from(self.buffer.queued()).unwrap_or(usize::MAX);
+        if limit < stretch::MIN_LAG || waiting.saturating_add(self.pcm.len()) < 2 * FRAME {
             return;
         }
         self.fill(now, how, 2 * FRAME);
         let quiet = how == Pull::Skip || level_dbov(self.pcm.get(..FRAME).unwrap_or(&[])) > SILENT;
-        let removed = if quiet && deviation >= 960 && self.pcm.len() >= 2 * FRAME {
+        let whole = i64::try_from(FRAME).is_ok_and(|frame| over >= frame);
+        let removed = if quiet && whole && self.pcm.len() >= 2 * FRAME {
             self.pcm.drain(..FRAME);
             FRAME
         } else {
-            stretch::shorten(&mut self.pcm)
+            stretch::shorten(self.frame.as_slice(), &mut self.pcm, limit, wanted)
         };
-        self.stats.shrunk += removed as u64;
-        self.since_correction = 0;
+        self.corrected(removed);
+        self.stats.accelerated += removed as u64;
     }
 
-    fn is_silent_now(&self, how: Pull) -> bool {
-        how == Pull::Skip || level_dbov(self.frame.as_slice()) > SILENT
+    fn corrected(&mut self, samples: usize) {
+        if samples > 0 {
+            self.since_correction = 0;
+        }
+    }
+}
+
+/// Takes a sequence number, is heard as silence.
+fn quiet(now: MediaTime) -> Stored {
+    Stored {
+        body: Body::Quiet,
+        timestamp: 0,
+        samples: 0,
+        fec: false,
+        arrived: now,
     }
 }
