@@ -431,3 +431,6 @@ fn quiet(now: MediaTime) -> Stored {
         arrived: now,
     }
 }
+
+#[cfg(test)]
+mod tests;
