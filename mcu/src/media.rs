@@ -283,6 +283,12 @@ impl Media {
         &self.shared.config
     }
 
+    /// Whether every worker runs; one that has hung for a second does not.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.shared.watch.all_run()
+    }
+
     /// Local addresses of the workers' WebRTC sockets, by worker.
     #[must_use]
     pub fn webrtc_addresses(&self) -> Vec<SocketAddr> {

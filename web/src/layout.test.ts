@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { bestGrid, hue, initials, onStage, rosterOrder, tileOrder } from './layout'
 import type { Participant } from './protocol'
@@ -90,4 +91,59 @@ test('a colour stays with the name and is one of eight', () => {
     expect(hue(name)).toBeGreaterThanOrEqual(0)
     expect(hue(name)).toBeLessThan(8)
   }
+})
+
+describe('whoever is in the room', () => {
+  const ids = ['me', 'ann', 'raj', 'zoe', 'kim', 'lee', 'tom', 'phone']
+  const someone = fc.option(fc.constantFrom(...ids), { nil: null })
+  /** Any roster with oneself in it, any raised hands and floor, also of people who have just left. */
+  const states = fc
+    .record({
+      people: fc.shuffledSubarray(ids.slice(1)),
+      cameras: fc.array(fc.boolean(), { minLength: ids.length, maxLength: ids.length }),
+      hands: fc.shuffledSubarray(ids),
+      place: fc.nat({ max: ids.length }),
+      floor: someone,
+      lastFloor: someone,
+      shown: someone,
+    })
+    .map(({ people, cameras, hands, place, floor, lastFloor, shown }) =>
+      room({
+        roster: people.toSpliced(place, 0, 'me').map((id, index) => person(id, { camera: cameras[index] ?? false })),
+        hands,
+        floor,
+        lastFloor,
+        video: [{ mid: '1', participant: shown }],
+      }),
+    )
+  const names = (people: readonly Participant[]) => people.map(({ id }) => id).toSorted()
+
+  test('stands exactly once among the tiles and exactly once in the list', () => {
+    fc.assert(
+      fc.property(states, (state) => {
+        expect(names(tileOrder(state))).toEqual(names(state.roster))
+        expect(names(rosterOrder(state))).toEqual(names(state.roster))
+        expect(tileOrder(state)[0]?.id).toBe('me')
+      }),
+    )
+  })
+
+  test('raised hands come first and in their order', () => {
+    fc.assert(
+      fc.property(states, (state) => {
+        const raised = state.hands.filter((id) => state.roster.some((participant) => participant.id === id))
+        expect(rosterOrder(state).slice(0, raised.length).map(({ id }) => id)).toEqual(raised)
+      }),
+    )
+  })
+
+  test('the stage shows somebody who is there, and oneself only when alone or pinned', () => {
+    fc.assert(
+      fc.property(states, someone, (state, pinned) => {
+        const shown = onStage(state, pinned)
+        expect(state.roster).toContainEqual(shown)
+        if (shown?.id === 'me') expect(pinned === 'me' || state.roster.length === 1).toBe(true)
+      }),
+    )
+  })
 })

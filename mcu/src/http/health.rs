@@ -14,7 +14,7 @@ pub(super) async fn live() -> &'static str {
     "live\n"
 }
 
-/// The server takes people: the database answers and it is not stopping.
+/// The server takes people: the database answers, no media worker hangs, and it is not stopping.
 #[utoipa::path(get, path = "/readyz", responses((status = 200, body = String), (status = 503, body = Problem)))]
 pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, Problem> {
     if *api.signalling.stop.borrow() {
@@ -27,6 +27,12 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, Proble
         return Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "The database does not answer.",
+        ));
+    }
+    if !api.conferences.around().media.is_well() {
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "A media worker hangs.",
         ));
     }
     Ok("ready\n")

@@ -1,7 +1,7 @@
 //! Watches the workers' heartbeats and says so when one hangs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::MediaError;
@@ -14,12 +14,16 @@ const LOOK: Duration = Duration::from_millis(250);
 /// The watching thread. It holds nothing that the workers need, so a hang cannot take it along.
 pub(super) struct Watch {
     stop: Arc<AtomicBool>,
+    /// Workers that hang now.
+    hung: Arc<AtomicUsize>,
 }
 
 impl Watch {
     pub(super) fn start(heartbeats: Heartbeats, workers: usize) -> Result<Self, MediaError> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let count = Arc::new(AtomicUsize::new(0));
+        let told = Arc::clone(&count);
         let watch = move || {
             let mut hung = vec![false; workers];
             while !stopped.load(Ordering::Acquire) {
@@ -27,13 +31,19 @@ impl Watch {
                 for (worker, hung) in hung.iter_mut().enumerate() {
                     report(worker, heartbeats.age(worker), hung);
                 }
+                told.store(hung.iter().filter(|hung| **hung).count(), Ordering::Relaxed);
             }
         };
         std::thread::Builder::new()
             .name("media-watch".to_owned())
             .spawn(watch)
             .map_err(|e| MediaError::Start(e.to_string()))?;
-        Ok(Self { stop })
+        Ok(Self { stop, hung: count })
+    }
+
+    /// Whether every worker has come round of late.
+    pub(super) fn all_run(&self) -> bool {
+        self.hung.load(Ordering::Relaxed) == 0
     }
 
     pub(super) fn stop(&self) {

@@ -42,6 +42,8 @@ const SEND: Duration = Duration::from_secs(8);
 const NEGOTIATION: Duration = Duration::from_secs(5);
 /// Messages a client may send: one each interval, and a burst.
 const PACE: (Duration, u32) = (Duration::from_millis(50), 60);
+/// Offers among them: each costs a media worker a millisecond or two amid everybody's audio.
+const OFFERS: (Duration, u32) = (Duration::from_secs(1), 20);
 /// Dropped messages after which the client is cut off.
 const MAX_DROPPED: u32 = 500;
 /// Longest name, characters.
@@ -102,6 +104,7 @@ pub(crate) async fn serve(
                 conferences: signalling.conferences,
                 seat,
                 bucket: Bucket::new(Instant::now(), PACE.0, PACE.1),
+                offers: Bucket::new(Instant::now(), OFFERS.0, OFFERS.1),
                 dropped: 0,
             };
             session.run(&mut wire, queue, signalling.stop).await
@@ -282,6 +285,7 @@ struct Session {
     conferences: Conferences,
     seat: Seat,
     bucket: Bucket,
+    offers: Bucket,
     dropped: u32,
 }
 
@@ -371,7 +375,17 @@ impl Session {
                     .await;
             }
             Ok(ClientMessage::Ping {}) => return wire.say(&ServerMessage::Pong {}).await,
-            Ok(ClientMessage::Offer { sdp }) => return self.negotiate(wire, sdp).await,
+            Ok(ClientMessage::Offer { sdp }) if self.offers.take(Instant::now()) => {
+                return self.negotiate(wire, sdp).await;
+            }
+            Ok(ClientMessage::Offer { .. }) => {
+                return wire
+                    .say(&ServerMessage::error(
+                        ErrorCode::RateLimited,
+                        "Too many offers.",
+                    ))
+                    .await;
+            }
             Ok(ClientMessage::Join { .. }) => {
                 return wire
                     .say(&ServerMessage::error(
