@@ -124,6 +124,7 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
 fn serve(file: &ConfigFile) -> anyhow::Result<()> {
     let config = load(file)?;
     start_log(&config)?;
+    raise_descriptors();
     for warning in config.warnings() {
         tracing::warn!(warning, "configuration");
     }
@@ -137,6 +138,14 @@ fn serve(file: &ConfigFile) -> anyhow::Result<()> {
         server.stop().await;
         Ok(())
     })
+}
+
+/// A phone takes two descriptors and a browser one: the usual soft limit of 1,024 would end at 500 callers.
+fn raise_descriptors() {
+    match rlimit::increase_nofile_limit(rlimit::INFINITY) {
+        Ok(limit) => tracing::debug!(limit, "file descriptors"),
+        Err(error) => tracing::warn!(%error, "the limit of file descriptors stays as it is"),
+    }
 }
 
 /// Resolves at SIGTERM or SIGINT; from now on neither ends the process by itself.
