@@ -30,7 +30,7 @@ pub(in crate::media) fn parse(datagram: &[u8]) -> Option<MediaPacket> {
     if !(SHORTEST..=LONGEST).contains(&datagram.len()) || datagram.first()? >> 6 != 2 {
         return None;
     }
-    let mut bytes = Bytes::copy_from_slice(datagram);
+    let mut bytes = without_extension(datagram)?;
     let packet = catch_unwind(AssertUnwindSafe(|| Packet::unmarshal(&mut bytes)))
         .ok()?
         .ok()?;
@@ -43,6 +43,51 @@ pub(in crate::media) fn parse(datagram: &[u8]) -> Option<MediaPacket> {
         audio_level: None,
         payload: packet.payload,
     })
+}
+
+/// The datagram less its header extension (RFC 3550 §5.3.1), which no phone leg uses: the crate's reader of extensions panics on
+/// lying lengths, and each panic would be a line in the log.
+fn without_extension(datagram: &[u8]) -> Option<Bytes> {
+    let first = *datagram.first()?;
+    if first & 0x10 == 0 {
+        return Some(Bytes::copy_from_slice(datagram));
+    }
+    let start = SHORTEST + 4 * usize::from(first & 0x0f);
+    let words = datagram.get(start + 2..start + 4)?.first_chunk()?;
+    let payload = datagram.get(start + 4 + 4 * usize::from(u16::from_be_bytes(*words))..)?;
+    let mut plain = Vec::with_capacity(start + payload.len());
+    plain.push(first & !0x10);
+    plain.extend_from_slice(datagram.get(1..start)?);
+    plain.extend_from_slice(payload);
+    Some(plain.into())
+}
+
+/// The sender and receiver reports of a compound packet (RFC 3550 §6.4), none of them shorter than its blocks; the crate's readers
+/// of other packets panic on lying lengths. `None` when the compound is malformed.
+fn reports_of(datagram: &[u8]) -> Option<Bytes> {
+    let (mut rest, mut reports) = (datagram, Vec::new());
+    datagram.first()?;
+    while !rest.is_empty() {
+        let &[first, kind, high, low] = rest.first_chunk()?;
+        let length = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
+        let packet = rest.get(..length)?;
+        let fixed = match kind {
+            200 => Some(28),
+            201 => Some(8),
+            _ => None,
+        };
+        if first >> 6 != 2 {
+            return None;
+        }
+        if let Some(fixed) = fixed {
+            if length < fixed + 24 * usize::from(first & 0x1f) {
+                return None;
+            }
+            reports.extend_from_slice(packet);
+        }
+        rest = rest.get(length..)?;
+    }
+    Some(reports.into())
 }
 
 /// Writes a packet into `buffer`, which keeps its capacity from packet to packet. False, and nothing to send,
@@ -153,11 +198,14 @@ pub(in crate::media) fn read_report(datagram: &[u8], ours: u32) -> Option<Report
     if datagram.len() > LONGEST {
         return None;
     }
-    let mut bytes = Bytes::copy_from_slice(datagram);
+    let mut report = Report::default();
+    let mut bytes = reports_of(datagram)?;
+    if bytes.is_empty() {
+        return Some(report);
+    }
     let packets = catch_unwind(AssertUnwindSafe(|| rtcp::packet::unmarshal(&mut bytes)))
         .ok()?
         .ok()?;
-    let mut report = Report::default();
     let mut blocks: &[ReceptionReport];
     for packet in &packets {
         let any = packet.as_any();
@@ -218,6 +266,36 @@ mod tests {
             (packet.timestamp, packet.ssrc, &packet.payload[..]),
             (0xdead_beef, 77, &b"payload"[..])
         );
+    }
+
+    #[test]
+    fn an_extension_is_left_out_and_a_lying_one_is_no_packet() {
+        let plain = |bytes: &[u8]| parse(bytes).map(|packet| packet.payload);
+        let head = [0x90, 8, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3];
+        let extended = [&head[..], &[0xbe, 0xde, 0, 1, 0x10, 0xff, 0, 0], b"voice"].concat();
+        assert_eq!(plain(&extended).as_deref(), Some(&b"voice"[..]));
+        // One element that claims to be longer than the extension: the crate alone panics on this.
+        let lying = [&head[..], &[0xbe, 0xde, 0, 1, 0x1f, 0xff, 0, 0], b"voice"].concat();
+        assert_eq!(plain(&lying).as_deref(), Some(&b"voice"[..]));
+        let endless = [&head[..], &[0xbe, 0xde, 0, 9, 0x10, 0xff, 0, 0], b"voice"].concat();
+        assert_eq!(plain(&endless), None);
+    }
+
+    #[test]
+    fn reports_are_read_amid_packets_that_we_do_not_need() {
+        let block = SenderBlock {
+            timestamp: 1,
+            packets: 2,
+            octets: 3,
+        };
+        let report = report(5, Some(block), None, "x").unwrap();
+        // A feedback packet whose length leaves no room for what it should hold: the crate alone panics on it.
+        let short_feedback = [0x81, 205, 0, 0];
+        let compound = [&short_feedback[..], &report].concat();
+        assert_eq!(read_report(&compound, 7).unwrap().sender.unwrap().0, 5);
+        assert_eq!(read_report(&short_feedback, 7), Some(Report::default()));
+        assert_eq!(read_report(&[], 7), None);
+        assert_eq!(read_report(&report[..report.len() - 1], 7), None);
     }
 
     #[test]
