@@ -6,6 +6,8 @@ use bytes::Bytes;
 use plenum_codecs::telephone_event::Digit;
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 
+use crate::{Channel, Channels};
+
 /// One participant's media; unique in the process, kept over moves between rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LegId(pub u64);
@@ -39,18 +41,18 @@ pub enum Input {
         /// Which stream of the leg.
         track: Track,
     },
-    /// A viewer's RTCP feedback.
+    /// A leg's RTCP feedback.
     Feedback {
-        /// The viewer.
+        /// Who sent it.
         leg: LegId,
-        /// What it asked for.
+        /// What it said.
         feedback: Feedback,
     },
     /// An order of the focus.
     Command(Command),
 }
 
-/// RTCP feedback of a viewer.
+/// RTCP feedback of a leg on what it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feedback {
     /// PLI (RFC 4585 §6.3.1) or FIR (RFC 5104 §4.3.1) for one of the viewer's slots.
@@ -58,13 +60,20 @@ pub enum Feedback {
         /// The viewer's slot.
         slot: u8,
     },
+    /// A receiver report (RFC 3550 §6.4.1) on the leg's audio.
+    Loss {
+        /// Share of its packets that were lost since the report before, in 1/256.
+        fraction: u8,
+    },
 }
 
 /// Who hears a player.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
-    /// Every leg that hears the room.
+    /// Every leg that is not deafened or held, whatever channels it hears.
     Everyone,
+    /// Whoever hears the channel, as loud as it hears it.
+    Channel(Channel),
     /// One leg alone, even when it is deafened.
     Leg(LegId),
 }
@@ -99,6 +108,21 @@ pub enum Command {
         leg: LegId,
         /// In dB, clamped to −40 … +20.
         db: f32,
+    },
+    /// Chooses the channels into which the leg's voice goes; [`Channel::MAIN`] at first.
+    Speak {
+        /// Whom.
+        leg: LegId,
+        /// Every one of them; none: nobody hears it.
+        channels: Channels,
+    },
+    /// Chooses what the leg hears of the room; [`Channel::MAIN`] at 0 dB at first.
+    Hear {
+        /// Whom.
+        leg: LegId,
+        /// Channels and how loud they are, in dB, clamped to −40 … +20. A channel that is not here is not heard; of one that
+        /// is here twice the last counts.
+        hears: Vec<(Channel, f32)>,
     },
     /// The camera was switched on or off by its owner. Off takes it out of all slots at once.
     Camera {

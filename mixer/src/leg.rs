@@ -13,7 +13,7 @@ use crate::level::LevelMeter;
 use crate::sender::AudioSender;
 use crate::talkers::Candidate;
 use crate::video::Viewer;
-use crate::{LegConfig, LegId, LegStats};
+use crate::{Channel, Channels, LegConfig, LegId, LegStats};
 
 pub(crate) use receiver::{Pull, Receiver};
 
@@ -46,6 +46,10 @@ pub(crate) struct Gates {
     pub(crate) deaf: bool,
     pub(crate) held: bool,
     pub(crate) camera: bool,
+    /// Channels into which its voice goes.
+    pub(crate) speaks: Channels,
+    /// Channels of which it hears anything.
+    pub(crate) hears: Channels,
     /// Linear.
     pub(crate) gain: f32,
 }
@@ -70,6 +74,8 @@ impl Leg {
             deaf: false,
             held: false,
             camera: true,
+            speaks: Channels::MAIN,
+            hears: Channels::MAIN,
             gain: 1.0,
         };
         let id = config.id;
@@ -115,11 +121,12 @@ impl Leg {
     /// May its voice go into the bus?
     pub(crate) fn may_speak(&self) -> bool {
         !(self.gates.muted || self.gates.held || self.config.listen_only)
+            && self.gates.speaks.contains(Channel::MAIN)
     }
 
     /// Does it hear the others?
     pub(crate) fn hears_room(&self) -> bool {
-        !(self.gates.deaf || self.gates.held)
+        !(self.gates.deaf || self.gates.held) && self.gates.hears.contains(Channel::MAIN)
     }
 
     pub(crate) fn candidate(&self) -> Candidate {

@@ -10,6 +10,7 @@
 //! The crate knows nothing of SIP, WebRTC, HTTP, threads and clocks; its `clippy.toml` holds it to that.
 
 mod bus;
+mod channel;
 mod config;
 mod floor;
 mod io;
@@ -25,6 +26,7 @@ mod stats;
 mod talkers;
 mod video;
 
+pub use channel::{Channel, Channels};
 pub use config::{AudioSetting, LegConfig, RoomConfig, VideoSetting};
 pub use io::{Audience, Command, Event, Feedback, Input, LegId, OutPacket, Output, PlayId, Track};
 pub use leg::Leg;

@@ -14,8 +14,8 @@ use crate::rendition::Renditions;
 use crate::talkers::{Candidate, Talkers};
 use crate::video::Switchboard;
 use crate::{
-    Audience, Command, Event, Feedback, Input, Leg, LegConfig, LegId, LegStats, Output, RoomConfig,
-    RoomStats, Track,
+    Audience, Channels, Command, Event, Feedback, Input, Leg, LegConfig, LegId, LegStats, Output,
+    RoomConfig, RoomStats, Track,
 };
 
 /// One mix.
@@ -86,6 +86,8 @@ impl Room {
         let mut taken = self.legs.remove(&leg)?;
         taken.voice.level = 0.0;
         taken.voice.present = false;
+        taken.gates.speaks = Channels::MAIN;
+        taken.gates.hears = Channels::MAIN;
         taken.viewer.leave();
         if self.talkers.remove(leg) {
             self.event(Event::Talking { leg, on: false });
@@ -119,15 +121,7 @@ impl Room {
         match input {
             Input::Timeout => self.catch_up(now),
             Input::Packet { leg, packet, track } => self.packet(now, leg, packet, track),
-            Input::Feedback {
-                leg,
-                feedback: Feedback::KeyframeRequest { slot },
-            } => {
-                if let Some(viewer) = self.legs.get(&leg) {
-                    self.video
-                        .viewer_wants_keyframe(now, viewer, slot, &mut self.outputs);
-                }
-            }
+            Input::Feedback { leg, feedback } => self.feedback(now, leg, feedback),
             Input::Command(command) => self.command(now, command),
         }
     }
@@ -218,6 +212,20 @@ impl Room {
         }
     }
 
+    fn feedback(&mut self, now: MediaTime, leg: LegId, feedback: Feedback) {
+        let Some(leg) = self.legs.get_mut(&leg) else {
+            return;
+        };
+        match feedback {
+            Feedback::KeyframeRequest { slot } => {
+                self.video
+                    .viewer_wants_keyframe(now, leg, slot, &mut self.outputs);
+            }
+            // Taken in from now on; settings that follow it come with the renditions per mix.
+            Feedback::Loss { .. } => {}
+        }
+    }
+
     fn command(&mut self, now: MediaTime, command: Command) {
         match command {
             Command::Mute { leg, on } => self.with_leg(leg, |leg| leg.gates.muted = on),
@@ -228,6 +236,12 @@ impl Room {
                     leg.gates.gain =
                         10.0_f32.powf(db.clamp(*GAIN_DB.start(), *GAIN_DB.end()) / 20.0);
                 }
+            }),
+            Command::Speak { leg, channels } => {
+                self.with_leg(leg, |leg| leg.gates.speaks = channels);
+            }
+            Command::Hear { leg, hears } => self.with_leg(leg, |leg| {
+                leg.gates.hears = hears.iter().map(|(channel, _)| *channel).collect();
             }),
             Command::Camera { leg, on } => {
                 self.with_leg(leg, |leg| leg.gates.camera = on);

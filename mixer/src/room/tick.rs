@@ -6,7 +6,7 @@ use plenum_codecs::{AudioLevel, MediaTime};
 use super::Room;
 use crate::leg::{Leg, Pull};
 use crate::rendition::{Common, Encoded};
-use crate::{Audience, Event, OutPacket, Output, bus};
+use crate::{Audience, Channel, Event, OutPacket, Output, bus};
 
 impl Room {
     pub(super) fn tick(&mut self, at: MediaTime) {
@@ -74,8 +74,10 @@ impl Room {
             self.outputs
                 .push_back(Output::Event(Event::PlayFinished { play }));
         }
-        for frame in self.players.frames(Audience::Everyone) {
-            self.bus.add(frame);
+        for audience in [Audience::Everyone, Audience::Channel(Channel::MAIN)] {
+            for frame in self.players.frames(audience) {
+                self.bus.add(frame);
+            }
         }
     }
 
