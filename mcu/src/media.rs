@@ -34,7 +34,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plenum_mixer::{Command, LegId, LegStats, RoomConfig};
+use plenum_mixer::{Command, LegId, LegStats, RoomConfig, Tap, TapFrame};
 use tokio::sync::{mpsc, oneshot};
 
 use self::directory::Directory;
@@ -160,6 +160,9 @@ pub enum MediaError {
     #[error("peer fault")]
     PeerFault,
 }
+
+/// Takes the frames of a tapped room, on the worker's thread: it must neither block nor fail.
+pub type TapSink = Box<dyn FnMut(TapFrame) + Send>;
 
 /// What happens in a room, told to its owner.
 ///
@@ -496,6 +499,30 @@ impl Media {
     /// [`MediaError::Busy`] or [`MediaError::Stopped`].
     pub fn command(&self, room: RoomId, command: Command) -> Result<(), MediaError> {
         self.home(room).tell(Message::Command { room, command })
+    }
+
+    /// Taps a room: every tick's frames go to `sink`, which replaces an earlier one. Not awaited.
+    ///
+    /// # Errors
+    /// [`MediaError::Busy`] or [`MediaError::Stopped`].
+    pub fn tap(&self, room: RoomId, tap: Tap, sink: TapSink) -> Result<(), MediaError> {
+        self.home(room).tell(Message::Tap {
+            room,
+            tap,
+            sink: Some(sink),
+        })
+    }
+
+    /// Ends the tapping of a room. Not awaited.
+    ///
+    /// # Errors
+    /// [`MediaError::Busy`] or [`MediaError::Stopped`].
+    pub fn untap(&self, room: RoomId) -> Result<(), MediaError> {
+        self.home(room).tell(Message::Tap {
+            room,
+            tap: Tap::Off,
+            sink: None,
+        })
     }
 
     /// What the mixer counted for one leg.

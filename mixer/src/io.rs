@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use plenum_codecs::audio::Frame;
 use plenum_codecs::telephone_event::Digit;
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 
@@ -147,6 +148,31 @@ pub enum Command {
         /// Which.
         play: PlayId,
     },
+    /// Begins, changes or ends what is tapped for a recording.
+    Tap(Tap),
+}
+
+/// What of a room is tapped, every tick; see [`Output::Tap`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tap {
+    /// Nothing; costs nothing.
+    #[default]
+    Off,
+    /// The mix.
+    Mix,
+    /// The mix, and what each leg adds to it.
+    MixAndLegs,
+}
+
+/// What was tapped in one tick: 20 ms at 48 kHz mono.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TapFrame {
+    /// The tick. Consecutive ticks are 20 ms apart; ticks that were left out, or had nobody in the room, are missing.
+    pub at: MediaTime,
+    /// What whoever hears the room and says nothing hears, after the limiter and before any encoder.
+    pub mix: Box<Frame>,
+    /// What each leg added to the mix, its gain applied; legs that added nothing are absent. Empty unless asked for.
+    pub legs: Vec<(LegId, Box<Frame>)>,
 }
 
 /// Everything a room wants done. Poll after every [`crate::Room::handle`] until there is none.
@@ -179,6 +205,8 @@ pub enum Output {
     },
     /// Something the focus wants to know.
     Event(Event),
+    /// One tick of a tapped room.
+    Tap(TapFrame),
 }
 
 /// A packet to be sent; the transport adds SSRC and encryption.

@@ -28,7 +28,10 @@ mod video;
 
 pub use channel::{Channel, Channels};
 pub use config::{AudioSetting, LegConfig, RoomConfig, VideoSetting};
-pub use io::{Audience, Command, Event, Feedback, Input, LegId, OutPacket, Output, PlayId, Track};
+pub use io::{
+    Audience, Command, Event, Feedback, Input, LegId, OutPacket, Output, PlayId, Tap, TapFrame,
+    Track,
+};
 pub use leg::Leg;
 pub use plenum_codecs::telephone_event::Digit;
 pub use plenum_codecs::video::VideoCodec;

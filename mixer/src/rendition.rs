@@ -113,6 +113,11 @@ impl Renditions {
             .retain(|_, private| tick - private.needed <= PRIVATE_HOLD);
     }
 
+    /// This tick's full mix, limited: what a silent listener hears.
+    pub(crate) fn full(&self) -> &Frame {
+        &self.full
+    }
+
     /// Does the leg have an encoder of its own still?
     pub(crate) fn is_private(&self, leg: LegId) -> bool {
         !self.private.is_empty() && self.private.contains_key(&leg)

@@ -1,5 +1,6 @@
 //! The room's surface: legs come and go, inputs are taken to their owners, outputs queue up to be polled.
 
+mod tap;
 mod tick;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,7 +16,7 @@ use crate::talkers::{Candidate, Talkers};
 use crate::video::Switchboard;
 use crate::{
     Audience, Channels, Command, Event, Feedback, Input, Leg, LegConfig, LegId, LegStats, Output,
-    RoomConfig, RoomStats, Track,
+    RoomConfig, RoomStats, Tap, Track,
 };
 
 /// One mix.
@@ -42,6 +43,7 @@ pub struct Room {
     players: Players,
     renditions: Renditions,
     video: Switchboard,
+    tap: Tap,
     stats: RoomStats,
 }
 
@@ -64,6 +66,7 @@ impl Room {
                 config.keyframe_interval,
                 config.camera_silence,
             ),
+            tap: Tap::Off,
             stats: RoomStats::default(),
         }
     }
@@ -257,6 +260,7 @@ impl Room {
                 repeat,
             } => self.play(play, to, pcm, repeat),
             Command::StopPlay { play } => self.players.stop(play),
+            Command::Tap(tap) => self.tap = tap,
         }
     }
 

@@ -357,7 +357,7 @@ impl Studio {
                     screen.seen = None;
                     self.check_slots(leg);
                 }
-                Output::Audio { .. } | Output::Event(_) => {}
+                Output::Audio { .. } | Output::Event(_) | Output::Tap(_) => {}
             }
         }
     }

@@ -10,7 +10,8 @@ use plenum_codecs::telephone_event::{Digit, DigitSender};
 use plenum_codecs::tone::Tone;
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 use plenum_mixer::{
-    AudioSetting, Event, Input, Leg, LegConfig, LegId, OutPacket, Output, Room, RoomConfig, Track,
+    AudioSetting, Event, Input, Leg, LegConfig, LegId, OutPacket, Output, Room, RoomConfig,
+    TapFrame, Track,
 };
 
 use crate::net::{Impairment, Link};
@@ -166,6 +167,7 @@ pub(crate) struct Conference {
     pub(crate) rooms: Vec<Room>,
     pub(crate) people: Vec<Person>,
     pub(crate) events: Vec<(MediaTime, Event)>,
+    pub(crate) tapped: Vec<TapFrame>,
     seed: u64,
 }
 
@@ -178,6 +180,7 @@ impl Conference {
             rooms: vec![Room::new(RoomConfig::default(), now)],
             people: Vec::new(),
             events: Vec::new(),
+            tapped: Vec::new(),
             seed,
         }
     }
@@ -242,6 +245,7 @@ impl Conference {
                                 .hear(packet);
                         }
                         Output::Event(event) => self.events.push((self.now, event)),
+                        Output::Tap(frame) => self.tapped.push(frame),
                         Output::Video { .. } | Output::KeyframeRequest { .. } => {
                             panic!("nobody has a camera here")
                         }

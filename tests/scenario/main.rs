@@ -11,5 +11,6 @@ mod hearing;
 mod moving;
 mod net;
 mod phone;
+mod recording;
 mod scale;
 mod video;

@@ -17,7 +17,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::JoinHandle;
 
 use mio::Waker;
-use plenum_mixer::{Command, LegId, LegStats, RoomConfig};
+use plenum_mixer::{Command, LegId, LegStats, RoomConfig, Tap};
 use tokio::sync::{mpsc, oneshot};
 
 use self::run::Prepared as Worker;
@@ -27,7 +27,7 @@ use super::metrics::Metrics;
 use super::phone::{Phone, PhoneMedia};
 use super::ports::RtpSockets;
 use super::webrtc::Identity;
-use super::{MediaConfig, MediaError, PeerAnswer, RoomEvent, RoomId};
+use super::{MediaConfig, MediaError, PeerAnswer, RoomEvent, RoomId, TapSink};
 
 /// Messages that wait for one worker. More are refused with [`MediaError::Busy`].
 const INBOX: usize = 4_096;
@@ -96,6 +96,11 @@ pub(super) enum Message {
     Command {
         room: RoomId,
         command: Command,
+    },
+    Tap {
+        room: RoomId,
+        tap: Tap,
+        sink: Option<TapSink>,
     },
     LegStats {
         leg: LegId,

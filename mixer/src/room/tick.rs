@@ -15,6 +15,7 @@ impl Room {
         self.choose(at);
         self.sum(at);
         self.render(at);
+        self.tap(at);
         self.video.tick(at, &mut self.legs, &mut self.outputs);
     }
 

@@ -80,6 +80,12 @@ impl Worker {
                 self.give_room(room, now, Input::Command(command));
                 self.arm_room(room);
             }
+            Message::Tap { room, tap, sink } => {
+                if let Some(homed) = self.rooms.get_mut(&room) {
+                    homed.tap = sink;
+                }
+                self.give_room(room, now, Input::Command(Command::Tap(tap)));
+            }
             Message::LegStats { leg, reply } => answer(reply, self.leg_stats(leg)),
         }
     }

@@ -12,7 +12,7 @@ use super::run::{Timer, Worker};
 use crate::media::guard::Guarded;
 use crate::media::metrics::{Dropped, Metrics};
 use crate::media::outbox::Outbox;
-use crate::media::{LegGone, RoomEvent, RoomId, clock};
+use crate::media::{LegGone, RoomEvent, RoomId, TapSink, clock};
 
 /// A tick that begins later than this after its time is a missed deadline: half of the 20 ms.
 const LATE: Duration = Duration::from_millis(10);
@@ -21,6 +21,8 @@ pub(super) struct HomedRoom {
     /// Mixing and decoding strangers' bytes: a panic ends this room, not the worker and with it everybody's.
     pub(super) room: Guarded<Room>,
     pub(super) outbox: Outbox,
+    /// Who records, if somebody does.
+    pub(super) tap: Option<TapSink>,
     /// What the metrics know of it.
     counted: RoomStats,
 }
@@ -30,6 +32,7 @@ impl HomedRoom {
         Self {
             room: Guarded::new(room),
             outbox,
+            tap: None,
             counted: RoomStats::default(),
         }
     }
@@ -189,6 +192,11 @@ impl Worker {
                 }
                 Output::Event(event) => {
                     post(&mut homed.outbox, RoomEvent::Mixer(event), &self.metrics)
+                }
+                Output::Tap(frame) => {
+                    if let Some(sink) = &mut homed.tap {
+                        sink(frame);
+                    }
                 }
             }
         }

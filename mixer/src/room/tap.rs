@@ -1,0 +1,24 @@
+//! The tap for a recording: what a silent listener hears in a tick, and what each leg adds to it.
+
+use plenum_codecs::MediaTime;
+
+use super::Room;
+use crate::{Output, Tap, TapFrame};
+
+impl Room {
+    /// Copies the tick's frames out, when somebody records.
+    pub(super) fn tap(&mut self, at: MediaTime) {
+        let legs = match self.tap {
+            Tap::Off => return,
+            Tap::Mix => Vec::new(),
+            Tap::MixAndLegs => self
+                .legs
+                .iter()
+                .filter_map(|(id, leg)| Some((*id, Box::new(*leg.share()?))))
+                .collect(),
+        };
+        let mix = Box::new(*self.renditions.full());
+        self.outputs
+            .push_back(Output::Tap(TapFrame { at, mix, legs }));
+    }
+}
