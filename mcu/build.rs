@@ -1,7 +1,9 @@
-//! Builds what the binary embeds: the spoken prompts and the browser client.
+//! Builds what the binary embeds: the spoken prompts, the music and the browser client.
 
 #[path = "build/fault.rs"]
 mod fault;
+#[path = "build/music.rs"]
+mod music;
 #[path = "build/prompts.rs"]
 mod prompts;
 #[path = "build/web.rs"]

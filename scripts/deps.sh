@@ -8,6 +8,7 @@ readonly BUILD_PACKAGES=(
     build-essential pkg-config cmake nasm  # libopus and OpenH264 are compiled from source; nasm carries OpenH264's speed
     clang libclang-dev libvpx-dev          # libvpx with bindings made at build time
     flite asterisk-core-sounds-en-wav      # the spoken prompts
+    asterisk-moh-opsound-wav               # the music
     ca-certificates
 )
 readonly CALL_PACKAGES=(baresip-core flite)

@@ -1,4 +1,4 @@
-//! Builds the spoken prompts into `OUT_DIR/prompts`, which the binary embeds.
+//! Builds the spoken prompts and the music into `OUT_DIR/prompts`, which the binary embeds.
 //!
 //! The manifest says the words; a recording is taken where it holds them, the rest is synthesised. All are brought to
 //! one loudness. Knows nothing of when a prompt is played.
@@ -11,6 +11,7 @@ use std::{env, fs};
 use serde::Deserialize;
 
 use super::fault::Fault;
+use super::music;
 
 /// The languages that are embedded, by manifest in `prompts/`.
 const MANIFESTS: [&str; 1] = ["prompts/en.toml"];
@@ -45,9 +46,9 @@ struct Prompt {
 }
 
 /// 16-bit mono at a rate of 8 or 16 kHz.
-struct Sound {
-    rate: u32,
-    samples: Vec<i16>,
+pub(crate) struct Sound {
+    pub(crate) rate: u32,
+    pub(crate) samples: Vec<i16>,
 }
 
 /// Writes a WAV per prompt and `prompts.rs`, an array of (key, WAV bytes).
@@ -76,6 +77,9 @@ pub(crate) fn build() -> Result<(), Fault> {
             let _ = writeln!(list, "    ({:?}, include_bytes!({:?})),", prompt.key, file);
         }
     }
+    let file = out.join("music.wav");
+    write(&file, &music::build()?)?;
+    let _ = writeln!(list, "    (\"music\", include_bytes!({file:?})),");
     list.push_str("]\n");
     let index = out.join("prompts.rs");
     fs::write(&index, list).map_err(|error| fault(&index, &error))
@@ -91,7 +95,7 @@ fn recorded(folder: &Path, names: &[String]) -> Result<Sound, Fault> {
         samples: Vec::new(),
     };
     for name in names {
-        let sound = read(&folder.join(format!("{name}.wav")))?;
+        let sound = read(&folder.join(format!("{name}.wav")), REMEDY)?;
         whole.rate = sound.rate;
         whole.samples.extend(sound.samples);
     }
@@ -122,7 +126,7 @@ fn synthesise(voice: &str, text: &str, out: &Path) -> Result<Sound, Fault> {
         if !status.success() {
             return Err(Fault::new(format!("flite failed: {status}"), REMEDY));
         }
-        let sound = read(&spoken)?;
+        let sound = read(&spoken, REMEDY)?;
         whole.rate = sound.rate;
         whole.samples.extend(sound.samples);
         if paragraphs.len() > 1 {
@@ -133,7 +137,7 @@ fn synthesise(voice: &str, text: &str, out: &Path) -> Result<Sound, Fault> {
     Ok(whole)
 }
 
-fn samples(seconds: f64, rate: u32) -> usize {
+pub(crate) fn samples(seconds: f64, rate: u32) -> usize {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -143,8 +147,10 @@ fn samples(seconds: f64, rate: u32) -> usize {
     samples
 }
 
-fn read(path: &Path) -> Result<Sound, Fault> {
-    let reader = hound::WavReader::open(path).map_err(|error| fault(path, &error))?;
+pub(crate) fn read(path: &Path, remedy: &str) -> Result<Sound, Fault> {
+    let fault =
+        |error: &dyn std::fmt::Display| Fault::new(format!("{}: {error}", path.display()), remedy);
+    let reader = hound::WavReader::open(path).map_err(|error| fault(&error))?;
     let spec = reader.spec();
     if spec.channels != 1
         || spec.bits_per_sample != 16
@@ -155,13 +161,13 @@ fn read(path: &Path) -> Result<Sound, Fault> {
                 "{}: 16-bit mono of 8 or 16 kHz expected, got {spec:?}",
                 path.display()
             ),
-            REMEDY,
+            remedy,
         ));
     }
     let samples = reader
         .into_samples()
         .collect::<Result<_, _>>()
-        .map_err(|error| fault(path, &error))?;
+        .map_err(|error| fault(&error))?;
     Ok(Sound {
         rate: spec.sample_rate,
         samples,

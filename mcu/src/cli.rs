@@ -60,6 +60,9 @@ enum Room {
         /// PIN of guests, 4 to 16 digits; random if absent, "" for none
         #[arg(long)]
         guest_pin: Option<String>,
+        /// Minutes from the first participant to the end; 0 for none, as configured if absent
+        #[arg(long)]
+        max_minutes: Option<u32>,
     },
     /// List conferences
     List(ConfigFile),
@@ -216,6 +219,7 @@ fn room(command: Room) -> anyhow::Result<()> {
                 id,
                 host_pin,
                 guest_pin,
+                max_minutes,
                 ..
             } => {
                 let wanted = NewConference {
@@ -223,6 +227,7 @@ fn room(command: Room) -> anyhow::Result<()> {
                     number: id,
                     host_pin,
                     guest_pin,
+                    max_minutes,
                 };
                 let created = conference::create(&store, &PinVerifier::new()?, wanted).await?;
                 let guest = created.guest_pin.as_deref().unwrap_or("none");

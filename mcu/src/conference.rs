@@ -6,9 +6,12 @@
 mod act;
 mod entry;
 mod focus;
+mod limit;
+mod order;
 mod room;
 mod roster;
 mod seat;
+mod sound;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,8 +22,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use entry::{Admission, Credential, Refusal};
 use focus::Focus;
+pub(crate) use order::Denied;
 use seat::FocusHandle;
-pub(crate) use seat::{Action, Command, Link, MediaHold, Newcomer, Outgoing, Seat, Summary};
+pub(crate) use seat::{Action, Command, Link, MediaHold, Newcomer, Order, Outgoing, Seat, Summary};
 
 use crate::auth::{Guard, PinError, PinVerifier, Tokens};
 use crate::config::ConferenceConfig;
@@ -28,13 +32,15 @@ use crate::media::{Clip, Media};
 use crate::metrics::ControlMetrics;
 use crate::presence::Presence;
 use crate::prompts::PromptLibrary;
-use crate::signal::protocol::{DialIn, EndReason};
+use crate::signal::protocol::{DialIn, EndReason, ParticipantView};
 use crate::store::{ConferenceRecord, Pins, Store, StoreError, now_ms};
 
 /// Commands that wait for a focus; more are refused as overload.
 const COMMANDS: usize = 1024;
 /// About -25 dBFS: heard, not startling.
 const TONE_AMPLITUDE: f64 = 2_600.0;
+/// The longest time limit: a week.
+pub(crate) const MOST_MINUTES: u32 = 7 * 24 * 60;
 /// A focus that ends while somebody joins is opened anew this often.
 const ATTEMPTS: usize = 3;
 
@@ -118,6 +124,8 @@ pub struct NewConference {
     pub host_pin: Option<String>,
     /// Guests' PIN; else six random digits. Empty: guests need none.
     pub guest_pin: Option<String>,
+    /// It ends so long after the first has come: 0, never; else as configured.
+    pub max_minutes: Option<u32>,
 }
 
 impl std::fmt::Debug for NewConference {
@@ -167,6 +175,7 @@ pub async fn create(
         number,
         host_pin,
         guest_pin,
+        max_minutes,
     } = wanted;
     let name = name.trim().to_owned();
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
@@ -176,6 +185,11 @@ pub async fn create(
     }
     if number.as_deref().is_some_and(|number| !is_number(number)) {
         return Err(ConferenceError::Invalid("the id must be 1 to 16 digits"));
+    }
+    if max_minutes.is_some_and(|minutes| minutes > MOST_MINUTES) {
+        return Err(ConferenceError::Invalid(
+            "max_minutes must be 10080 (a week) at most, or 0 for no limit",
+        ));
     }
     let open = guest_pin.as_deref() == Some("");
     let given = [host_pin.as_deref(), guest_pin.as_deref().filter(|_| !open)];
@@ -211,6 +225,7 @@ pub async fn create(
             number: number.clone().map_or_else(random, Ok)?,
             name: name.clone(),
             pins: hashes.clone(),
+            max_minutes,
             created_ms: now_ms(),
         };
         match store.create(&record).await {
@@ -306,6 +321,24 @@ impl Conferences {
 
     /// What runs in the conference with ULID `id`; `None` when nobody is in it.
     pub(crate) async fn summary(&self, id: &str) -> Option<Summary> {
+        self.ask(id, |reply| Command::Summary { reply }).await
+    }
+
+    /// Who is in the conference with ULID `id`; `None` when nobody is.
+    pub(crate) async fn participants(&self, id: &str) -> Option<Vec<ParticipantView>> {
+        self.ask(id, |reply| Command::Participants { reply }).await
+    }
+
+    /// Has `order` carried out in the conference with ULID `id`; `None` when nobody is in it.
+    pub(crate) async fn order(&self, id: &str, order: Order) -> Option<Result<(), Denied>> {
+        self.ask(id, |reply| Command::Order { order, reply }).await
+    }
+
+    async fn ask<T>(
+        &self,
+        id: &str,
+        question: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Option<T> {
         let focus = self
             .running
             .lock()
@@ -313,7 +346,7 @@ impl Conferences {
             .get(id)?
             .clone();
         let (reply, answer) = oneshot::channel();
-        focus.commands.send(Command::Summary { reply }).await.ok()?;
+        focus.commands.send(question(reply)).await.ok()?;
         answer.await.ok()
     }
 

@@ -127,8 +127,32 @@ pub struct ConferenceConfig {
     pub video_slots: u8,
     /// How long after its last sign of life a client's place is kept.
     pub resume_grace: Duration,
-    /// Whether joining and leaving are heard.
-    pub entry_tones: bool,
+    /// How joining and leaving are heard.
+    pub announce: Announce,
+    /// Who hears music while nobody else is there.
+    pub music_when_alone: LonelyMusic,
+    /// Minutes after which a conference ends, unless it was made with a limit of its own; 0 is never.
+    pub max_minutes: u32,
+}
+
+/// How joining and leaving are heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announce {
+    /// Not at all.
+    Off,
+    /// By a tone.
+    Tones,
+}
+
+/// Who hears music while nobody else is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LonelyMusic {
+    /// Nobody.
+    Off,
+    /// Phones.
+    Phones,
+    /// Phones and browsers.
+    All,
 }
 
 /// `[demo]`
@@ -302,7 +326,24 @@ fn read(reader: &mut Reader) -> Config {
             "videos shown to each browser",
         ),
         resume_grace: reader.seconds("conference.resume_grace_seconds", 18, 1..=20),
-        entry_tones: reader.boolean("conference.entry_tones", true),
+        announce: reader.parsed(
+            "conference.announce",
+            Announce::Tones,
+            announce,
+            "use \"off\" or \"tones\"",
+        ),
+        music_when_alone: reader.parsed(
+            "conference.music_when_alone",
+            LonelyMusic::Phones,
+            lonely_music,
+            "use \"phones\", \"all\" or \"off\"",
+        ),
+        max_minutes: reader.integer(
+            "conference.max_minutes",
+            0_u32,
+            0..=crate::conference::MOST_MINUTES,
+            "minutes, a week at most, or 0 for no limit",
+        ),
     };
     let demo = DemoConfig {
         enabled: reader.boolean("demo.enabled", false),
@@ -493,6 +534,23 @@ fn level(text: &str) -> Result<String, String> {
     match tracing_subscriber::EnvFilter::try_new(text) {
         Ok(_) if !text.is_empty() => Ok(text.to_owned()),
         _ => Err("is not a log level or filter".to_owned()),
+    }
+}
+
+fn announce(text: &str) -> Result<Announce, String> {
+    match text {
+        "off" => Ok(Announce::Off),
+        "tones" => Ok(Announce::Tones),
+        _ => Err("is no way to announce".to_owned()),
+    }
+}
+
+fn lonely_music(text: &str) -> Result<LonelyMusic, String> {
+    match text {
+        "off" => Ok(LonelyMusic::Off),
+        "phones" => Ok(LonelyMusic::Phones),
+        "all" => Ok(LonelyMusic::All),
+        _ => Err("names nobody".to_owned()),
     }
 }
 

@@ -8,17 +8,18 @@ mod health;
 mod page;
 mod presence;
 mod problem;
+mod running;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, patch, post};
 use axum::{Json, Router};
 use prometheus::Registry;
 use serde::Serialize;
@@ -35,6 +36,8 @@ use problem::Problem;
 
 /// Largest request body, bytes.
 const MAX_BODY: usize = 64 * 1024;
+/// Largest WAV to be announced, bytes.
+const MAX_WAV: usize = 1024 * 1024;
 /// A request takes no longer.
 const DEADLINE: Duration = Duration::from_secs(15);
 
@@ -96,6 +99,11 @@ impl PublicInfo {
         conferences::show,
         conferences::delete,
         conferences::issue_token,
+        running::participants,
+        running::change,
+        running::treat,
+        running::remove,
+        running::announce,
         presence::show,
         presence::set,
         health::live,
@@ -131,11 +139,19 @@ pub(crate) fn router(api: Api) -> Router {
         )
         .route(
             "/conferences/{id}",
-            get(conferences::show).delete(conferences::delete),
+            get(conferences::show)
+                .patch(running::change)
+                .delete(conferences::delete),
+        )
+        .route("/conferences/{id}/tokens", post(conferences::issue_token))
+        .route("/conferences/{id}/participants", get(running::participants))
+        .route(
+            "/conferences/{id}/participants/{participant}",
+            patch(running::treat).delete(running::remove),
         )
         .route(
-            "/conferences/{id}/tokens",
-            axum::routing::post(conferences::issue_token),
+            "/conferences/{id}/announcements",
+            post(running::announce).layer(DefaultBodyLimit::max(MAX_WAV)),
         )
         .route("/presence/{user}", get(presence::show).put(presence::set))
         .layer(middleware::from_fn_with_state(api.clone(), require_key));
@@ -162,7 +178,8 @@ pub(crate) fn router(api: Api) -> Router {
     let router = router
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "This server has no page.") });
     router
-        .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(RequestBodyLimitLayer::new(MAX_WAV))
         .layer(middleware::from_fn_with_state(api.clone(), count))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))

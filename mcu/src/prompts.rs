@@ -1,4 +1,4 @@
-//! The spoken prompts: embedded when the binary is built, each replaceable by a WAV.
+//! The spoken prompts and the music: embedded when the binary is built, each replaceable by a WAV.
 //!
 //! Knows nothing of when a prompt is played or to whom.
 
@@ -14,6 +14,8 @@ const EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/prompts/p
 
 /// The key of what the host of the demo conference says.
 const DEMO_HOST: &str = "demo-host";
+/// The key of the music for who waits or is alone.
+const MUSIC: &str = "music";
 
 /// Why the prompts cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -55,11 +57,9 @@ impl PromptLibrary {
         for &(key, embedded) in EMBEDDED {
             sounds.insert(key, sound(key, embedded, folder)?.into());
         }
-        match PromptKey::ALL
-            .iter()
-            .find(|key| !sounds.contains_key(key.as_str()))
-        {
-            Some(missing) => Err(PromptError::Missing(missing.as_str())),
+        let needed = PromptKey::ALL.iter().map(|key| key.as_str());
+        match needed.chain([MUSIC]).find(|key| !sounds.contains_key(key)) {
+            Some(missing) => Err(PromptError::Missing(missing)),
             None => Ok(Self { sounds }),
         }
     }
@@ -74,6 +74,18 @@ impl PromptLibrary {
     #[must_use]
     pub fn demo_host(&self) -> Arc<[i16]> {
         self.named(DEMO_HOST)
+    }
+
+    /// Music for who waits or is alone, 48 kHz mono, to be repeated.
+    #[must_use]
+    pub fn music(&self) -> Arc<[i16]> {
+        self.named(MUSIC)
+    }
+
+    /// The samples of the prompt that is called `key`, 48 kHz mono.
+    #[must_use]
+    pub fn find(&self, key: &str) -> Option<Arc<[i16]>> {
+        self.sounds.get(key).cloned()
     }
 
     /// Keys of all prompts, sorted.
@@ -144,6 +156,22 @@ mod tests {
             );
         }
         assert!(library.demo_host().len() > 20 * 48_000);
+    }
+
+    #[test]
+    fn music_is_ten_decibels_below_speech_and_repeats_without_a_seam() {
+        let music = PromptLibrary::load(None).unwrap().music();
+        assert!((30 * 48_000..60 * 48_000).contains(&music.len()));
+        let energy: f64 = music.iter().map(|&s| f64::from(s).powi(2)).sum();
+        let dbfs = 10.0 * (energy / music.len() as f64 / 32_768.0_f64.powi(2)).log10();
+        assert!((-31.0..-29.0).contains(&dbfs), "{dbfs:.1} dBFS");
+        let step = |a: i16, b: i16| i32::from(a).abs_diff(i32::from(b));
+        let widest = music.windows(2).map(|pair| step(pair[0], pair[1])).max();
+        let seam = step(music[music.len() - 1], music[0]);
+        assert!(
+            Some(seam) <= widest.map(|widest| widest / 2),
+            "{seam} of {widest:?}"
+        );
     }
 
     #[test]

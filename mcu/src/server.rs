@@ -289,6 +289,7 @@ async fn settle_demo(config: &Config, store: &Store, pins: &PinVerifier) -> Resu
             number: demo::NUMBER.to_owned(),
             name: demo::NAME.to_owned(),
             pins: hashed,
+            max_minutes: None,
             created_ms: store::now_ms(),
         };
         store.create(&record).await?;

@@ -3,5 +3,6 @@
 pub mod protocol;
 mod rate;
 mod session;
+mod wish;
 
 pub(crate) use session::{MAX_FRAME, Signalling, serve};

@@ -38,6 +38,8 @@ pub struct ConferenceRecord {
     pub name: String,
     /// PINs.
     pub pins: Pins,
+    /// Minutes until it ends, from the first who comes: 0, none; `None`, as configured.
+    pub max_minutes: Option<u32>,
     /// Milliseconds since 1970.
     pub created_ms: i64,
 }
@@ -67,6 +69,7 @@ impl FromRow<'_, sqlx::sqlite::SqliteRow> for ConferenceRecord {
                 host: row.try_get("host_pin")?,
                 guest: row.try_get("guest_pin")?,
             },
+            max_minutes: row.try_get("max_minutes")?,
             created_ms: row.try_get("created_ms")?,
         })
     }
@@ -110,8 +113,8 @@ impl Store {
     /// When the number is taken or the database fails.
     pub async fn create(&self, record: &ConferenceRecord) -> Result<(), StoreError> {
         let done = sqlx::query(
-            "INSERT INTO conferences (id, number, name, host_pin, guest_pin, created_ms) VALUES ($1, $2, $3, $4, $5, $6) \
-             ON CONFLICT (number) DO NOTHING",
+            "INSERT INTO conferences (id, number, name, host_pin, guest_pin, created_ms, max_minutes) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (number) DO NOTHING",
         )
         .bind(&record.id)
         .bind(&record.number)
@@ -119,6 +122,7 @@ impl Store {
         .bind(&record.pins.host)
         .bind(&record.pins.guest)
         .bind(record.created_ms)
+        .bind(record.max_minutes)
         .execute(&self.writer)
         .await?;
         if done.rows_affected() == 1 {
@@ -195,6 +199,7 @@ mod tests {
                 host: Some("$argon2id$x".into()),
                 guest: None,
             },
+            max_minutes: number.ends_with('2').then_some(90),
             created_ms: now_ms(),
         }
     }
@@ -214,7 +219,10 @@ mod tests {
         // A second opening without a close sees what was acknowledged: the log alone carries it.
         let again = Store::open(&path).await.unwrap();
         assert_eq!(again.find("1001").await.unwrap(), Some(one.clone()));
-        assert_eq!(again.list("", 10).await.unwrap().len(), 2);
+        let mut listed = again.list("", 10).await.unwrap();
+        // Of ULIDs of one millisecond any may be the lesser.
+        listed.sort_by(|a, b| a.number.cmp(&b.number));
+        assert_eq!(listed, [one, two]);
         assert!(again.delete("1001").await.unwrap());
         assert!(!again.delete("1001").await.unwrap());
         assert_eq!(store.find("1001").await.unwrap(), None);

@@ -71,11 +71,13 @@ pub enum PromptKey {
     FirstParticipant,
     Timeout,
     Help,
+    FiveMinutes,
+    OneMinute,
 }
 
 impl PromptKey {
     /// Every prompt, for the owner of the manifest to check against.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Welcome,
         Self::EnterConferenceId,
         Self::EnterPin,
@@ -91,6 +93,8 @@ impl PromptKey {
         Self::FirstParticipant,
         Self::Timeout,
         Self::Help,
+        Self::FiveMinutes,
+        Self::OneMinute,
     ];
 
     /// The key in the prompt manifest.
@@ -112,6 +116,8 @@ impl PromptKey {
             Self::FirstParticipant => "first-participant",
             Self::Timeout => "timeout",
             Self::Help => "help",
+            Self::FiveMinutes => "five-minutes",
+            Self::OneMinute => "one-minute",
         }
     }
 }

@@ -197,6 +197,7 @@ mod tests {
             number: "1".into(),
             name: String::new(),
             pins,
+            max_minutes: None,
             created_ms: 0,
         };
         for _ in 0..2 {

@@ -1,28 +1,24 @@
-//! What participants may do to themselves and, as hosts, to others.
-
-use std::time::Instant;
+//! What participants may do to themselves; what hosts may do to others is in [`super::order`].
 
 use plenum_mixer::Command as MixerCommand;
 
 use super::focus::Focus;
+use super::order::Denied;
 use super::roster::Mute;
 use super::seat::Action;
 use crate::auth::Role;
-use crate::signal::protocol::{EndReason, ErrorCode, Kind, LeaveReason, ServerMessage};
+use crate::signal::protocol::{EndReason, Kind, LeaveReason, ServerMessage};
 
 impl Focus {
     /// Carries out what `actor` asks for, or tells it why not.
     pub(super) async fn act(&mut self, actor: &str, action: Action) {
-        if let Err((code, message)) = self.try_act(actor, action).await {
+        if let Err(denied) = self.try_act(actor, action).await {
+            let (code, message) = denied.spoken();
             self.tell(actor, &ServerMessage::error(code, message));
         }
     }
 
-    async fn try_act(
-        &mut self,
-        actor: &str,
-        action: Action,
-    ) -> Result<(), (ErrorCode, &'static str)> {
+    async fn try_act(&mut self, actor: &str, action: Action) -> Result<(), Denied> {
         match action {
             Action::Mute(on) => self.set_mute(actor, if on { Mute::BySelf } else { Mute::Off }),
             Action::Camera(on) => {
@@ -38,66 +34,18 @@ impl Focus {
                 }
             }
             Action::Leave => self.leave(actor, LeaveReason::Left, EndReason::Left).await,
-            Action::MuteParticipant(target, on) => {
+            Action::Order(order) => {
                 self.require_host(actor)?;
-                self.mute_other(&target, on)?;
-            }
-            Action::Remove(target) => {
-                self.require_host(actor)?;
-                self.require_person(&target)?;
-                self.leave(&target, LeaveReason::Removed, EndReason::Removed)
-                    .await;
-            }
-            Action::Lock(on) => {
-                self.require_host(actor)?;
-                if std::mem::replace(&mut self.locked, on) != on {
-                    let conference = self.conference_view();
-                    self.tell_all(&ServerMessage::Conference { conference }, None);
-                }
-            }
-            Action::End => {
-                self.require_host(actor)?;
-                self.close(EndReason::ConferenceEnded).await;
+                self.order(order).await?;
             }
         }
         Ok(())
     }
 
-    fn require_host(&self, actor: &str) -> Result<(), (ErrorCode, &'static str)> {
+    fn require_host(&self, actor: &str) -> Result<(), Denied> {
         match self.roster.get(actor).map(|person| person.role) {
             Some(Role::Host) => Ok(()),
-            _ => Err((ErrorCode::Forbidden, "Only a host may do this.")),
-        }
-    }
-
-    /// The demo's host can be muted, not removed: it would be back with the next guest.
-    fn require_person(&self, target: &str) -> Result<(), (ErrorCode, &'static str)> {
-        match self.roster.get(target).map(|person| person.kind) {
-            None => Err((ErrorCode::BadMessage, "There is no such participant.")),
-            Some(Kind::Host) => Err((ErrorCode::Forbidden, "The demo's host cannot be removed.")),
-            Some(Kind::Browser | Kind::Phone) => Ok(()),
-        }
-    }
-
-    fn mute_other(&mut self, target: &str, on: bool) -> Result<(), (ErrorCode, &'static str)> {
-        match (self.roster.get(target).map(|person| person.mute), on) {
-            (None, _) => Err((ErrorCode::BadMessage, "There is no such participant.")),
-            (Some(Mute::Off), true) => {
-                self.set_mute(target, Mute::ByHost);
-                if let Some(person) = self.roster.get_mut(target) {
-                    person.host_muted = Some(Instant::now());
-                }
-                Ok(())
-            }
-            (Some(Mute::ByHost), false) => {
-                self.set_mute(target, Mute::Off);
-                Ok(())
-            }
-            (Some(Mute::BySelf), false) => Err((
-                ErrorCode::Forbidden,
-                "Whoever muted themselves can only be unmuted by themselves.",
-            )),
-            (Some(_), _) => Ok(()),
+            _ => Err(Denied::Forbidden("Only a host may do this.")),
         }
     }
 
@@ -113,7 +61,7 @@ impl Focus {
         }
         let (leg, kind) = (person.leg, person.kind);
         if let Some(leg) = leg {
-            self.command_room(MixerCommand::Mute { leg, on });
+            self.gate(target);
             if kind == Kind::Phone {
                 self.say_muted(leg, on);
             }

@@ -1,7 +1,8 @@
 //! The focus: one task per conference with somebody in it, the only owner of its roster and of its media room's life.
 //!
 //! It hears commands (sessions, calls, REST), room events (media) and time; it speaks to sessions, calls and media.
-//! What participants may do is in [`super::act`], what the room tells in [`super::room`].
+//! What participants may do is in [`super::act`], what hosts may in [`super::order`]; what the room tells in [`super::room`],
+//! what it plays in [`super::sound`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,8 +15,10 @@ use tokio::sync::mpsc;
 
 use super::Surroundings;
 use super::entry::Refusal;
+use super::limit::TimeLimit;
 use super::roster::{Mute, Participant, Roster};
 use super::seat::{Command, Link, Newcomer, Outgoing, Seat, Summary};
+use super::sound::Company;
 use crate::auth::Role;
 use crate::media::{RoomEvent, RoomId};
 use crate::signal::protocol::{ConferenceView, EndReason, Kind, LeaveReason, ServerMessage};
@@ -25,8 +28,6 @@ use crate::store::ConferenceRecord;
 const ROOM_EVENTS: usize = 1024;
 /// Leases of presence are renewed this often.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// Entry tones are heard in conferences up to this size.
-pub(super) const TONES_UP_TO: usize = 30;
 
 /// See the module.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(super) struct Focus {
     pub(super) roster: Roster,
     pub(super) floor: Option<LegId>,
     pub(super) locked: bool,
+    pub(super) limit: TimeLimit,
+    pub(super) company: Company,
     pub(super) next_play: u64,
     generations: u64,
     events: mpsc::Sender<(RoomId, RoomEvent)>,
@@ -59,6 +62,8 @@ impl Focus {
             roster: Roster::default(),
             floor: None,
             locked: false,
+            limit: TimeLimit::default(),
+            company: Company::default(),
             next_play: 0,
             generations: 0,
             events,
@@ -86,7 +91,7 @@ impl Focus {
         while !(self.opened && self.roster.guests() == 0) {
             // Nobody came after all: the join that opened this was withdrawn or refused.
             let until = self
-                .next_reaping()
+                .deadline()
                 .map_or(first, tokio::time::Instant::from_std);
             tokio::select! {
                 command = commands.recv() => match command {
@@ -106,7 +111,10 @@ impl Focus {
                 () = tokio::time::sleep_until(until) => {
                     if self.roster.len() == 0 { break; }
                     first = tokio::time::Instant::now() + Duration::from_secs(3600);
-                    self.reap(Instant::now()).await;
+                    let now = Instant::now();
+                    self.reap(now).await;
+                    self.heed_clock(now).await;
+                    self.settle_music();
                 },
             }
         }
@@ -175,10 +183,19 @@ impl Focus {
                     self.lost(&participant, heard).await;
                 }
             }
+            Command::Order { order, reply } => {
+                let outcome = self.order(order).await;
+                // Whoever asked may have gone meanwhile; what it ordered holds.
+                let _ = reply.send(outcome);
+            }
+            Command::Participants { reply } => {
+                let _ = reply.send(self.roster.views());
+            }
             Command::Summary { reply } => {
                 let _ = reply.send(Summary {
                     participants: self.roster.guests(),
                     locked: self.locked,
+                    time_left: self.limit.left(Instant::now()),
                 });
             }
             Command::Close { reason } => self.close(reason).await,
@@ -196,6 +213,7 @@ impl Focus {
             id: self.record.number.clone(),
             name: self.record.name.clone(),
             locked: self.locked,
+            time_left: self.limit.left(Instant::now()).map(|left| left.as_secs()),
         }
     }
 
@@ -297,6 +315,10 @@ impl Focus {
             user,
             mute: Mute::Off,
             host_muted: None,
+            deafened: false,
+            held: false,
+            gain_db: 0,
+            music: None,
             camera: false,
             talking: false,
             hand: false,
@@ -320,7 +342,9 @@ impl Focus {
             commands,
         };
         self.around.metrics.of(participant.kind).inc();
-        self.opened = true;
+        if !std::mem::replace(&mut self.opened, true) {
+            self.start_clock();
+        }
         let view = participant.view();
         self.roster.insert(participant);
         self.tell_all(
@@ -416,6 +440,14 @@ impl Focus {
         if heard.elapsed() >= grace {
             self.reap(Instant::now()).await;
         }
+    }
+
+    /// When something is due by itself.
+    fn deadline(&self) -> Option<Instant> {
+        [self.next_reaping(), self.limit.next(), self.music_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// When the next lost participant's place is given up.

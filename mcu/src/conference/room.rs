@@ -1,14 +1,11 @@
-//! The focus and its media room: events of the room become roster and messages, and what the room must play.
-
-use std::sync::Arc;
+//! The focus and its media room: events of the room become roster and messages.
 
 use plenum_dialin::Digit;
 use plenum_dialin::attendant::PromptKey;
 use plenum_dialin::commands::InCallCommand;
-use plenum_mixer::{Audience, Command, Event, LegId, PlayId};
+use plenum_mixer::{Command, Event, LegId};
 
-use super::focus::{Focus, TONES_UP_TO};
-use super::roster::Mute;
+use super::focus::Focus;
 use super::seat::{Link, MediaHold, Newcomer};
 use crate::auth::Role;
 use crate::media::{Clip, LegGone, RoomEvent, RoomId, clock};
@@ -35,7 +32,8 @@ impl Focus {
                 self.slot(leg, usize::from(slot), source)
             }
             RoomEvent::Mixer(Event::Digit { leg, digit }) => self.key(leg, digit),
-            RoomEvent::Mixer(Event::PlayFinished { .. }) | RoomEvent::Connected { .. } => {}
+            RoomEvent::Mixer(Event::PlayFinished { play }) => self.play_finished(play),
+            RoomEvent::Connected { .. } => {}
             RoomEvent::LegGone {
                 reason: LegGone::RoomFault,
                 ..
@@ -115,6 +113,7 @@ impl Focus {
         person.hold = None;
         person.slots.clear();
         person.talking = false;
+        person.music = None;
         match person.kind {
             // The page still talks to us: it can offer anew. If it does not, its silence ends it.
             Kind::Browser => {
@@ -148,6 +147,7 @@ impl Focus {
         }
         if let Some(person) = self.roster.get_mut(participant) {
             person.hold = None;
+            person.music = None;
             person.slots.clear();
             person.slot_mids.clear();
         }
@@ -163,13 +163,10 @@ impl Focus {
         let leg = hold.leg;
         match self.roster.get_mut(participant) {
             Some(person) if person.generation == generation && person.leg == Some(leg) => {
-                let (mute, camera) = (person.mute, person.camera);
+                let camera = person.camera;
                 if person.hold.as_ref() != Some(&hold) {
                     // A new leg knows nothing of what was said before.
-                    self.command_room(Command::Mute {
-                        leg,
-                        on: mute != Mute::Off,
-                    });
+                    self.gate(participant);
                     self.command_room(Command::Camera { leg, on: camera });
                 }
                 if let Some(person) = self.roster.get_mut(participant) {
@@ -177,6 +174,7 @@ impl Focus {
                     person.slot_mids = mids;
                 }
                 self.tell_video(participant);
+                self.settle_music();
             }
             // It came back on another connection, or it has left while its offer was answered.
             other => {
@@ -225,57 +223,6 @@ impl Focus {
         };
         self.seat_clip(newcomer, room);
         self.tell_slots();
-    }
-
-    /// Tones and words for somebody who has come in.
-    pub(super) fn entered(&mut self, participant: &str, kind: Kind) {
-        let alone = self.roster.len() == 1;
-        let leg = self.roster.get(participant).and_then(|person| person.leg);
-        if let (Kind::Phone, true, Some(leg)) = (kind, alone, leg) {
-            self.say(leg, PromptKey::FirstParticipant);
-        }
-        if !alone {
-            self.tone(Arc::clone(&self.around.tones.entered));
-        }
-    }
-
-    /// A tone for somebody who has gone.
-    pub(super) fn left(&mut self, kind: Kind) {
-        if kind != Kind::Host && self.roster.guests() > 0 {
-            self.tone(Arc::clone(&self.around.tones.left));
-        }
-    }
-
-    fn tone(&mut self, pcm: Arc<[i16]>) {
-        if self.around.config.entry_tones && self.roster.len() <= TONES_UP_TO {
-            self.play(Audience::Everyone, pcm);
-        }
-    }
-
-    pub(super) fn say_muted(&mut self, leg: LegId, on: bool) {
-        self.say(
-            leg,
-            if on {
-                PromptKey::Muted
-            } else {
-                PromptKey::Unmuted
-            },
-        );
-    }
-
-    fn say(&mut self, leg: LegId, prompt: PromptKey) {
-        let pcm = self.around.prompts.get(prompt);
-        self.play(Audience::Leg(leg), pcm);
-    }
-
-    fn play(&mut self, to: Audience, pcm: Arc<[i16]>) {
-        self.next_play += 1;
-        self.command_room(Command::Play {
-            play: PlayId(self.next_play),
-            to,
-            pcm,
-            repeat: false,
-        });
     }
 
     pub(super) fn command_room(&self, command: Command) {

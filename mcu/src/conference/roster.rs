@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::extract::ws::Utf8Bytes;
 use plenum_companion::presence::State;
 use plenum_dialin::commands::CommandKeys;
-use plenum_mixer::LegId;
+use plenum_mixer::{LegId, PlayId};
 
 use super::seat::{Link, MediaHold, Outgoing};
 use crate::auth::Role;
@@ -48,6 +48,12 @@ pub(super) struct Participant {
     pub(super) mute: Mute,
     /// When the host muted it last.
     pub(super) host_muted: Option<Instant>,
+    pub(super) deafened: bool,
+    pub(super) held: bool,
+    /// How loud the others hear it.
+    pub(super) gain_db: i8,
+    /// The music that plays for it alone.
+    pub(super) music: Option<PlayId>,
     pub(super) camera: bool,
     pub(super) talking: bool,
     pub(super) hand: bool,
@@ -77,6 +83,9 @@ impl Participant {
             kind: self.kind,
             role: self.role,
             muted: self.mute != Mute::Off,
+            deafened: self.deafened,
+            held: self.held,
+            gain_db: self.gain_db,
             camera: self.camera,
             talking: self.talking,
             hand: self.hand,

@@ -1,7 +1,7 @@
 //! What a focus hears and says: the vocabulary between it, sessions, calls and REST. No behaviour.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 use plenum_dialin::Digit;
@@ -9,9 +9,10 @@ use plenum_mixer::LegId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::entry::Refusal;
+use super::order::Denied;
 use crate::auth::Role;
 use crate::media::RoomId;
-use crate::signal::protocol::{EndReason, Kind};
+use crate::signal::protocol::{EndReason, Kind, ParticipantView};
 use crate::store::ConferenceRecord;
 
 /// What goes to a session.
@@ -78,10 +79,29 @@ pub(crate) enum Action {
     Camera(bool),
     Hand(bool),
     Leave,
-    MuteParticipant(String, bool),
+    /// For hosts.
+    Order(Order),
+}
+
+/// What rules a conference: hosts and the API may order it. Participants are named by their ids.
+#[derive(Debug, Clone)]
+pub(crate) enum Order {
+    Mute(String, bool),
+    /// They hear the conference no more.
+    Deafen(String, bool),
+    /// They hear music instead of the conference, and nobody hears them.
+    Hold(String, bool),
+    /// How loud they are for the others, in dB.
+    Gain(String, i8),
     Remove(String),
     Lock(bool),
     End,
+    /// So much longer than the time limit says now.
+    Extend(Duration),
+    /// So long from now, whatever the time limit was.
+    EndIn(Duration),
+    /// Plays to one, or to all.
+    Announce(Option<String>, Arc<[i16]>),
 }
 
 /// What a focus is told.
@@ -114,6 +134,15 @@ pub(crate) enum Command {
         generation: u64,
         action: Action,
     },
+    /// An order of the API, which may do whatever a host may.
+    Order {
+        order: Order,
+        reply: oneshot::Sender<Result<(), Denied>>,
+    },
+    /// Who is in it.
+    Participants {
+        reply: oneshot::Sender<Vec<ParticipantView>>,
+    },
     /// A phone's key that came by SIP INFO.
     Key {
         participant: String,
@@ -138,6 +167,8 @@ pub(crate) enum Command {
 pub(crate) struct Summary {
     pub(crate) participants: usize,
     pub(crate) locked: bool,
+    /// Until the time limit, if there is one.
+    pub(crate) time_left: Option<Duration>,
 }
 
 /// How others reach a focus.

@@ -34,6 +34,8 @@ pub(super) struct CreateBody {
     host_pin: Option<String>,
     /// 4 to 16 digits; empty: guests need none.
     guest_pin: Option<String>,
+    /// It ends so many minutes after the first has come; 0: never; absent: as configured. A week at most.
+    max_minutes: Option<u32>,
 }
 
 /// A conference just made: its PINs are shown this once.
@@ -63,6 +65,10 @@ pub(super) struct ConferenceBody {
     participants: usize,
     /// Guests stay out now.
     locked: bool,
+    /// It ends so many minutes after the first has come; 0: never; null: as configured.
+    max_minutes: Option<u32>,
+    /// Seconds until it ends; null when nobody is in it or it has no limit.
+    time_left_seconds: Option<u64>,
     dial_in: Option<DialIn>,
 }
 
@@ -115,6 +121,7 @@ pub(super) async fn create(
         id,
         host_pin,
         guest_pin,
+        max_minutes,
     }) = body?;
     let around = api.conferences.around();
     let wanted = NewConference {
@@ -122,6 +129,7 @@ pub(super) async fn create(
         number: id,
         host_pin,
         guest_pin,
+        max_minutes,
     };
     let created = conference::create(&around.store, &around.pins, wanted).await?;
     let ConferenceRecord { number, name, .. } = created.record;
@@ -244,5 +252,9 @@ async fn view(api: &Api, record: ConferenceRecord) -> ConferenceBody {
         cursor: record.id,
         participants: running.map_or(0, |running| running.participants),
         locked: running.is_some_and(|running| running.locked),
+        max_minutes: record.max_minutes,
+        time_left_seconds: running
+            .and_then(|running| running.time_left)
+            .map(|left| left.as_secs()),
     }
 }

@@ -1,13 +1,13 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::conference::ConferenceError;
+use crate::conference::{ConferenceError, Denied};
 use crate::store::StoreError;
 
 /// What went wrong.
@@ -59,6 +59,23 @@ impl From<JsonRejection> for Problem {
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
         Self::new(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Nobody => Self::new(StatusCode::NOT_FOUND, "There is no such participant."),
+            Denied::Invalid(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, why),
+            Denied::Forbidden(why) => Self::new(StatusCode::CONFLICT, why),
+            Denied::Unavailable(why) => Self::new(StatusCode::SERVICE_UNAVAILABLE, why),
+        }
     }
 }
 

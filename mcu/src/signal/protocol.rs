@@ -45,6 +45,14 @@ pub enum ClientMessage {
     Ping {},
     /// Host: mutes somebody, or lifts such a mute.
     MuteParticipant { participant: String, on: bool },
+    /// Host: the participant hears nothing of the conference.
+    DeafenParticipant { participant: String, on: bool },
+    /// Host: the participant hears music, and nobody hears them.
+    HoldParticipant { participant: String, on: bool },
+    /// Host: how loud the others hear the participant, −20 to 12 dB.
+    GainParticipant { participant: String, db: i8 },
+    /// Host: so much longer than the time limit says.
+    Extend { minutes: u16 },
     /// Host: removes somebody.
     Remove { participant: String },
     /// Host: lets no more guests in.
@@ -99,6 +107,8 @@ pub enum ServerMessage {
     Talking { participant: String, on: bool },
     /// Something about the conference is different.
     Conference { conference: ConferenceView },
+    /// The time limit is near: a warning that is spoken, too.
+    TimeLeft { seconds: u64 },
     /// To `ping`.
     Pong {},
     /// The last message was not carried out, or media failed.
@@ -108,7 +118,7 @@ pub enum ServerMessage {
 }
 
 /// A participant as shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ParticipantView {
     /// `p_…`
@@ -121,6 +131,15 @@ pub struct ParticipantView {
     pub role: Role,
     /// Nobody hears them.
     pub muted: bool,
+    /// They hear nothing of the conference.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deafened: bool,
+    /// They hear music, and nobody hears them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub held: bool,
+    /// How loud the others hear them, in dB over as they come.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gain_db: i8,
     /// They send video.
     pub camera: bool,
     /// They talk right now.
@@ -128,11 +147,12 @@ pub struct ParticipantView {
     /// Their hand is up.
     pub hand: bool,
     /// Presence of the person.
+    #[schema(value_type = String)]
     pub presence: State,
 }
 
 /// What a participant came with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The page.
@@ -153,6 +173,19 @@ pub struct ConferenceView {
     pub name: String,
     /// Guests stay out.
     pub locked: bool,
+    /// Seconds until the time limit ends it, as this is said; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_left: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &i8) -> bool {
+    *number == 0
 }
 
 /// How to dial in.
@@ -197,6 +230,8 @@ pub enum EndReason {
     Removed,
     /// A host or the administrator ended the conference.
     ConferenceEnded,
+    /// Its time limit is over.
+    TimeLimit,
     /// The server stops.
     ServerStopping,
     /// The same participant came back on another connection.
@@ -314,7 +349,8 @@ mod tests {
             assert_eq!(serde_json::to_value(&message).unwrap(), value);
             value
         });
-        let all = "join offer mute camera hand leave ping mute_participant remove lock end";
+        let all = "join offer mute camera hand leave ping mute_participant deafen_participant hold_participant \
+                   gain_participant extend remove lock end";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 
@@ -331,7 +367,7 @@ mod tests {
             value
         });
         let all = "joined answer slots video participant_joined participant_changed participant_left floor talking \
-                   conference pong error ended";
+                   conference time_left pong error ended";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::protocol::{self, ClientMessage, EndReason, ErrorCode, Kind, ServerMessage, VERSION};
 use super::rate::Bucket;
+use super::wish::wish;
 use crate::auth::GuardKey;
 use crate::conference::{
     Action, Command, Conferences, Credential, Link, MediaHold, Newcomer, Outgoing, Refusal, Seat,
@@ -368,43 +369,27 @@ impl Session {
                 ))
                 .await;
         }
-        let action = match protocol::parse(text) {
-            Err(error) => {
-                return wire
-                    .say(&ServerMessage::error(ErrorCode::BadMessage, error))
-                    .await;
-            }
-            Ok(ClientMessage::Ping {}) => return wire.say(&ServerMessage::Pong {}).await,
+        let answer = match protocol::parse(text) {
+            Err(error) => ServerMessage::error(ErrorCode::BadMessage, error),
+            Ok(ClientMessage::Ping {}) => ServerMessage::Pong {},
             Ok(ClientMessage::Offer { sdp }) if self.offers.take(Instant::now()) => {
                 return self.negotiate(wire, sdp).await;
             }
             Ok(ClientMessage::Offer { .. }) => {
-                return wire
-                    .say(&ServerMessage::error(
-                        ErrorCode::RateLimited,
-                        "Too many offers.",
-                    ))
-                    .await;
+                ServerMessage::error(ErrorCode::RateLimited, "Too many offers.")
             }
-            Ok(ClientMessage::Join { .. }) => {
-                return wire
-                    .say(&ServerMessage::error(
-                        ErrorCode::NotJoined,
-                        "Joined already.",
-                    ))
-                    .await;
-            }
-            Ok(ClientMessage::Mute { on }) => Action::Mute(on),
-            Ok(ClientMessage::Camera { on }) => Action::Camera(on),
-            Ok(ClientMessage::Hand { on }) => Action::Hand(on),
-            Ok(ClientMessage::Leave {}) => Action::Leave,
-            Ok(ClientMessage::MuteParticipant { participant, on }) => {
-                Action::MuteParticipant(participant, on)
-            }
-            Ok(ClientMessage::Remove { participant }) => Action::Remove(participant),
-            Ok(ClientMessage::Lock { on }) => Action::Lock(on),
-            Ok(ClientMessage::End {}) => Action::End,
+            Ok(message) => match wish(message) {
+                Some(action) => {
+                    self.ask(action).await;
+                    return Ok(());
+                }
+                None => ServerMessage::error(ErrorCode::NotJoined, "Joined already."),
+            },
         };
+        wire.say(&answer).await
+    }
+
+    async fn ask(&self, action: Action) {
         let Seat {
             participant,
             generation,
@@ -416,7 +401,6 @@ impl Session {
             action,
         })
         .await;
-        Ok(())
     }
 
     /// A focus that is gone has sent `ended`, which the queue still holds.

@@ -1,0 +1,172 @@
+//! What hosts and the API order: who is heard, who hears, who must go, how long it lasts.
+
+use std::time::{Duration, Instant};
+
+use plenum_mixer::{Audience, Command as MixerCommand};
+
+use super::focus::Focus;
+use super::roster::{Mute, Participant};
+use super::seat::Order;
+use crate::signal::protocol::{EndReason, ErrorCode, Kind, LeaveReason, ServerMessage};
+
+/// How much louder or softer a participant can be made.
+const GAIN_DB: std::ops::RangeInclusive<i8> = -20..=12;
+/// A conference is extended by a day at most.
+const LONGEST_EXTENSION: Duration = Duration::from_secs(24 * 3600);
+
+/// Why an order or a wish was not carried out, with words for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// It names nobody in the roster.
+    Nobody,
+    /// It makes no sense.
+    Invalid(&'static str),
+    /// Not to be done by this one, to this one, or as things are.
+    Forbidden(&'static str),
+    /// Not now.
+    Unavailable(&'static str),
+}
+
+impl Denied {
+    /// For browsers.
+    pub(super) fn spoken(self) -> (ErrorCode, &'static str) {
+        match self {
+            Self::Nobody => (ErrorCode::BadMessage, "There is no such participant."),
+            Self::Invalid(why) => (ErrorCode::BadMessage, why),
+            Self::Forbidden(why) => (ErrorCode::Forbidden, why),
+            Self::Unavailable(why) => (ErrorCode::Unavailable, why),
+        }
+    }
+}
+
+impl Focus {
+    /// Carries `order` out, or says why not.
+    pub(super) async fn order(&mut self, order: Order) -> Result<(), Denied> {
+        match order {
+            Order::Mute(target, on) => self.mute_other(&target, on)?,
+            Order::Deafen(target, on) => {
+                self.change(&target, |person| {
+                    std::mem::replace(&mut person.deafened, on) != on
+                })?;
+            }
+            Order::Hold(target, on) => {
+                self.change(&target, |person| {
+                    std::mem::replace(&mut person.held, on) != on
+                })?;
+                self.settle_music();
+            }
+            Order::Gain(target, db) => {
+                if !GAIN_DB.contains(&db) {
+                    return Err(Denied::Invalid("The gain must be -20 to 12 dB."));
+                }
+                self.change(&target, |person| {
+                    std::mem::replace(&mut person.gain_db, db) != db
+                })?;
+            }
+            Order::Remove(target) => {
+                self.require_person(&target)?;
+                self.leave(&target, LeaveReason::Removed, EndReason::Removed)
+                    .await;
+            }
+            Order::Lock(on) => {
+                if std::mem::replace(&mut self.locked, on) != on {
+                    self.show_conference();
+                }
+            }
+            Order::End => self.close(EndReason::ConferenceEnded).await,
+            Order::Extend(more) => {
+                let now = Instant::now();
+                let Some(left) = self.limit.left(now) else {
+                    return Err(Denied::Forbidden("This conference has no time limit."));
+                };
+                self.end_in(left + more.min(LONGEST_EXTENSION), now);
+            }
+            Order::EndIn(left) => self.end_in(left, Instant::now()),
+            Order::Announce(to, pcm) => {
+                let to = match to {
+                    None => Audience::Everyone,
+                    Some(target) => {
+                        let person = self.roster.get(&target).ok_or(Denied::Nobody)?;
+                        let leg = person
+                            .leg
+                            .ok_or(Denied::Unavailable("This participant has no audio now."))?;
+                        Audience::Leg(leg)
+                    }
+                };
+                self.play(to, pcm);
+            }
+        }
+        Ok(())
+    }
+
+    /// The demo's host can be muted, not removed: it would be back with the next guest.
+    fn require_person(&self, target: &str) -> Result<(), Denied> {
+        match self.roster.get(target).map(|person| person.kind) {
+            None => Err(Denied::Nobody),
+            Some(Kind::Host) => Err(Denied::Forbidden("The demo's host cannot be removed.")),
+            Some(Kind::Browser | Kind::Phone) => Ok(()),
+        }
+    }
+
+    fn mute_other(&mut self, target: &str, on: bool) -> Result<(), Denied> {
+        match (self.roster.get(target).map(|person| person.mute), on) {
+            (None, _) => Err(Denied::Nobody),
+            (Some(Mute::Off), true) => {
+                self.set_mute(target, Mute::ByHost);
+                if let Some(person) = self.roster.get_mut(target) {
+                    person.host_muted = Some(Instant::now());
+                }
+                Ok(())
+            }
+            (Some(Mute::ByHost), false) => {
+                self.set_mute(target, Mute::Off);
+                Ok(())
+            }
+            (Some(Mute::BySelf), false) => Err(Denied::Forbidden(
+                "Whoever muted themselves can only be unmuted by themselves.",
+            )),
+            (Some(_), _) => Ok(()),
+        }
+    }
+
+    /// Changes how `target` is treated, in the room and on every screen; `change` says whether it is different now.
+    fn change(
+        &mut self,
+        target: &str,
+        change: impl FnOnce(&mut Participant) -> bool,
+    ) -> Result<(), Denied> {
+        let person = self.roster.get_mut(target).ok_or(Denied::Nobody)?;
+        if change(person) {
+            self.gate(target);
+            self.show(target);
+        }
+        Ok(())
+    }
+
+    /// Tells the room how the leg of `participant` is to be treated: after a change, and when the leg is a new one.
+    pub(super) fn gate(&self, participant: &str) {
+        let Some(person) = self.roster.get(participant) else {
+            return;
+        };
+        let Some(leg) = person.leg else { return };
+        // Held, one still hears what plays for oneself alone: the music. The room's own hold is the caller's.
+        self.command_room(MixerCommand::Mute {
+            leg,
+            on: person.mute != Mute::Off || person.held,
+        });
+        self.command_room(MixerCommand::Deafen {
+            leg,
+            on: person.deafened || person.held,
+        });
+        self.command_room(MixerCommand::Gain {
+            leg,
+            db: f32::from(person.gain_db),
+        });
+    }
+
+    /// Shows everybody how the conference is now.
+    pub(super) fn show_conference(&mut self) {
+        let conference = self.conference_view();
+        self.tell_all(&ServerMessage::Conference { conference }, None);
+    }
+}

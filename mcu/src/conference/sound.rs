@@ -1,0 +1,193 @@
+//! What a conference plays to its people: tones and words at comings and goings, announcements, music for who waits.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use plenum_codecs::audio::SAMPLE_RATE;
+use plenum_dialin::attendant::PromptKey;
+use plenum_mixer::{Audience, Command, LegId, PlayId};
+
+use super::focus::Focus;
+use crate::config::{Announce, LonelyMusic};
+use crate::signal::protocol::Kind;
+
+/// Entry tones are heard in conferences up to this size.
+const TONES_UP_TO: usize = 30;
+/// Who has just been left alone hears music after this.
+const LONELY: Duration = Duration::from_secs(2);
+/// The pause between the words for the first participant and the music.
+const BREATH: Duration = Duration::from_millis(500);
+
+/// Whether the one who is there is alone.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Company {
+    /// Others are there, or nobody is.
+    #[default]
+    Others,
+    /// Alone; from then on with music.
+    AloneUntil(Instant),
+    Alone,
+}
+
+impl Company {
+    /// What it is now that `people` are there.
+    fn of(self, people: usize, now: Instant) -> Self {
+        match self {
+            _ if people != 1 => Self::Others,
+            Self::Others => Self::AloneUntil(now + LONELY),
+            Self::AloneUntil(then) if then <= now => Self::Alone,
+            same => same,
+        }
+    }
+}
+
+impl Focus {
+    /// Tones and words for somebody who has come in.
+    pub(super) fn entered(&mut self, participant: &str, kind: Kind) {
+        let alone = self.roster.len() == 1;
+        let leg = self.roster.get(participant).and_then(|person| person.leg);
+        if let (Kind::Phone, true, Some(leg)) = (kind, alone, leg) {
+            let words = self.around.prompts.get(PromptKey::FirstParticipant);
+            self.company = Company::AloneUntil(Instant::now() + duration(&words) + BREATH);
+            self.play(Audience::Leg(leg), words);
+        }
+        // Before the tone, which would be a note of the music otherwise.
+        self.settle_music();
+        if !alone {
+            self.tone(Arc::clone(&self.around.tones.entered));
+        }
+    }
+
+    /// A tone for somebody who has gone.
+    pub(super) fn left(&mut self, kind: Kind) {
+        if kind != Kind::Host && self.roster.guests() > 0 {
+            self.tone(Arc::clone(&self.around.tones.left));
+        }
+        self.settle_music();
+    }
+
+    fn tone(&mut self, pcm: Arc<[i16]>) {
+        if self.around.config.announce != Announce::Off && self.roster.len() <= TONES_UP_TO {
+            self.play(Audience::Everyone, pcm);
+        }
+    }
+
+    pub(super) fn say_muted(&mut self, leg: LegId, on: bool) {
+        self.say(
+            leg,
+            if on {
+                PromptKey::Muted
+            } else {
+                PromptKey::Unmuted
+            },
+        );
+    }
+
+    pub(super) fn say(&mut self, leg: LegId, prompt: PromptKey) {
+        let pcm = self.around.prompts.get(prompt);
+        self.play(Audience::Leg(leg), pcm);
+    }
+
+    /// Says it to all.
+    pub(super) fn announce(&mut self, prompt: PromptKey) {
+        let pcm = self.around.prompts.get(prompt);
+        self.play(Audience::Everyone, pcm);
+    }
+
+    pub(super) fn play(&mut self, to: Audience, pcm: Arc<[i16]>) -> PlayId {
+        self.start_player(to, pcm, false)
+    }
+
+    fn start_player(&mut self, to: Audience, pcm: Arc<[i16]>, repeat: bool) -> PlayId {
+        self.next_play += 1;
+        let play = PlayId(self.next_play);
+        self.command_room(Command::Play {
+            play,
+            to,
+            pcm,
+            repeat,
+        });
+        play
+    }
+
+    /// When music must be looked at again.
+    pub(super) fn music_due(&self) -> Option<Instant> {
+        match self.company {
+            Company::AloneUntil(then) => Some(then),
+            Company::Others | Company::Alone => None,
+        }
+    }
+
+    /// Music plays for whoever is held, and for whoever has been alone for a moment.
+    pub(super) fn settle_music(&mut self) {
+        self.company = self.company.of(self.roster.len(), Instant::now());
+        let alone = self.company == Company::Alone;
+        let wish = self.around.config.music_when_alone;
+        let mut changes = Vec::new();
+        for person in self.roster.iter() {
+            let lonely = alone
+                && match wish {
+                    LonelyMusic::Off => false,
+                    LonelyMusic::Phones => person.kind == Kind::Phone,
+                    LonelyMusic::All => person.kind != Kind::Host,
+                };
+            let wanted = person.held || lonely;
+            match (wanted, person.music, person.leg) {
+                (true, None, Some(leg)) => changes.push((person.id.clone(), Ok(leg))),
+                (false, Some(play), _) => changes.push((person.id.clone(), Err(play))),
+                _ => {}
+            }
+        }
+        for (participant, change) in changes {
+            let music = match change {
+                Ok(leg) => {
+                    let pcm = self.around.prompts.music();
+                    Some(self.start_player(Audience::Leg(leg), pcm, true))
+                }
+                Err(play) => {
+                    self.command_room(Command::StopPlay { play });
+                    None
+                }
+            };
+            if let Some(person) = self.roster.get_mut(&participant) {
+                person.music = music;
+            }
+        }
+    }
+
+    /// The mixer ended a player by itself.
+    pub(super) fn play_finished(&mut self, play: PlayId) {
+        // Music has no end: too many others displaced it. It may begin again with the next change.
+        if let Some(person) = self
+            .roster
+            .iter_mut()
+            .find(|person| person.music == Some(play))
+        {
+            person.music = None;
+        }
+    }
+}
+
+/// How long 48 kHz samples last.
+fn duration(pcm: &[i16]) -> Duration {
+    let millis = pcm.len() * 1_000 / SAMPLE_RATE as usize;
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn music_waits_two_seconds_after_the_others_have_left_and_ends_when_somebody_comes() {
+        let start = Instant::now();
+        let left = Company::Others.of(1, start);
+        assert_eq!(left, Company::AloneUntil(start + LONELY));
+        assert_eq!(left.of(1, start + LONELY / 2), left);
+        let alone = left.of(1, start + LONELY);
+        assert_eq!(alone, Company::Alone);
+        assert_eq!(alone.of(2, start + LONELY), Company::Others);
+        assert_eq!(left.of(2, start), Company::Others);
+        assert_eq!(alone.of(0, start), Company::Others);
+    }
+}

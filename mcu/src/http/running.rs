@@ -1,0 +1,204 @@
+//! `/api/v1/conferences/{id}/…` of a conference with somebody in it: who is there, and what a host may order.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use plenum_codecs::wav;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::problem::Problem;
+use crate::conference::{MOST_MINUTES, Order};
+use crate::signal::protocol::ParticipantView;
+
+/// Everybody in a conference.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ParticipantsBody {
+    participants: Vec<ParticipantView>,
+}
+
+/// How a running conference shall be; what is absent stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConferencePatch {
+    /// Guests stay out.
+    locked: Option<bool>,
+    /// So much longer than its time limit says.
+    extend_minutes: Option<u32>,
+    /// It ends so many seconds from now.
+    time_left_seconds: Option<u32>,
+}
+
+/// How a participant shall be treated; what is absent stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ParticipantPatch {
+    /// Nobody hears them. Nobody can unmute those who muted themselves.
+    muted: Option<bool>,
+    /// They hear nothing of the conference.
+    deafened: Option<bool>,
+    /// They hear music, and nobody hears them.
+    held: Option<bool>,
+    /// How loud the others hear them: -20 to 12.
+    gain_db: Option<i8>,
+}
+
+/// Who hears an announcement.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnnouncementQuery {
+    /// A participant's id; all, if absent.
+    to: Option<String>,
+}
+
+/// A built-in prompt to be played.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnnouncementBody {
+    /// Its key, as `plenum check` lists them.
+    prompt: String,
+}
+
+/// Shows who is in a conference, in the order of joining.
+#[utoipa::path(get, path = "/api/v1/conferences/{id}/participants", security(("key" = [])), responses(
+    (status = 200, body = ParticipantsBody), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn participants(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<ParticipantsBody>, Problem> {
+    let key = key(&api, &id).await?;
+    let participants = api.conferences.participants(&key).await;
+    Ok(Json(ParticipantsBody {
+        participants: participants.unwrap_or_default(),
+    }))
+}
+
+/// Locks a running conference, or changes when it ends.
+#[utoipa::path(patch, path = "/api/v1/conferences/{id}", request_body = ConferencePatch, security(("key" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
+    (status = 422, body = Problem)))]
+pub(super) async fn change(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    body: Result<Json<ConferencePatch>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    let Json(ConferencePatch {
+        locked,
+        extend_minutes,
+        time_left_seconds,
+    }) = body?;
+    let seconds = |minutes: u32| u64::from(minutes) * 60;
+    if extend_minutes.is_some_and(|minutes| minutes > MOST_MINUTES)
+        || time_left_seconds.is_some_and(|left| u64::from(left) > seconds(MOST_MINUTES))
+    {
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "A conference may last a week more at most.",
+        ));
+    }
+    let extend = extend_minutes.map(|minutes| Order::Extend(Duration::from_secs(seconds(minutes))));
+    let end = time_left_seconds.map(|left| Order::EndIn(Duration::from_secs(u64::from(left))));
+    let orders = [locked.map(Order::Lock), extend, end];
+    carry_out(&api, &id, orders.into_iter().flatten()).await
+}
+
+/// Mutes, deafens, holds a participant or makes it louder.
+#[utoipa::path(patch, path = "/api/v1/conferences/{id}/participants/{participant}", request_body = ParticipantPatch,
+    security(("key" = [])), responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn treat(
+    State(api): State<Api>,
+    Path((id, participant)): Path<(String, String)>,
+    body: Result<Json<ParticipantPatch>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    let Json(ParticipantPatch {
+        muted,
+        deafened,
+        held,
+        gain_db,
+    }) = body?;
+    let who = || participant.clone();
+    let orders = [
+        muted.map(|on| Order::Mute(who(), on)),
+        deafened.map(|on| Order::Deafen(who(), on)),
+        held.map(|on| Order::Hold(who(), on)),
+        gain_db.map(|db| Order::Gain(who(), db)),
+    ];
+    carry_out(&api, &id, orders.into_iter().flatten()).await
+}
+
+/// Removes a participant.
+#[utoipa::path(delete, path = "/api/v1/conferences/{id}/participants/{participant}", security(("key" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn remove(
+    State(api): State<Api>,
+    Path((id, participant)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    carry_out(&api, &id, [Order::Remove(participant)]).await
+}
+
+/// Plays a built-in prompt, or an uploaded WAV (16-bit PCM of 8, 16 or 48 kHz, 1 MiB at most), to all or to one.
+#[utoipa::path(post, path = "/api/v1/conferences/{id}/announcements", params(AnnouncementQuery),
+    request_body(content((AnnouncementBody = "application/json"), (Vec<u8> = "audio/wav"))), security(("key" = [])),
+    responses((status = 202, description = "It begins to play."), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 409, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn announce(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    query: Result<Query<AnnouncementQuery>, QueryRejection>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, Problem> {
+    let (Query(AnnouncementQuery { to }), body) = (query?, body?);
+    let unreadable = |why: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
+    let is_audio = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"audio/"));
+    let pcm = if is_audio {
+        // A minute of speech takes a while to be brought to 48 kHz: not on a thread that serves others.
+        let read = tokio::task::spawn_blocking(move || wav::read(&body)).await;
+        let samples = read
+            .map_err(|_| unreadable("The WAV cannot be read.".to_owned()))?
+            .map_err(|error| unreadable(error.to_string()))?;
+        samples.into()
+    } else {
+        let AnnouncementBody { prompt } = serde_json::from_slice(&body)
+            .map_err(|error| unreadable(format!("Neither a WAV nor a prompt: {error}")))?;
+        let prompts = &api.conferences.around().prompts;
+        prompts
+            .find(&prompt)
+            .ok_or_else(|| unreadable("There is no such prompt.".to_owned()))?
+    };
+    carry_out(&api, &id, [Order::Announce(to, pcm)]).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// The ULID of the conference of number `id`.
+async fn key(api: &Api, id: &str) -> Result<String, Problem> {
+    let record = api.conferences.around().store.find(id).await?;
+    Ok(record.ok_or_else(Problem::no_conference)?.id)
+}
+
+/// Up to the first that is not to be done.
+async fn carry_out(
+    api: &Api,
+    id: &str,
+    orders: impl IntoIterator<Item = Order>,
+) -> Result<StatusCode, Problem> {
+    let key = key(api, id).await?;
+    for order in orders {
+        let Some(outcome) = api.conferences.order(&key, order).await else {
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "Nobody is in this conference now.",
+            ));
+        };
+        outcome?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

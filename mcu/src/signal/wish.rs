@@ -1,0 +1,37 @@
+//! From what a client says to what it asks of the focus. No behaviour.
+
+use std::time::Duration;
+
+use super::protocol::ClientMessage;
+use crate::conference::{Action, Order};
+
+/// What `message` asks of the focus; `None` for what the session sees to itself.
+pub(super) fn wish(message: ClientMessage) -> Option<Action> {
+    Some(match message {
+        ClientMessage::Join { .. } | ClientMessage::Offer { .. } | ClientMessage::Ping {} => {
+            return None;
+        }
+        ClientMessage::Mute { on } => Action::Mute(on),
+        ClientMessage::Camera { on } => Action::Camera(on),
+        ClientMessage::Hand { on } => Action::Hand(on),
+        ClientMessage::Leave {} => Action::Leave,
+        ClientMessage::MuteParticipant { participant, on } => {
+            Action::Order(Order::Mute(participant, on))
+        }
+        ClientMessage::DeafenParticipant { participant, on } => {
+            Action::Order(Order::Deafen(participant, on))
+        }
+        ClientMessage::HoldParticipant { participant, on } => {
+            Action::Order(Order::Hold(participant, on))
+        }
+        ClientMessage::GainParticipant { participant, db } => {
+            Action::Order(Order::Gain(participant, db))
+        }
+        ClientMessage::Extend { minutes } => {
+            Action::Order(Order::Extend(Duration::from_secs(u64::from(minutes) * 60)))
+        }
+        ClientMessage::Remove { participant } => Action::Order(Order::Remove(participant)),
+        ClientMessage::Lock { on } => Action::Order(Order::Lock(on)),
+        ClientMessage::End {} => Action::Order(Order::End),
+    })
+}
