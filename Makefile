@@ -37,7 +37,7 @@ lint: ## Formatting and clippy, as `make test` checks them
 	cd web && npm run typecheck && npm run lint
 
 bench: ## Figures against the floors of the design: name value unit floor ratio
-	@scripts/deps.sh build
+	@scripts/deps.sh build bench
 	@scripts/bench.sh
 
 fuzz: ## Each fuzz target for 60 s under libFuzzer (FUZZ_SECONDS changes that)
@@ -45,7 +45,7 @@ fuzz: ## Each fuzz target for 60 s under libFuzzer (FUZZ_SECONDS changes that)
 	@scripts/fuzz.sh
 
 deps: ## Install everything that any target needs
-	@scripts/deps.sh build call test fuzz
+	@scripts/deps.sh build call test bench fuzz
 
 clean: ## Remove what was built
 	cargo clean

@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+export PATH="$PWD/.tools/python/bin:$PATH" # scripts/deps.sh keeps PESQ there
 cargo build --release --workspace --locked --bins
 for source in benches/src/bin/*.rs; do
     "${CARGO_TARGET_DIR:-target}/release/$(basename "$source" .rs)" "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the named sets need and is missing: build, call, test, fuzz. Debian packages by apt-get (with sudo when not root), a
+# Installs what the named sets need and is missing: build, call, test, bench, fuzz. Debian packages by apt-get (with sudo when not root), a
 # Node.js new enough for the page's bundler, the page's npm packages. Says what it does; silent when there is nothing to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,6 +13,8 @@ readonly BUILD_PACKAGES=(
 )
 readonly CALL_PACKAGES=(baresip-core flite)
 readonly TEST_PACKAGES=(baresip-core sip-tester chromium procps)
+# People who speak, for the figures of quality; and what PESQ is compiled with.
+readonly BENCH_PACKAGES=(asterisk-core-sounds-{en,es,fr,it,ru}-g722 python3-dev python3-venv)
 readonly FUZZ_PACKAGES=(clang)
 
 # The Node.js for a machine whose own is too old (Debian 12 has 18).
@@ -78,6 +80,15 @@ install_page_packages() {
     (cd web && npm ci --silent --no-audit --no-fund --ignore-scripts)
 }
 
+# PESQ is a package of Python's registry only; Debian's Python wants such packages in an environment of their own.
+install_pesq() {
+    PATH="$PWD/.tools/python/bin:$PATH"
+    if python3 -c 'import pesq' 2>/dev/null; then return; fi
+    say "installing pesq (PyPI) into .tools/python"
+    python3 -m venv .tools/python
+    .tools/python/bin/pip install --quiet --disable-pip-version-check pesq
+}
+
 require_cargo() {
     if ! command -v cargo >/dev/null && [[ -x ${CARGO_HOME:-$HOME/.cargo}/bin/cargo ]]; then
         fail "cargo is installed but not in PATH: run  . \"\${CARGO_HOME:-\$HOME/.cargo}/env\""
@@ -111,6 +122,10 @@ for set in "$@"; do
             }
         done
         ;;
+    bench)
+        install_packages "${BENCH_PACKAGES[@]}"
+        install_pesq
+        ;;
     fuzz)
         install_packages "${FUZZ_PACKAGES[@]}"
         if ! cargo fuzz --version >/dev/null 2>&1; then
@@ -118,6 +133,6 @@ for set in "$@"; do
             cargo install --locked cargo-fuzz
         fi
         ;;
-    *) fail "unknown set $set; there are build, call, test, fuzz" ;;
+    *) fail "unknown set $set; there are build, call, test, bench, fuzz" ;;
     esac
 done

@@ -1,4 +1,7 @@
-//! How figures are printed against their floors.
+//! How figures are printed against their floors, and what several benches measure with.
+
+pub mod pesq;
+pub mod speech;
 
 use std::fmt;
 

@@ -107,9 +107,13 @@ pub enum OpusMode {
 }
 
 impl OpusMode {
-    /// What a mix goes out as: RESTRICTED_LOWDELAY, 32 kbit/s, complexity 5 (39 µs per frame).
+    /// What a mix goes out as: RESTRICTED_LOWDELAY, 80 kbit/s, complexity 5.
+    ///
+    /// Speech that a browser has coded at 32 kbit/s, coded again (PESQ-WB, mean of five voices; time per frame): 3.50 at 32 kbit/s (43 µs),
+    /// 3.92 at 48 (47 µs), 4.17 at 64 (52 µs), 4.28 at 80 (58 µs), 4.31 at 96; below complexity 5 it loses 0.2, above it gains 0.04 for
+    /// twice the time. VOIP at 40 kbit/s has 4.26 for 110 µs and 4 ms more delay.
     pub const MIX: Self = Self::LowDelay {
-        bitrate: 32_000,
+        bitrate: 80_000,
         complexity: 5,
     };
     /// What a listener with loss gets: VOIP with FEC for 10 % loss, 32 kbit/s.
