@@ -5,7 +5,8 @@
 //! conferences, PINs or signalling; nothing outside knows threads, sockets or SRTP.
 //!
 //! A worker is one OS thread with one UDP socket for all of its WebRTC peers and a socket pair per
-//! phone leg. A room is homed on one worker, and the legs in it live there too.
+//! phone leg. A room is homed on one worker and mixed there; the transports of its legs live on any, and stay where
+//! they began.
 
 mod budget;
 mod clip;
@@ -41,7 +42,7 @@ use self::directory::Directory;
 use self::metrics::Metrics;
 use self::watch::Watch;
 use self::webrtc::Identity;
-use self::worker::{Message, WorkerHandle};
+use self::worker::{Load, Message, WorkerHandle};
 
 pub use self::clip::{Clip, ClipError, ClipPicture};
 pub use self::offer::OfferError;
@@ -57,6 +58,9 @@ pub struct RoomId(pub u64);
 pub struct MediaConfig {
     /// Worker threads, at least 1.
     pub workers: usize,
+    /// By how many legs the home of a room may carry more than the least loaded worker before the room's next leg
+    /// goes there. A small conference stays on one worker, and nothing of it crosses.
+    pub together: usize,
     /// Local address of every media socket.
     pub bind: IpAddr,
     /// Address told to peers instead of `bind`: the public side of a 1:1 NAT.
@@ -77,6 +81,7 @@ impl Default for MediaConfig {
     fn default() -> Self {
         Self {
             workers: 1,
+            together: 50,
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             announced: None,
             udp_port: 10_000,
@@ -138,7 +143,7 @@ pub enum MediaError {
     /// Overload: the worker carries as many legs as it may.
     #[error("media worker is full")]
     Full,
-    /// Overload: the worker's inbox is full; nothing was done.
+    /// Overload: the worker's inbox is full, or the leg moves already; nothing was done.
     #[error("media worker does not keep up")]
     Busy,
     /// The worker has stopped; nothing more happens in its rooms.
@@ -150,9 +155,6 @@ pub enum MediaError {
     /// There is no such leg (any more), or it is of another kind.
     #[error("no such leg")]
     UnknownLeg,
-    /// A WebRTC leg cannot move to a room homed on another worker.
-    #[error("a WebRTC leg stays on its worker")]
-    OtherWorker,
     /// The peer's fault: its offer cannot be answered. The leg is as it was before.
     #[error("offer refused: {0}")]
     Offer(#[from] OfferError),
@@ -200,6 +202,8 @@ pub enum LegGone {
     Closed,
     /// Our fault: the room's mixer panicked. All its legs go; the room takes no others.
     RoomFault,
+    /// Our fault: the worker that the leg's transport lived on has died.
+    WorkerFault,
 }
 
 /// The answer to a browser's offer.
@@ -264,9 +268,7 @@ impl Media {
             metrics: &metrics,
             directory: &directory,
         };
-        let workers = (0..count)
-            .map(|index| WorkerHandle::start(index, &shared))
-            .collect::<Result<Vec<_>, _>>()?;
+        let workers = worker::start(count, &shared)?;
         let watch = Watch::start(metrics.heartbeats().clone(), count)?;
         let ports = ports::PortPool::new(&config);
         Ok(Self {
@@ -355,7 +357,7 @@ impl Media {
         leg: LegId,
         offer: String,
     ) -> Result<PeerAnswer, MediaError> {
-        self.home(room)
+        self.place(room)
             .ask(|reply| Message::AddPeer {
                 room,
                 leg,
@@ -400,7 +402,7 @@ impl Media {
         sockets: RtpSockets,
         media: PhoneMedia,
     ) -> Result<(), MediaError> {
-        self.home(room)
+        self.place(room)
             .ask(|reply| Message::AddPhone {
                 room,
                 leg,
@@ -426,7 +428,7 @@ impl Media {
     /// # Errors
     /// [`MediaError::UnknownRoom`], [`MediaError::Full`] and the like.
     pub async fn add_clip(&self, room: RoomId, leg: LegId, clip: Clip) -> Result<(), MediaError> {
-        self.home(room)
+        self.place(room)
             .ask(|reply| Message::AddClip {
                 room,
                 leg,
@@ -436,50 +438,16 @@ impl Media {
             .await?
     }
 
-    /// Moves a leg to another room. Phone legs and clips move across workers with their sockets; SSRC,
-    /// sequence and jitter state stay. A WebRTC leg stays on the worker whose port it was told, so its new
-    /// room must be homed there: open such a room with [`Media::open_room_beside`].
+    /// Moves a leg to another room. SSRC, sequence and jitter state stay, and what the leg sends meanwhile reaches its
+    /// new room; its transport stays on its worker.
     ///
     /// # Errors
-    /// [`MediaError::UnknownLeg`], [`MediaError::UnknownRoom`] and the like. The leg is then still where it
-    /// was, unless the new home vanished on the way.
+    /// [`MediaError::UnknownRoom`] or [`MediaError::Busy`]: the leg is still where it was.
+    /// [`MediaError::UnknownLeg`]: it is gone, maybe because its old room closed while the new one refused it.
     pub async fn move_leg(&self, leg: LegId, to: RoomId) -> Result<(), MediaError> {
-        let from = self.owner(leg)?;
-        let home = self.home(to);
-        if std::ptr::eq(from, home) {
-            return from
-                .ask(|reply| Message::MoveLeg { leg, to, reply })
-                .await?;
-        }
-        let parcel = Box::new(from.ask(|reply| Message::TakeLeg { leg, reply }).await??);
-        home.ask(|reply| Message::PutLeg { to, parcel, reply })
+        self.owner(leg)?
+            .ask(|reply| Message::MoveLeg { leg, to, reply })
             .await?
-    }
-
-    /// Opens an empty room on the worker that is home to `beside`.
-    ///
-    /// # Errors
-    /// [`MediaError::Busy`] or [`MediaError::Stopped`].
-    pub async fn open_room_beside(
-        &self,
-        beside: RoomId,
-        config: RoomConfig,
-        events: mpsc::Sender<(RoomId, RoomEvent)>,
-    ) -> Result<RoomId, MediaError> {
-        let count = self.shared.workers.len();
-        let room = self
-            .shared
-            .directory
-            .next_room(directory::home_of(beside, count), count);
-        self.home(room)
-            .ask(|reply| Message::OpenRoom {
-                room,
-                config,
-                events,
-                reply,
-            })
-            .await?;
-        Ok(room)
     }
 
     /// Ends a leg, without [`RoomEvent::LegGone`]. A leg that is gone already is no error.
@@ -556,6 +524,17 @@ impl Media {
             }
         }
         running
+    }
+
+    /// The worker for a new leg of `room`: its home, unless that carries clearly more than another.
+    fn place(&self, room: RoomId) -> &WorkerHandle {
+        let home = self.home(room);
+        let margin = self.shared.config.together * Load::LEG;
+        let least = self.shared.workers.iter().min_by_key(|w| w.load.score());
+        match least {
+            Some(least) if home.load.score() > least.load.score() + margin => least,
+            _ => home,
+        }
     }
 
     fn home(&self, room: RoomId) -> &WorkerHandle {

@@ -1,8 +1,8 @@
 //! Which worker a room or a leg lives on, and the numbers of both.
 //!
-//! A room's number says its home. A leg's place is kept in a map behind a mutex: the control plane must
-//! address a leg without asking every worker, and the map is touched only when a leg comes, moves or goes,
-//! never per packet or tick.
+//! A room's number says its home. The worker of a leg's transport is kept in a map behind a mutex: the control plane
+//! must address a leg without asking every worker, and the map is touched only when a leg comes or goes, never per
+//! packet or tick.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,12 +45,8 @@ impl Directory {
         self.places().insert(leg, worker);
     }
 
-    /// Forgets the leg, unless another worker has taken it over meanwhile.
-    pub(super) fn forget(&self, leg: LegId, worker: usize) {
-        let mut places = self.places();
-        if places.get(&leg) == Some(&worker) {
-            places.remove(&leg);
-        }
+    pub(super) fn forget(&self, leg: LegId) {
+        self.places().remove(&leg);
     }
 
     fn places(&self) -> MutexGuard<'_, HashMap<LegId, usize>> {
@@ -72,14 +68,13 @@ mod tests {
     }
 
     #[test]
-    fn a_leg_that_moved_is_not_forgotten_by_its_old_worker() {
+    fn a_leg_has_one_place_until_it_is_forgotten() {
         let directory = Directory::default();
         let leg = directory.next_leg();
-        directory.settle(leg, 0);
+        assert_eq!(directory.owner(leg), None);
         directory.settle(leg, 1);
-        directory.forget(leg, 0);
         assert_eq!(directory.owner(leg), Some(1));
-        directory.forget(leg, 1);
+        directory.forget(leg);
         assert_eq!(directory.owner(leg), None);
     }
 }

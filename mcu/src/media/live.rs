@@ -6,6 +6,8 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod spread;
+
 use std::net::UdpSocket;
 
 use plenum_codecs::audio::g711::Law;
@@ -252,7 +254,9 @@ async fn a_leg_keeps_its_stream_over_a_move_to_another_worker() {
     talk(&mut [&mut low, &mut high], Duration::from_millis(600)).await;
     assert!(low.amplitude(TONE_HIGH) < 100.0, "alone in the lobby");
     let before = low.numbers.last().copied().unwrap();
+    let owner = media.shared.directory.owner(leg);
     media.move_leg(leg, conference).await.unwrap();
+    assert_eq!(media.shared.directory.owner(leg), owner, "its sockets stay");
     talk(&mut [&mut low, &mut high], Duration::from_secs(2)).await;
     assert!(low.amplitude(TONE_HIGH) > 6_000.0);
     assert!(high.amplitude(TONE_LOW) > 6_000.0);

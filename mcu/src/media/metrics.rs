@@ -35,10 +35,14 @@ pub(super) enum Dropped {
     NotConnected,
     /// Room events that the owner did not take in time.
     Events,
+    /// Between workers: the other does not keep up.
+    Crossing,
+    /// For a leg that is gone.
+    LegGone,
 }
 
 impl Dropped {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::UnknownSource,
         Self::Malformed,
         Self::OverBudget,
@@ -48,6 +52,8 @@ impl Dropped {
         Self::SendFull,
         Self::NotConnected,
         Self::Events,
+        Self::Crossing,
+        Self::LegGone,
     ];
 
     const fn label(self) -> &'static str {
@@ -61,6 +67,8 @@ impl Dropped {
             Self::SendFull => "send_full",
             Self::NotConnected => "not_connected",
             Self::Events => "events",
+            Self::Crossing => "crossing",
+            Self::LegGone => "leg_gone",
         }
     }
 }
@@ -100,6 +108,7 @@ pub(super) struct Metrics {
     fault_panic: IntCounter,
     fault_error: IntCounter,
     pub(super) room_faults: IntCounter,
+    worker_legs: Vec<IntGauge>,
     heartbeats: Heartbeats,
 }
 
@@ -209,6 +218,13 @@ impl Metrics {
             )?,
         };
         registry.register(Box::new(heartbeats.clone()))?;
+        let worker_legs = add.add(IntGaugeVec::new(
+            Opts::new(
+                "plenum_media_worker_legs",
+                "Legs by the worker that their transports live on.",
+            ),
+            &["worker"],
+        ))?;
         let per_codec = |codec: &'static str| {
             let of = |sharing: &str| encodes.with_label_values(&[codec, sharing]);
             (codec, of("shared"), of("private"), of("warming"))
@@ -245,6 +261,9 @@ impl Metrics {
                 .collect(),
             fault_panic: faults.with_label_values(&["panic"]),
             fault_error: faults.with_label_values(&["error"]),
+            worker_legs: (0..workers)
+                .map(|worker| worker_legs.with_label_values(&[worker.to_string()]))
+                .collect(),
             heartbeats,
         }))
     }
@@ -257,6 +276,13 @@ impl Metrics {
         let index = Dropped::ALL.iter().position(|d| *d == reason);
         if let Some(counter) = index.and_then(|i| self.dropped.get(i)) {
             counter.inc_by(count);
+        }
+    }
+
+    /// So many more legs live on a worker, or fewer.
+    pub(super) fn worker_legs(&self, worker: usize, change: i64) {
+        if let Some(gauge) = self.worker_legs.get(worker) {
+            gauge.add(change);
         }
     }
 
@@ -354,6 +380,7 @@ mod tests {
             "dropped_total",
             "peer_faults_total",
             "worker_heartbeat_age_seconds",
+            "worker_legs",
         ] {
             assert!(names.contains(&format!("plenum_media_{name}")), "{name}");
         }

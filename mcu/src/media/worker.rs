@@ -1,14 +1,17 @@
 //! A media worker: one OS thread that owns sockets, legs and rooms and shares nothing with the others.
 //!
-//! This file is control's end: the messages and the handle. The thread is in [`run`], what it does for peers
-//! in [`peers`], for phones in [`phones`], for rooms in [`rooms`].
+//! This file is control's end: the messages and the handle. The thread is in [`run`]. What it does for the transports
+//! that live on it is in [`legs`], [`peers`] and [`phones`], what for the rooms homed on it in [`rooms`] and [`seats`]; the
+//! one finds the other, on whichever worker that is, through [`links`].
 
 mod legs;
+mod links;
 mod messages;
 mod peers;
 mod phones;
 mod rooms;
 mod run;
+mod seats;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,15 +19,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::JoinHandle;
 
-use mio::Waker;
 use plenum_mixer::{Command, LegId, LegStats, RoomConfig, Tap};
 use tokio::sync::{mpsc, oneshot};
 
-use self::run::Prepared as Worker;
-use super::clip::{Clip, ClipPlayer};
+use self::links::{Doorbell, Links};
+use self::run::Prepared;
+use super::clip::Clip;
 use super::directory::Directory;
 use super::metrics::Metrics;
-use super::phone::{Phone, PhoneMedia};
+use super::phone::PhoneMedia;
 use super::ports::RtpSockets;
 use super::webrtc::Identity;
 use super::{MediaConfig, MediaError, PeerAnswer, RoomEvent, RoomId, TapSink};
@@ -80,15 +83,6 @@ pub(super) enum Message {
         to: RoomId,
         reply: Reply<Result<(), MediaError>>,
     },
-    TakeLeg {
-        leg: LegId,
-        reply: Reply<Result<Parcel, MediaError>>,
-    },
-    PutLeg {
-        to: RoomId,
-        parcel: Box<Parcel>,
-        reply: Reply<Result<(), MediaError>>,
-    },
     RemoveLeg {
         leg: LegId,
         reply: Reply<()>,
@@ -108,30 +102,51 @@ pub(super) enum Message {
     },
 }
 
-/// A leg on its way between workers, with everything that belongs to it.
-pub(super) struct Parcel {
-    leg: LegId,
-    media: Movable,
-    mixer: plenum_mixer::Leg,
+/// Whom to tell that a leg has, or has not, found its seat.
+enum Done {
+    Leg(Reply<Result<(), MediaError>>),
+    /// With the answer that waited for it.
+    Peer(Reply<Result<PeerAnswer, MediaError>>, Box<PeerAnswer>),
 }
 
-/// What can live on any worker. A WebRTC peer cannot: its remote end was told this worker's port.
-enum Movable {
-    Phone(Box<Phone>),
-    Clip(Box<ClipPlayer>),
+impl Done {
+    fn tell(self, outcome: Result<(), MediaError>) {
+        match self {
+            Self::Leg(reply) => answer(reply, outcome),
+            Self::Peer(reply, sdp) => answer(reply, outcome.map(|()| *sdp)),
+        }
+    }
+}
+
+/// Whoever asked may have gone away meanwhile; then nobody needs the answer.
+fn answer<T>(reply: Reply<T>, value: T) {
+    drop(reply.send(value));
 }
 
 /// How much a worker carries; read by control to choose a home.
 #[derive(Debug, Default)]
 pub(super) struct Load {
+    /// Transports that live on it.
     legs: AtomicUsize,
+    /// Legs, its own or of others, in the rooms homed on it.
+    seats: AtomicUsize,
     rooms: AtomicUsize,
 }
 
 impl Load {
-    /// Legs weigh more than rooms; a room without legs still ticks.
+    /// What a leg adds to the score of the worker of its transport: it receives and sends a packet every 20 ms, some
+    /// 7 µs, where mixing costs 1 µs for another leg in the room.
+    pub(super) const LEG: usize = 6;
+
+    #[cfg(test)]
+    pub(super) fn seats(&self) -> usize {
+        self.seats.load(Ordering::Relaxed)
+    }
+
     pub(super) fn score(&self) -> usize {
-        self.legs.load(Ordering::Relaxed) * 4 + self.rooms.load(Ordering::Relaxed)
+        self.legs.load(Ordering::Relaxed) * Self::LEG
+            + self.seats.load(Ordering::Relaxed)
+            + self.rooms.load(Ordering::Relaxed)
     }
 }
 
@@ -141,7 +156,7 @@ pub(super) struct WorkerHandle {
     pub(super) address: SocketAddr,
     pub(super) load: Arc<Load>,
     inbox: SyncSender<Message>,
-    waker: Arc<Waker>,
+    bell: Arc<Doorbell>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
@@ -154,26 +169,39 @@ pub(super) struct Shared<'a> {
     pub(super) directory: &'a Arc<Directory>,
 }
 
+/// Binds the sockets of all workers, joins them with each other and starts their threads.
+pub(super) fn start(count: usize, shared: &Shared<'_>) -> Result<Vec<WorkerHandle>, MediaError> {
+    let prepared = (0..count)
+        .map(|index| run::prepare(index, shared))
+        .collect::<Result<Vec<_>, _>>()?;
+    let bells: Vec<_> = prepared.iter().map(|p| Arc::clone(&p.bell)).collect();
+    prepared
+        .into_iter()
+        .zip(links::join(&bells))
+        .map(|(prepared, links)| WorkerHandle::start(prepared, links))
+        .collect()
+}
+
 impl WorkerHandle {
-    /// Binds the socket of worker `index` and starts its thread.
-    pub(super) fn start(index: usize, shared: &Shared<'_>) -> Result<Self, MediaError> {
-        let Worker {
-            worker,
+    fn start(prepared: Prepared, links: Links) -> Result<Self, MediaError> {
+        let Prepared {
+            mut worker,
             inbox,
-            waker,
+            bell,
             stop,
             load,
             address,
-        } = run::prepare(index, shared)?;
+        } = prepared;
+        worker.links = links;
         let thread = std::thread::Builder::new()
-            .name(format!("media-{index}"))
+            .name(format!("media-{}", worker.index))
             .spawn(move || worker.run())
             .map_err(|e| MediaError::Start(e.to_string()))?;
         Ok(Self {
             address,
             load,
             inbox,
-            waker,
+            bell,
             stop,
             thread,
         })
@@ -186,23 +214,16 @@ impl WorkerHandle {
             Err(TrySendError::Full(_)) => return Err(MediaError::Busy),
             Err(TrySendError::Disconnected(_)) => return Err(MediaError::Stopped),
         }
-        self.wake();
+        self.bell.ring();
         Ok(())
     }
 
     pub(super) fn request_stop(&self) {
         self.stop.store(true, Ordering::Release);
-        self.wake();
+        self.bell.ring();
     }
 
     pub(super) fn has_stopped(&self) -> bool {
         self.thread.is_finished()
-    }
-
-    fn wake(&self) {
-        // Without the wake the worker reads its inbox at its next timer, 100 ms later at most.
-        if let Err(error) = self.waker.wake() {
-            tracing::warn!(%error, "media worker cannot be woken");
-        }
     }
 }

@@ -383,7 +383,9 @@ async fn close_room(conferences: &Conferences, leg: &mut Leg) {
 pub(super) fn end_of(reason: LegGone) -> End {
     End::HangUp(match reason {
         LegGone::RtpSilence | LegGone::IceTimeout => HangupReason::MediaTimeout,
-        LegGone::PeerFault | LegGone::RoomFault | LegGone::Closed => HangupReason::InternalError,
+        LegGone::PeerFault | LegGone::RoomFault | LegGone::WorkerFault | LegGone::Closed => {
+            HangupReason::InternalError
+        }
     })
 }
 

@@ -5,12 +5,14 @@ use std::time::Instant;
 
 use mio::Token;
 use plenum_dialin::sdp::Direction;
-use plenum_mixer::{Command, Input, LegConfig, LegId, LegStats, Room};
+use plenum_mixer::{Command, Input, LegId, Room};
 
 use super::legs::{Kind, Leg, Peer, PhoneLeg};
+use super::links::{Arrival, Crossing, ToRoom};
 use super::rooms::HomedRoom;
 use super::run::{Timer, Worker};
-use super::{Message, Movable, Parcel};
+use super::seats::Seat;
+use super::{Done, Message, Reply, answer};
 use crate::media::budget::Budget;
 use crate::media::clip::{Clip, ClipPlayer};
 use crate::media::guard::{Faulted, Guarded};
@@ -47,7 +49,11 @@ impl Worker {
                 leg,
                 offer,
                 reply,
-            } => answer(reply, self.add_peer(room, leg, &offer, now)),
+            } => {
+                if let Err((reply, error)) = self.add_peer(room, leg, &offer, reply, now) {
+                    answer(reply, Err(error));
+                }
+            }
             Message::Renegotiate { leg, offer, reply } => {
                 answer(reply, self.renegotiate(leg, &offer, now))
             }
@@ -57,9 +63,10 @@ impl Worker {
                 sockets,
                 media,
                 reply,
-            } => {
-                answer(reply, self.add_phone(room, leg, sockets, media, now));
-            }
+            } => match self.build_phone(room, leg, sockets, media, now) {
+                Ok((phone, mixer)) => self.settle_leg(room, leg, phone, mixer, Done::Leg(reply)),
+                Err(error) => answer(reply, Err(error)),
+            },
             Message::UpdatePhone { leg, media, reply } => {
                 answer(reply, self.update_phone(leg, media, now))
             }
@@ -68,14 +75,12 @@ impl Worker {
                 leg,
                 clip,
                 reply,
-            } => answer(reply, self.add_clip(room, leg, &clip, now)),
-            Message::MoveLeg { leg, to, reply } => answer(reply, self.move_leg(leg, to, now)),
-            Message::TakeLeg { leg, reply } => answer(reply, self.take_leg(leg, now)),
-            Message::PutLeg { to, parcel, reply } => answer(reply, self.put_leg(to, *parcel, now)),
-            Message::RemoveLeg { leg, reply } => {
-                self.end_leg(leg);
-                answer(reply, ());
-            }
+            } => match self.check_space(room, leg) {
+                Ok(()) => self.add_clip(room, leg, &clip, reply, now),
+                Err(error) => answer(reply, Err(error)),
+            },
+            Message::MoveLeg { leg, to, reply } => self.move_leg(leg, to, reply),
+            Message::RemoveLeg { leg, reply } => self.end_leg(leg, None, Some(reply)),
             Message::Command { room, command } => {
                 self.give_room(room, now, Input::Command(command));
                 self.arm_room(room);
@@ -86,37 +91,24 @@ impl Worker {
                 }
                 self.give_room(room, now, Input::Command(Command::Tap(tap)));
             }
-            Message::LegStats { leg, reply } => answer(reply, self.leg_stats(leg)),
+            Message::LegStats { leg, reply } => match self.legs.get(&leg) {
+                Some(entry) => {
+                    let room = entry.room;
+                    self.cross(self.home_of(room), Crossing::Stats { leg, room, reply });
+                }
+                None => answer(reply, Err(MediaError::UnknownLeg)),
+            },
         }
     }
 
-    fn close_room(&mut self, room: RoomId) -> Result<(), MediaError> {
-        let legs: Vec<LegId> = self
-            .legs
-            .iter()
-            .filter(|(_, l)| l.room == room)
-            .map(|(id, _)| *id)
-            .collect();
-        for leg in legs {
-            self.end_leg(leg);
-        }
-        let mut homed = self.rooms.remove(&room).ok_or(MediaError::UnknownRoom)?;
-        homed.count(&self.metrics);
-        self.timers.remove(Timer::Room(room));
-        self.metrics.rooms.dec();
-        self.load.rooms.fetch_sub(1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn is_open(&self, room: RoomId) -> bool {
-        self.rooms
-            .get(&room)
-            .is_some_and(|homed| !homed.room.is_gone())
-    }
-
+    /// Whether a leg for `room` may live here. A home elsewhere has its own say when the leg takes its seat.
     fn check_space(&self, room: RoomId, leg: LegId) -> Result<(), MediaError> {
-        if !self.is_open(room) {
+        let home = self.home_of(room);
+        if home == self.index && !self.is_open(room) {
             return Err(MediaError::UnknownRoom);
+        }
+        if self.links.is_stuck(home) {
+            return Err(MediaError::Busy);
         }
         if self.legs.contains_key(&leg) || self.legs.len() >= self.config.limits.legs_per_worker {
             return Err(MediaError::Full);
@@ -129,8 +121,27 @@ impl Worker {
         room: RoomId,
         leg: LegId,
         offer: &str,
+        reply: Reply<Result<PeerAnswer, MediaError>>,
         now: Instant,
-    ) -> Result<PeerAnswer, MediaError> {
+    ) -> Result<(), (Reply<Result<PeerAnswer, MediaError>>, MediaError)> {
+        match self.build_peer(room, leg, offer, now) {
+            Ok((kind, mixer, answer)) => {
+                let done = Done::Peer(reply, Box::new(answer));
+                self.settle_leg(room, leg, kind, mixer, done);
+                self.advance_peer(leg, now);
+                Ok(())
+            }
+            Err(error) => Err((reply, error)),
+        }
+    }
+
+    fn build_peer(
+        &mut self,
+        room: RoomId,
+        leg: LegId,
+        offer: &str,
+        now: Instant,
+    ) -> Result<(Kind, plenum_mixer::Leg, PeerAnswer), MediaError> {
         self.check_space(room, leg)?;
         let (identity, local, limits) = (&self.identity, self.local, &self.config.limits);
         let mut answer = None;
@@ -161,17 +172,9 @@ impl Worker {
             born: now,
             connected: false,
             dirty: false,
-            lost: 0,
         };
-        self.settle_leg(
-            room,
-            leg,
-            Kind::Peer(Box::new(peer)),
-            plenum_mixer::Leg::new(config, clock::to_media(now)),
-            now,
-        );
-        self.advance_peer(leg, now);
-        Ok(answer)
+        let mixer = plenum_mixer::Leg::new(config, clock::to_media(now));
+        Ok((Kind::Peer(Box::new(peer)), mixer, answer))
     }
 
     fn renegotiate(
@@ -208,29 +211,20 @@ impl Worker {
             peer.heard = now;
         }
         if let Some(config) = config {
-            self.reconfigure(leg, config, now);
+            self.tell_room(leg, now, ToRoom::Reconfigure(Box::new(config)));
         }
         self.advance_peer(leg, now);
         Ok(answer)
     }
 
-    fn reconfigure(&mut self, leg: LegId, config: LegConfig, now: Instant) {
-        let Some(room) = self.legs.get(&leg).map(|l| l.room) else {
-            return;
-        };
-        self.with_room(room, |room| room.reconfigure(clock::to_media(now), config));
-        self.drain(room);
-        self.arm_room(room);
-    }
-
-    fn add_phone(
+    fn build_phone(
         &mut self,
         room: RoomId,
         leg: LegId,
         sockets: RtpSockets,
         media: PhoneMedia,
         now: Instant,
-    ) -> Result<(), MediaError> {
+    ) -> Result<(Kind, plenum_mixer::Leg), MediaError> {
         self.check_space(room, leg)?;
         let phone = Phone::new(sockets, media, &self.config.limits, now);
         let config = phone.leg_config(leg);
@@ -238,8 +232,7 @@ impl Worker {
         self.timers
             .set(Timer::Report(leg), phone.phone.report_due());
         let mixer = plenum_mixer::Leg::new(config, clock::to_media(now));
-        self.settle_leg(room, leg, Kind::Phone(Box::new(phone)), mixer, now);
-        Ok(())
+        Ok((Kind::Phone(Box::new(phone)), mixer))
     }
 
     fn register_phone(&mut self, leg: LegId, mut phone: Phone) -> Result<PhoneLeg, MediaError> {
@@ -269,10 +262,8 @@ impl Worker {
         );
         phone.phone.update(media, now);
         let config = phone.phone.leg_config(leg);
-        self.reconfigure(leg, config, now);
-        if let Some(room) = self.legs.get(&leg).map(|leg| leg.room) {
-            self.give_room(room, now, Input::Command(Command::Hold { leg, on }));
-        }
+        self.tell_room(leg, now, ToRoom::Reconfigure(Box::new(config)));
+        self.give(leg, now, Input::Command(Command::Hold { leg, on }));
         Ok(())
     }
 
@@ -281,103 +272,69 @@ impl Worker {
         room: RoomId,
         leg: LegId,
         clip: &Clip,
+        reply: Reply<Result<(), MediaError>>,
         now: Instant,
-    ) -> Result<(), MediaError> {
-        self.check_space(room, leg)?;
+    ) {
         let mixer = plenum_mixer::Leg::new(Clip::leg_config(leg), clock::to_media(now));
         self.timers.set(Timer::Clip(leg), now);
-        self.settle_leg(
-            room,
-            leg,
-            Kind::Clip(Box::new(ClipPlayer::new(clip, now))),
-            mixer,
-            now,
-        );
-        Ok(())
+        let kind = Kind::Clip(Box::new(ClipPlayer::new(clip, now)));
+        self.settle_leg(room, leg, kind, mixer, Done::Leg(reply));
     }
 
-    /// Puts a leg into its room and into the books.
+    /// Puts a leg into the books and has its room seat it.
     fn settle_leg(
         &mut self,
         room: RoomId,
         leg: LegId,
         kind: Kind,
         mixer: plenum_mixer::Leg,
-        now: Instant,
+        done: Done,
     ) {
         self.gauge(&kind).inc();
-        self.legs.insert(leg, Leg { room, kind });
         self.load.legs.fetch_add(1, Ordering::Relaxed);
+        self.metrics.worker_legs(self.index, 1);
         self.directory.settle(leg, self.index);
-        self.insert(room, mixer, now);
+        let seat = Seat {
+            worker: self.index,
+            webrtc: matches!(kind, Kind::Peer(_)),
+            lost: 0,
+        };
+        let entry = Leg {
+            room,
+            held: None,
+            kind,
+        };
+        self.legs.insert(leg, entry);
+        let arrival = Arrival {
+            mixer,
+            seat,
+            to: room,
+            from: None,
+            done,
+        };
+        self.cross(self.home_of(room), Crossing::Seat(Box::new(arrival)));
     }
 
-    fn insert(&mut self, room: RoomId, mixer: plenum_mixer::Leg, now: Instant) {
-        self.with_room(room, |room| {
-            room.insert(clock::to_media(now), mixer);
-        });
-        self.drain(room);
-        self.arm_room(room);
-    }
-
-    fn take(&mut self, room: RoomId, leg: LegId, now: Instant) -> Option<plenum_mixer::Leg> {
-        let mixer = self.with_room(room, |room| room.take(clock::to_media(now), leg))?;
-        self.drain(room);
-        self.arm_room(room);
-        mixer
-    }
-
-    fn move_leg(&mut self, leg: LegId, to: RoomId, now: Instant) -> Result<(), MediaError> {
-        if !self.is_open(to) {
-            return Err(MediaError::UnknownRoom);
+    /// Has the leg's room hand it to another. What comes from the leg meanwhile is held for that one.
+    fn move_leg(&mut self, leg: LegId, to: RoomId, reply: Reply<Result<(), MediaError>>) {
+        let Some(entry) = self.legs.get_mut(&leg) else {
+            return answer(reply, Err(MediaError::UnknownLeg));
+        };
+        if entry.held.is_some() {
+            return answer(reply, Err(MediaError::Busy));
         }
-        let from = self.legs.get(&leg).ok_or(MediaError::UnknownLeg)?.room;
+        let from = entry.room;
         if from == to {
-            return Ok(());
+            return answer(reply, Ok(()));
         }
-        let mixer = self.take(from, leg, now).ok_or(MediaError::UnknownLeg)?;
-        if let Some(entry) = self.legs.get_mut(&leg) {
-            entry.room = to;
-        }
-        self.insert(to, mixer, now);
-        Ok(())
-    }
-
-    /// Hands a leg out for another worker. The directory goes on naming this one until the other has it.
-    fn take_leg(&mut self, leg: LegId, now: Instant) -> Result<Parcel, MediaError> {
-        let entry = self.legs.get(&leg).ok_or(MediaError::UnknownLeg)?;
-        if matches!(entry.kind, Kind::Peer(_)) {
-            return Err(MediaError::OtherWorker);
-        }
-        let mixer = self
-            .take(entry.room, leg, now)
-            .ok_or(MediaError::UnknownLeg)?;
-        let entry = self.strike(leg).ok_or(MediaError::UnknownLeg)?;
-        let media = match entry.kind {
-            Kind::Phone(phone) => Movable::Phone(Box::new(phone.phone)),
-            Kind::Clip(clip) => Movable::Clip(clip),
-            Kind::Peer(_) => return Err(MediaError::OtherWorker),
+        entry.held = Some(Vec::new());
+        let order = Crossing::Move {
+            leg,
+            from,
+            to,
+            reply,
         };
-        Ok(Parcel { leg, media, mixer })
-    }
-
-    fn put_leg(&mut self, to: RoomId, parcel: Parcel, now: Instant) -> Result<(), MediaError> {
-        let Parcel { leg, media, mixer } = parcel;
-        self.check_space(to, leg)?;
-        let kind = match media {
-            Movable::Phone(phone) => {
-                let phone = self.register_phone(leg, *phone)?;
-                self.timers
-                    .set(Timer::Report(leg), phone.phone.report_due());
-                Kind::Phone(Box::new(phone))
-            }
-            Movable::Clip(clip) => {
-                self.timers.set(Timer::Clip(leg), now);
-                Kind::Clip(clip)
-            }
-        };
-        self.settle_leg(to, leg, kind, mixer, now);
-        Ok(())
+        self.cross(self.home_of(from), order);
     }
 
     /// Takes a leg out of the books: poll, timers, gauges, load. Its room is not told.
@@ -396,25 +353,18 @@ impl Worker {
         }
         self.gauge(&entry.kind).dec();
         self.load.legs.fetch_sub(1, Ordering::Relaxed);
+        self.metrics.worker_legs(self.index, -1);
         Some(entry)
     }
 
-    /// Ends a leg; returns the room it was in.
-    pub(super) fn end_leg(&mut self, leg: LegId) -> Option<RoomId> {
+    /// Ends a leg's transport; its room is not told.
+    pub(super) fn drop_leg(&mut self, leg: LegId) -> Option<Leg> {
         let mut entry = self.strike(leg)?;
-        self.directory.forget(leg, self.index);
+        self.directory.forget(leg);
         if let Kind::Peer(peer) = &mut entry.kind {
             self.close_peer(leg, peer);
         }
-        self.take(entry.room, leg, Instant::now());
-        Some(entry.room)
-    }
-
-    fn leg_stats(&mut self, leg: LegId) -> Result<LegStats, MediaError> {
-        let room = self.legs.get(&leg).ok_or(MediaError::UnknownLeg)?.room;
-        self.with_room(room, |room| room.leg_stats(leg))
-            .ok_or(MediaError::UnknownRoom)?
-            .ok_or(MediaError::UnknownLeg)
+        Some(entry)
     }
 
     fn gauge(&self, kind: &Kind) -> &prometheus::IntGauge {
@@ -424,9 +374,4 @@ impl Worker {
             Kind::Clip(_) => &self.metrics.clip_legs,
         }
     }
-}
-
-/// Whoever asked may have gone away meanwhile; then nobody needs the answer.
-fn answer<T>(reply: tokio::sync::oneshot::Sender<T>, value: T) {
-    drop(reply.send(value));
 }

@@ -8,13 +8,14 @@ use std::time::Instant;
 use mio::net::UdpSocket;
 use plenum_mixer::{Feedback, Input, LegId};
 
-use super::legs::{Kind, Peer};
+use super::legs::Peer;
+use super::links::ToRoom;
 use super::run::{Timer, Worker};
+use crate::media::LegGone;
 use crate::media::demux::{self, Kind as Protocol};
 use crate::media::guard::Faulted;
 use crate::media::metrics::{Dropped, Fault, Metrics};
 use crate::media::webrtc::{PeerEvent, Received, TransportError};
-use crate::media::{LegGone, RoomEvent};
 
 /// Datagrams read from the shared socket before timers and other sockets have their turn.
 const BATCH: usize = 128;
@@ -156,14 +157,13 @@ impl Worker {
         let Some(entry) = self.legs.get_mut(&leg) else {
             return;
         };
-        let room = entry.room;
         let Some(peer) = entry.peer() else { return };
         match event {
             PeerEvent::Validated(address) => self.on_validated(leg, now, address),
             PeerEvent::Connected => {
                 peer.connected = true;
                 let slots = peer.transport.call(|t| t.slot_count()).unwrap_or_default();
-                self.announce(room, RoomEvent::Connected { leg });
+                self.tell_room(leg, now, ToRoom::Connected(leg));
                 // Keyframes that came during the handshake went nowhere, and the mixer believes that they were seen.
                 for slot in 0..slots {
                     let feedback = Feedback::KeyframeRequest { slot };
@@ -261,15 +261,6 @@ fn claim(
 
 /// The least time between two timeouts of one peer.
 const MIN_STEP: std::time::Duration = std::time::Duration::from_millis(1);
-
-impl super::legs::Leg {
-    pub(super) fn peer(&mut self) -> Option<&mut Peer> {
-        match &mut self.kind {
-            Kind::Peer(peer) => Some(peer),
-            Kind::Phone(_) | Kind::Clip(_) => None,
-        }
-    }
-}
 
 fn transmit(socket: &UdpSocket, metrics: &Metrics, to: SocketAddr, bytes: &[u8]) {
     match socket.send_to(bytes, to) {

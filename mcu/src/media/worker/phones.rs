@@ -6,8 +6,8 @@ use mio::Token;
 use plenum_mixer::{Input, LegId, Track};
 
 use super::legs::{Kind, PhoneLeg};
+use super::links::ToRoom;
 use super::run::{Timer, Worker};
-use crate::media::RoomEvent;
 use crate::media::metrics::Dropped;
 use crate::media::phone::PhoneInput;
 
@@ -72,8 +72,8 @@ impl Worker {
     fn on_phone_input(&mut self, leg: LegId, now: Instant, input: PhoneInput) {
         match input {
             PhoneInput::Packet { packet, first } => {
-                if first && let Some(room) = self.legs.get(&leg).map(|l| l.room) {
-                    self.announce(room, RoomEvent::Connected { leg });
+                if first {
+                    self.tell_room(leg, now, ToRoom::Connected(leg));
                 }
                 self.give(
                     leg,

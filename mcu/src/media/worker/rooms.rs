@@ -1,5 +1,6 @@
 //! Rooms homed on a worker: ticks, and what the mixer puts out.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,9 @@ use plenum_codecs::MediaTime;
 use plenum_mixer::{Event, Input, LegId, OutPacket, Output, Room, RoomStats, Track};
 
 use super::legs::{Kind, Leg};
+use super::links::{Crossing, ToLeg};
 use super::run::{Timer, Worker};
+use super::seats::Seat;
 use crate::media::guard::Guarded;
 use crate::media::metrics::{Dropped, Metrics};
 use crate::media::outbox::Outbox;
@@ -16,6 +19,9 @@ use crate::media::{LegGone, RoomEvent, RoomId, TapSink, clock};
 
 /// A tick that begins later than this after its time is a missed deadline: half of the 20 ms.
 const LATE: Duration = Duration::from_millis(10);
+/// Outputs of a room that are carried out before other rooms, sockets and timers have their turn: half a
+/// millisecond of sending. A room of thousands would else make all others on its worker miss their ticks.
+const SLICE: usize = 128;
 
 pub(super) struct HomedRoom {
     /// Mixing and decoding strangers' bytes: a panic ends this room, not the worker and with it everybody's.
@@ -23,6 +29,10 @@ pub(super) struct HomedRoom {
     pub(super) outbox: Outbox,
     /// Who records, if somebody does.
     pub(super) tap: Option<TapSink>,
+    /// The legs in the room, and where their transports are.
+    pub(super) seats: HashMap<LegId, Seat>,
+    /// The rest of its outputs waits for its turn.
+    pub(super) draining: bool,
     /// What the metrics know of it.
     counted: RoomStats,
 }
@@ -33,6 +43,8 @@ impl HomedRoom {
             room: Guarded::new(room),
             outbox,
             tap: None,
+            seats: HashMap::new(),
+            draining: false,
             counted: RoomStats::default(),
         }
     }
@@ -75,6 +87,9 @@ impl Worker {
         let Some(due) = self.with_room(id, |room| room.deadline()) else {
             return;
         };
+        // Overload: the last tick's packets have not all left. They go before this one's, so that what waits stays
+        // within one tick.
+        self.drain_all(id);
         if now.saturating_duration_since(clock::to_instant(due)) > LATE {
             self.metrics.deadline_misses.inc();
         }
@@ -114,108 +129,115 @@ impl Worker {
         }
         self.metrics.room_faults.inc();
         tracing::error!("a room panicked and was dropped with its legs");
-        let legs: Vec<LegId> = self
-            .legs
-            .iter()
-            .filter(|(_, leg)| leg.room == id)
-            .map(|(leg, _)| *leg)
-            .collect();
-        for leg in legs {
-            self.gone(leg, LegGone::RoomFault);
-        }
+        self.clear_room(id, Some(LegGone::RoomFault));
         None
     }
 
-    /// Gives a leg's packet or wish to its room and carries out what follows.
-    pub(super) fn give(&mut self, leg: LegId, now: Instant, input: Input) {
-        let Some(room) = self.legs.get(&leg).map(|l| l.room) else {
-            return;
-        };
-        self.give_room(room, now, input);
-    }
-
+    /// Gives the room an input and carries out what follows.
     pub(super) fn give_room(&mut self, room: RoomId, now: Instant, input: Input) {
         self.with_room(room, |room| room.handle(clock::to_media(now), input));
         self.drain(room);
     }
 
-    /// Carries out everything the mixer wants done.
+    /// Carries out what the mixer wants done, at once or, if that is much, a slice in each round.
     pub(super) fn drain(&mut self, id: RoomId) {
-        let Some(homed) = self.rooms.get_mut(&id) else {
+        // What waits goes first.
+        if self.rooms.get(&id).is_some_and(|homed| homed.draining) || !self.drain_slice(id) {
             return;
-        };
-        let mut faulted = Vec::new();
-        // The guard is entered for each: outputs are small and the queue behind them cannot panic half-way.
-        while let Ok(Some(output)) = homed.room.call(Room::poll_output) {
+        }
+        if let Some(homed) = self.rooms.get_mut(&id) {
+            homed.draining = true;
+            self.undrained.push_back(id);
+        }
+    }
+
+    /// Carries out everything the mixer wants done.
+    pub(super) fn drain_all(&mut self, id: RoomId) {
+        while self.drain_slice(id) {}
+    }
+
+    /// A slice of the room that has waited longest. True when more waits.
+    pub(super) fn drain_waiting(&mut self) -> bool {
+        if let Some(id) = self.undrained.pop_front() {
+            if self.drain_slice(id) {
+                self.undrained.push_back(id);
+            } else if let Some(homed) = self.rooms.get_mut(&id) {
+                homed.draining = false;
+            }
+        }
+        !self.undrained.is_empty()
+    }
+
+    /// True when there may be more.
+    fn drain_slice(&mut self, id: RoomId) -> bool {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        let taken = self.with_room(id, |room| {
+            outputs.extend(std::iter::from_fn(|| room.poll_output()).take(SLICE));
+        });
+        let more = taken.is_some() && outputs.len() == SLICE;
+        for output in outputs.drain(..) {
             match output {
-                Output::Audio { leg, packet } => {
-                    let Some(entry) = self.legs.get_mut(&leg) else {
-                        continue;
-                    };
-                    let outcome = send_audio(entry, &packet, &mut self.payloads, &self.metrics);
-                    note(
-                        outcome,
-                        leg,
-                        entry,
-                        &mut self.dirty,
-                        &mut faulted,
-                        &self.metrics,
-                    );
-                }
+                Output::Audio { leg, packet } => self.hand_out(id, leg, ToLeg::Audio(packet)),
                 Output::Video { leg, slot, packet } => {
-                    let Some(entry) = self.legs.get_mut(&leg) else {
-                        continue;
-                    };
-                    let outcome = send_video(entry, slot, &packet, &mut self.payloads);
-                    note(
-                        outcome,
-                        leg,
-                        entry,
-                        &mut self.dirty,
-                        &mut faulted,
-                        &self.metrics,
-                    );
+                    self.hand_out(id, leg, ToLeg::Video { slot, packet });
                 }
                 Output::KeyframeRequest { leg, track, .. } => {
-                    let Some(entry) = self.legs.get_mut(&leg) else {
-                        continue;
-                    };
-                    let outcome = request_keyframe(entry, track);
-                    note(
-                        outcome,
-                        leg,
-                        entry,
-                        &mut self.dirty,
-                        &mut faulted,
-                        &self.metrics,
-                    );
+                    self.hand_out(id, leg, ToLeg::Keyframe { track });
                 }
-                Output::Event(event) => {
-                    post(&mut homed.outbox, RoomEvent::Mixer(event), &self.metrics)
-                }
+                Output::Event(event) => self.announce(id, RoomEvent::Mixer(event)),
                 Output::Tap(frame) => {
-                    if let Some(sink) = &mut homed.tap {
+                    let sink = self.rooms.get_mut(&id).and_then(|homed| homed.tap.as_mut());
+                    if let Some(sink) = sink {
                         sink(frame);
                     }
                 }
             }
         }
-        for leg in faulted {
-            self.peer_panicked(leg);
+        self.outputs = outputs;
+        more
+    }
+
+    /// Hands something to a leg's transport, here or on another worker.
+    fn hand_out(&mut self, room: RoomId, leg: LegId, what: ToLeg) {
+        if self.legs.contains_key(&leg) {
+            return self.serve(leg, &what);
         }
+        let seat = self
+            .rooms
+            .get(&room)
+            .and_then(|homed| homed.seats.get(&leg));
+        match seat.map(|seat| seat.worker) {
+            Some(worker) if worker != self.index => {
+                self.links.push(worker, Crossing::ToLeg { leg, what });
+            }
+            _ => self.metrics.dropped(Dropped::LegGone, 1),
+        }
+    }
+
+    /// Sends what its room has for a leg.
+    pub(super) fn serve(&mut self, leg: LegId, what: &ToLeg) {
+        let Some(entry) = self.legs.get_mut(&leg) else {
+            return self.metrics.dropped(Dropped::LegGone, 1);
+        };
+        let outcome = match what {
+            ToLeg::Audio(packet) => send_audio(entry, packet, &mut self.payloads, &self.metrics),
+            ToLeg::Video { slot, packet } => send_video(entry, *slot, packet, &mut self.payloads),
+            ToLeg::Keyframe { track } => request_keyframe(entry, *track),
+        };
+        note(
+            outcome,
+            leg,
+            entry,
+            &mut self.dirty,
+            &mut self.faulted,
+            &self.metrics,
+        );
     }
 
     /// Tells the room's owner that a leg is connected or gone.
     pub(super) fn announce(&mut self, room: RoomId, event: RoomEvent) {
         if let Some(homed) = self.rooms.get_mut(&room) {
             post(&mut homed.outbox, event, &self.metrics);
-        }
-    }
-
-    /// A leg ended by itself.
-    pub(super) fn gone(&mut self, leg: LegId, reason: LegGone) {
-        if let Some(room) = self.end_leg(leg) {
-            self.announce(room, RoomEvent::LegGone { leg, reason });
         }
     }
 }

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 use plenum_codecs::MediaPacket;
-use plenum_mixer::{LegId, Track};
+use plenum_mixer::{LegId, Output, Track};
 
 use super::legs::{Kind, Leg};
+use super::links::{Doorbell, Links};
 use super::rooms::{HomedRoom, PayloadCache};
 use super::{INBOX, Load, Message, Shared};
 use crate::media::directory::Directory;
 use crate::media::log_limit::LogLimit;
-use crate::media::metrics::Metrics;
+use crate::media::metrics::{Dropped, Metrics};
 use crate::media::timers::Timers;
 use crate::media::webrtc::{Identity, PeerEvent};
 use crate::media::{LegGone, MediaConfig, MediaError, RoomId};
@@ -34,6 +35,12 @@ const IDLE: Duration = Duration::from_millis(100);
 const MESSAGES: usize = 64;
 /// Timers fired per round.
 const TIMERS: usize = 512;
+/// What other workers sent that is acted upon per round: half a millisecond of sending.
+const CROSSINGS: usize = 128;
+/// Peers with packets to send before no more timers are fired in a round.
+const DIRTY: usize = 256;
+/// Until something that another worker's full queue did not take is tried again.
+const RETRY: Duration = Duration::from_millis(1);
 /// Between looks at time-outs and metrics.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// Rounds of housekeeping between samples of the WebRTC legs' jitter and loss.
@@ -56,6 +63,8 @@ pub(super) enum Timer {
 /// Everything one worker owns.
 pub(super) struct Worker {
     pub(super) index: usize,
+    /// How many there are.
+    pub(super) workers: usize,
     pub(super) config: MediaConfig,
     /// The WebRTC address that peers are told.
     pub(super) local: SocketAddr,
@@ -66,9 +75,17 @@ pub(super) struct Worker {
     pub(super) poll: Poll,
     pub(super) socket: UdpSocket,
     inbox: Receiver<Message>,
+    bell: Arc<Doorbell>,
+    pub(super) links: Links,
     stop: Arc<AtomicBool>,
+    /// Rooms homed here; their legs may live anywhere.
     pub(super) rooms: HashMap<RoomId, HomedRoom>,
+    /// Legs whose transports live here; their rooms may be homed anywhere.
     pub(super) legs: HashMap<LegId, Leg>,
+    /// Legs that ended while they moved, and why, until it is known whom to tell.
+    pub(super) departed: HashMap<LegId, Option<LegGone>>,
+    /// Rooms with outputs that wait for their turn.
+    pub(super) undrained: VecDeque<RoomId>,
     /// Phones' sockets in the poll.
     pub(super) tokens: HashMap<Token, LegId>,
     pub(super) next_token: usize,
@@ -79,6 +96,8 @@ pub(super) struct Worker {
     pub(super) timers: Timers<Timer>,
     /// Peers with packets to send.
     pub(super) dirty: Vec<LegId>,
+    /// Peers whose state panicked, not yet acted upon.
+    pub(super) faulted: Vec<LegId>,
     /// What peers did, not yet acted upon.
     pub(super) happened: VecDeque<(LegId, PeerEvent)>,
     /// Sockets that may hold more; the poll is edge-triggered and will not tell again.
@@ -90,13 +109,14 @@ pub(super) struct Worker {
     pub(super) scratch: Vec<u8>,
     pub(super) peer_events: Vec<PeerEvent>,
     pub(super) clip_packets: Vec<(Track, MediaPacket)>,
+    pub(super) outputs: Vec<Output>,
 }
 
 /// A worker ready to run, and what its handle needs.
 pub(super) struct Prepared {
     pub(super) worker: Worker,
     pub(super) inbox: SyncSender<Message>,
-    pub(super) waker: Arc<Waker>,
+    pub(super) bell: Arc<Doorbell>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) load: Arc<Load>,
     pub(super) address: SocketAddr,
@@ -121,7 +141,8 @@ pub(super) fn prepare(index: usize, shared: &Shared<'_>) -> Result<Prepared, Med
     poll.registry()
         .register(&mut socket, WEBRTC, Interest::READABLE)
         .map_err(failed)?;
-    let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
+    let waker = Waker::new(poll.registry(), WAKER).map_err(failed)?;
+    let bell = Arc::new(Doorbell::new(waker));
     let (sender, inbox) = sync_channel(INBOX);
     let (stop, load) = (Arc::new(AtomicBool::new(false)), Arc::new(Load::default()));
     let now = Instant::now();
@@ -129,6 +150,7 @@ pub(super) fn prepare(index: usize, shared: &Shared<'_>) -> Result<Prepared, Med
     timers.set(Timer::Housekeeping, now + HOUSEKEEPING);
     let worker = Worker {
         index,
+        workers: config.workers.max(1),
         config: config.clone(),
         local: SocketAddr::new(config.announced.unwrap_or(config.bind), address.port()),
         identity: Arc::clone(shared.identity),
@@ -138,15 +160,20 @@ pub(super) fn prepare(index: usize, shared: &Shared<'_>) -> Result<Prepared, Med
         poll,
         socket,
         inbox,
+        bell: Arc::clone(&bell),
+        links: Links::default(),
         stop: Arc::clone(&stop),
         rooms: HashMap::new(),
         legs: HashMap::new(),
+        departed: HashMap::new(),
+        undrained: VecDeque::new(),
         tokens: HashMap::new(),
         next_token: FIRST_PHONE,
         addresses: HashMap::new(),
         ufrags: HashMap::new(),
         timers,
         dirty: Vec::new(),
+        faulted: Vec::new(),
         happened: VecDeque::new(),
         ready: Vec::new(),
         log: LogLimit::new(now),
@@ -155,11 +182,12 @@ pub(super) fn prepare(index: usize, shared: &Shared<'_>) -> Result<Prepared, Med
         scratch: vec![0; SCRATCH],
         peer_events: Vec::new(),
         clip_packets: Vec::new(),
+        outputs: Vec::new(),
     };
     Ok(Prepared {
         worker,
         inbox: sender,
-        waker,
+        bell,
         stop,
         load,
         address,
@@ -184,11 +212,13 @@ impl Worker {
     /// Runs until asked to stop.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(256);
-        let mut busy = false;
+        let (mut busy, mut waits) = (false, false);
         while !self.stop.load(Ordering::Acquire) {
             self.metrics.heartbeats().beat(self.index);
             let wait = if busy || !self.ready.is_empty() {
                 Duration::ZERO
+            } else if waits {
+                self.wait().min(RETRY)
             } else {
                 self.wait()
             };
@@ -203,14 +233,19 @@ impl Worker {
                     self.ready.push(event.token());
                 }
             }
+            self.bell.answer();
             busy = self.read_inbox();
+            busy |= self.read_links();
             self.read_sockets();
             busy |= self.fire_timers();
             self.settle();
+            busy |= self.drain_waiting();
+            self.settle();
+            waits = self.flush_links();
         }
         let legs: Vec<LegId> = self.legs.keys().copied().collect();
         for leg in legs {
-            self.end_leg(leg);
+            self.drop_leg(leg);
         }
         self.metrics
             .rooms
@@ -234,6 +269,34 @@ impl Worker {
             self.settle();
         }
         true
+    }
+
+    /// Acts on some of what other workers sent. True when there may be more.
+    pub(super) fn read_links(&mut self) -> bool {
+        let now = Instant::now();
+        for _ in 0..CROSSINGS {
+            let Some((from, crossing)) = self.links.receive() else {
+                return false;
+            };
+            self.on_crossing(from, crossing, now);
+        }
+        true
+    }
+
+    /// Sends other workers what there is for them. True when some of it has to wait.
+    pub(super) fn flush_links(&mut self) -> bool {
+        let waits = self.links.flush();
+        match self.links.take_dropped() {
+            0 => {}
+            dropped => self.metrics.dropped(Dropped::Crossing, dropped),
+        }
+        // When the server stops, they end one after the other.
+        if !self.stop.load(Ordering::Acquire) {
+            for worker in self.links.take_died() {
+                self.mourn(worker);
+            }
+        }
+        waits
     }
 
     fn read_sockets(&mut self) {
@@ -263,6 +326,9 @@ impl Worker {
                 Some(Timer::Report(leg)) => self.report_phone(leg, now),
                 Some(Timer::Housekeeping) => self.keep_house(now),
             }
+            if self.dirty.len() >= DIRTY {
+                return true;
+            }
         }
         true
     }
@@ -272,6 +338,9 @@ impl Worker {
         loop {
             while let Some((leg, event)) = self.happened.pop_front() {
                 self.on_peer_event(leg, Instant::now(), event);
+            }
+            while let Some(leg) = self.faulted.pop() {
+                self.peer_panicked(leg);
             }
             let Some(leg) = self.dirty.pop() else { return };
             self.advance_peer(leg, Instant::now());
@@ -309,27 +378,20 @@ impl Worker {
         }
     }
 
-    /// Puts the WebRTC legs' loss and jitter into the metrics.
+    /// Puts the loss and jitter of the WebRTC legs in the rooms into the metrics.
     fn sample_peers(&mut self) {
-        for (id, entry) in &mut self.legs {
-            let Some(stats) = self
-                .rooms
-                .get_mut(&entry.room)
-                .and_then(|homed| homed.room.call(|room| room.leg_stats(*id)).ok()?)
-            else {
-                continue;
-            };
-            let Some(peer) = entry.peer() else { continue };
-            self.metrics
-                .webrtc
-                .lost
-                .inc_by(stats.lost.saturating_sub(peer.lost));
-            peer.lost = stats.lost;
-            if stats.received > 0 {
-                self.metrics
-                    .webrtc
-                    .jitter
-                    .observe(Duration::from_nanos(stats.jitter_ns).as_secs_f64());
+        for homed in self.rooms.values_mut() {
+            for (leg, seat) in homed.seats.iter_mut().filter(|(_, seat)| seat.webrtc) {
+                let Ok(Some(stats)) = homed.room.call(|room| room.leg_stats(*leg)) else {
+                    continue;
+                };
+                let lost = stats.lost.saturating_sub(seat.lost);
+                self.metrics.webrtc.lost.inc_by(lost);
+                seat.lost = stats.lost;
+                if stats.received > 0 {
+                    let jitter = Duration::from_nanos(stats.jitter_ns).as_secs_f64();
+                    self.metrics.webrtc.jitter.observe(jitter);
+                }
             }
         }
     }
