@@ -6,6 +6,7 @@ mod conceal;
 pub mod g711;
 mod g722;
 mod opus_codec;
+mod opus_encoder;
 
 use bytes::Bytes;
 use std::hash::{Hash, Hasher};
@@ -13,7 +14,8 @@ use std::hash::{Hash, Hasher};
 use crate::error::CodecError;
 use crate::resample::{Downsampler, Ratio};
 use conceal::TelephonyDecoder;
-use opus_codec::{OpusDecoder, OpusEncoder};
+use opus_codec::OpusDecoder;
+use opus_encoder::OpusEncoder;
 
 /// Samples per second of every decoded signal.
 pub const SAMPLE_RATE: u32 = 48_000;
@@ -257,11 +259,12 @@ pub fn carries_fec(codec: AudioCodec, payload: &[u8]) -> bool {
     codec == AudioCodec::Opus && opus_codec::has_fec(payload).unwrap_or(false)
 }
 
-/// Encodes one stream of 20 ms frames.
-#[derive(Debug)]
+/// Encodes one stream of 20 ms frames. A clone goes on where the original stands: to a decoder the two are one encoder, up to
+/// the first frame in which what they encode differs.
+#[derive(Debug, Clone)]
 pub struct AudioEncoder(EncoderKind);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum EncoderKind {
     Opus(OpusEncoder),
     G711 {
@@ -304,8 +307,21 @@ impl AudioEncoder {
     /// # Errors
     /// [`CodecError::Library`] when libopus fails.
     pub fn encode(&mut self, frame: &Frame) -> Result<Bytes, CodecError> {
+        self.run(frame, false)
+    }
+
+    /// The payload of one 20 ms frame that is predicted from no earlier one, as far as the codec allows: a decoder that has
+    /// followed another encoder with the same input may go on with this one from here. Costs quality in this frame.
+    ///
+    /// # Errors
+    /// [`CodecError::Library`] when libopus fails.
+    pub fn encode_independent(&mut self, frame: &Frame) -> Result<Bytes, CodecError> {
+        self.run(frame, true)
+    }
+
+    fn run(&mut self, frame: &Frame, independent: bool) -> Result<Bytes, CodecError> {
         match &mut self.0 {
-            EncoderKind::Opus(encoder) => encoder.encode(frame),
+            EncoderKind::Opus(encoder) => encoder.encode(frame, independent),
             EncoderKind::G711 {
                 law,
                 resampler,

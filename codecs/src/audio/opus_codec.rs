@@ -1,13 +1,10 @@
-//! Opus by libopus: settings, concealment and in-band FEC. The `opus` crate is named only here.
+//! Opus decoding by libopus: concealment and in-band FEC. The `opus` crate is named only here.
 
-use bytes::Bytes;
-use opus::{Application, Bitrate, Channels, Decoder, Encoder, Signal, packet};
+use opus::{Channels, Decoder, packet};
 
-use super::{FRAME, Frame, MAX_PAYLOAD_SAMPLES, OpusMode, SAMPLE_RATE};
+use super::{FRAME, MAX_PAYLOAD_SAMPLES, SAMPLE_RATE};
 use crate::error::CodecError;
 
-/// Largest payload an encoder of ours makes: one MTU is never exceeded (RFC 6716 §2.1.4 needs at most 1275 per frame).
-const MAX_PAYLOAD: usize = 1_275;
 /// libopus conceals in multiples of 2.5 ms.
 const GRAIN: usize = 120;
 
@@ -153,55 +150,4 @@ pub(super) fn has_fec(payload: &[u8]) -> Result<bool, CodecError> {
     let stereo = toc & 0x04 != 0;
     Ok((head >> (7 - silk_frames)) & 1 == 1
         || stereo && (head >> 6usize.saturating_sub(2 * silk_frames)) & 1 == 1)
-}
-
-/// Mono encoder of 20 ms frames at 48 kHz.
-#[derive(Debug)]
-pub(super) struct OpusEncoder(Encoder);
-
-impl OpusEncoder {
-    pub(super) fn new(mode: OpusMode) -> Result<Self, CodecError> {
-        let (application, bitrate) = match mode {
-            OpusMode::LowDelay { bitrate, .. } => (Application::LowDelay, bitrate),
-            OpusMode::Voip { bitrate, .. } => (Application::Voip, bitrate),
-        };
-        let bits = i32::try_from(bitrate)
-            .ok()
-            .filter(|bits| (6_000..=510_000).contains(bits))
-            .ok_or(CodecError::Setting {
-                what: "opus bit rate",
-                value: i64::from(bitrate),
-                allowed: "6000 to 510000 bit/s",
-            })?;
-        let mut encoder = Encoder::new(SAMPLE_RATE, Channels::Mono, application)
-            .map_err(|error| library(&error))?;
-        set_up(&mut encoder, mode, bits).map_err(|error| library(&error))?;
-        Ok(Self(encoder))
-    }
-
-    pub(super) fn encode(&mut self, frame: &Frame) -> Result<Bytes, CodecError> {
-        let mut payload = [0; MAX_PAYLOAD];
-        let size = self
-            .0
-            .encode(frame, &mut payload)
-            .map_err(|error| library(&error))?;
-        Ok(Bytes::copy_from_slice(&payload[..size]))
-    }
-}
-
-fn set_up(encoder: &mut Encoder, mode: OpusMode, bits: i32) -> Result<(), opus::Error> {
-    encoder.set_bitrate(Bitrate::Bits(bits))?;
-    match mode {
-        OpusMode::LowDelay { complexity, .. } => {
-            encoder.set_complexity(i32::from(complexity.min(10)))
-        }
-        OpusMode::Voip {
-            fec_loss_percent, ..
-        } => {
-            encoder.set_complexity(9)?;
-            encoder.set_signal(Signal::Voice)?;
-            encoder.set_inband_fec(true)?;
-            encoder.set_packet_loss_perc(i32::from(fec_loss_percent.min(100)))
-        }
-    }
 }

@@ -407,3 +407,60 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_copied_encoder_goes_on_exactly_where_the_original_stands() {
+    let settings = ALL
+        .map(EncoderSetting::of)
+        .into_iter()
+        .chain([EncoderSetting::opus(OpusMode::LOSSY)]);
+    for setting in settings {
+        let mut original = AudioEncoder::new(setting).unwrap();
+        let frames = voice(120);
+        for frame in &frames[..50] {
+            original.encode(frame).unwrap();
+        }
+        let mut copy = original.clone();
+        for frame in &frames[50..] {
+            assert_eq!(
+                original.encode(frame).unwrap(),
+                copy.encode(frame).unwrap(),
+                "{setting:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_independent_frame_lets_a_decoder_go_over_to_another_encoder() {
+    // Of speech coding, where it matters most: the other encoder has heard something else until half a second ago.
+    let setting = EncoderSetting::opus(OpusMode::LOSSY);
+    let frames = tone(440.0, 150);
+    let residue = |independent: bool| {
+        let [mut one, mut other] = [(); 2].map(|()| AudioEncoder::new(setting).unwrap());
+        let mut decoder = AudioDecoder::new(AudioCodec::Opus).unwrap();
+        let mut heard = Vec::new();
+        let other_words = voice(150);
+        for (i, frame) in frames.iter().enumerate() {
+            let before = one.encode(frame).unwrap();
+            let heard_there = if i < 75 { &other_words[i] } else { frame };
+            let after = if independent && i == 100 {
+                other.encode_independent(heard_there).unwrap()
+            } else {
+                other.encode(heard_there).unwrap()
+            };
+            let payload = if i < 100 { before } else { after };
+            decoder.decode(&payload, &mut heard).unwrap();
+        }
+        let wanted: Vec<i16> = frames.iter().flatten().copied().collect();
+        snr_aligned(
+            &wanted[98 * FRAME..103 * FRAME],
+            &heard[98 * FRAME..103 * FRAME],
+        )
+    };
+    let (dependent, independent) = (residue(false), residue(true));
+    assert!(
+        independent > dependent + 3.0,
+        "{dependent:.1} dB, with an independent frame {independent:.1} dB"
+    );
+}
