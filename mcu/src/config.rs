@@ -314,7 +314,7 @@ fn read(reader: &mut Reader) -> Config {
         max_talkers: reader
             .integer(
                 "conference.max_talkers",
-                4_u16,
+                8_u16,
                 1..=32,
                 "voices mixed at once",
             )

@@ -1,40 +1,68 @@
-//! The sum of all that is heard in a tick. 32 bits hold 65,536 voices at full scale, so nothing clips here.
+//! The sums of a tick, one per channel. 32 bits hold 65,536 voices at full scale, so nothing clips here.
 
 use plenum_codecs::audio::{FRAME, Frame};
+
+use crate::{Channel, Channels};
 
 /// One frame of a mix before it is limited.
 pub(crate) type Mix = [i32; FRAME];
 
-/// The sum of one tick.
-#[derive(Debug)]
-pub(crate) struct Bus {
-    sum: Box<Mix>,
+/// The sums of one tick.
+#[derive(Debug, Default)]
+pub(crate) struct Buses {
+    /// By number of channel.
+    channels: Vec<Mix>,
+    /// Channels into which anything went.
+    used: Channels,
+    /// What is heard whatever channels one hears.
+    everyone: Option<Box<Mix>>,
+    announced: bool,
 }
 
-impl Bus {
-    pub(crate) fn new() -> Self {
-        Self {
-            sum: Box::new([0; FRAME]),
-        }
-    }
-
+impl Buses {
     pub(crate) fn clear(&mut self) {
-        self.sum.fill(0);
+        self.used = Channels::NONE;
+        self.announced = false;
     }
 
-    pub(crate) fn add(&mut self, frame: &Frame) {
-        add(&mut self.sum, frame);
+    pub(crate) fn add(&mut self, channel: Channel, frame: &Frame) {
+        let index = usize::from(channel.number());
+        if self.channels.len() <= index {
+            self.channels.resize(index + 1, [0; FRAME]);
+        }
+        let Some(sum) = self.channels.get_mut(index) else {
+            return;
+        };
+        put(sum, frame, self.used.contains(channel));
+        self.used = self.used.with(channel);
     }
 
-    /// All of it: what a leg hears that adds nothing itself.
-    pub(crate) fn full(&self) -> &Mix {
-        &self.sum
+    /// Adds what everybody hears.
+    pub(crate) fn announce(&mut self, frame: &Frame) {
+        let sum = self.everyone.get_or_insert_with(|| Box::new([0; FRAME]));
+        put(sum, frame, self.announced);
+        self.announced = true;
     }
 
-    /// Mix-minus: all but `own`, exactly, because the subtraction comes before any limiting.
-    pub(crate) fn minus(&self, own: &Frame, out: &mut Mix) {
-        for ((out, &sum), &own) in out.iter_mut().zip(self.sum.iter()).zip(own) {
-            *out = sum - i32::from(own);
+    /// The sum of a channel; `None` when nothing went into it.
+    pub(crate) fn sum(&self, channel: Channel) -> Option<&Mix> {
+        let sum = self.channels.get(usize::from(channel.number()))?;
+        self.used.contains(channel).then_some(sum)
+    }
+
+    /// The sum of what everybody hears; `None` when there is none.
+    pub(crate) fn announcements(&self) -> Option<&Mix> {
+        self.everyone.as_deref().filter(|_| self.announced)
+    }
+}
+
+/// Adds a frame to a sum, or begins it.
+fn put(sum: &mut Mix, frame: &Frame, begun: bool) {
+    if begun {
+        add(sum, frame);
+    } else {
+        for (sum, &sample) in sum.iter_mut().zip(frame) {
+            *sum = i32::from(sample);
         }
     }
 }
@@ -72,36 +100,7 @@ pub(crate) fn apply_gain(frame: &Frame, from: f32, to: f32, out: &mut Frame) {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    fn voice(seed: u64, peak: i16) -> Frame {
-        let mut random = fastrand::Rng::with_seed(seed);
-        std::array::from_fn(|_| random.i16(-peak..=peak))
-    }
-
-    proptest! {
-        #[test]
-        fn mix_minus_is_the_sum_of_the_others(
-            voices in proptest::collection::vec((any::<u64>(), 0..=i16::MAX), 1..40)
-        ) {
-            let frames: Vec<Frame> = voices.iter().map(|&(seed, peak)| voice(seed, peak)).collect();
-            let mut bus = Bus::new();
-            frames.iter().for_each(|frame| bus.add(frame));
-            let mut heard = [0; FRAME];
-            for (listener, own) in frames.iter().enumerate() {
-                bus.minus(own, &mut heard);
-                for (i, &sample) in heard.iter().enumerate() {
-                    let others: i32 = frames.iter().enumerate()
-                        .filter(|(other, _)| *other != listener)
-                        .map(|(_, frame)| i32::from(frame[i]))
-                        .sum();
-                    prop_assert_eq!(sample, others);
-                }
-            }
-        }
-    }
 
     #[test]
     fn a_gain_is_reached_without_a_step() {

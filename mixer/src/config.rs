@@ -10,7 +10,7 @@ use crate::LegId;
 /// Limits of a room.
 #[derive(Debug, Clone)]
 pub struct RoomConfig {
-    /// How many legs are mixed at once: the loudest.
+    /// How many legs are mixed at once in a channel: the loudest.
     pub max_talkers: usize,
     /// Upper bound of video slots per viewer.
     pub video_slots: u8,
@@ -23,7 +23,7 @@ pub struct RoomConfig {
 impl Default for RoomConfig {
     fn default() -> Self {
         Self {
-            max_talkers: 4,
+            max_talkers: 8,
             video_slots: 4,
             keyframe_interval: Duration::from_millis(500),
             camera_silence: Duration::from_secs(5),

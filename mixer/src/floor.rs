@@ -39,7 +39,7 @@ impl Floor {
         self.holder
     }
 
-    /// Takes in the legs that are in the mix in this tick; true when the floor has passed on.
+    /// Takes in the legs that are in the main channel's mix in this tick; true when the floor has passed on.
     pub(crate) fn update(&mut self, talkers: &[Candidate]) -> bool {
         self.tenure = self.tenure.saturating_add(1);
         let holder = talkers
@@ -136,10 +136,12 @@ fn count(ticks: u32, on: bool) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Channels;
 
     fn talker(leg: u64, loudness: f32) -> Candidate {
         Candidate {
             leg: LegId(leg),
+            channels: Channels::MAIN,
             loudness,
             speaking: true,
         }

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use plenum_codecs::MediaTime;
 use plenum_codecs::audio::{FRAME, Frame};
+use smallvec::SmallVec;
 
 use crate::bus::apply_gain;
 use crate::level::LevelMeter;
-use crate::sender::AudioSender;
+use crate::mix::Hearing;
+use crate::outlet::Outlet;
 use crate::talkers::Candidate;
 use crate::video::Viewer;
 use crate::{Channel, Channels, LegConfig, LegId, LegStats};
@@ -25,18 +27,21 @@ const JITTER_CAP: Duration = Duration::from_millis(200);
 pub struct Leg {
     pub(crate) config: LegConfig,
     pub(crate) gates: Gates,
+    pub(crate) outlet: Outlet,
     pub(crate) receiver: Receiver,
-    pub(crate) sender: AudioSender,
-    pub(crate) sent: u64,
     pub(crate) meter: LevelMeter,
     pub(crate) voice: Voice,
     pub(crate) viewer: Viewer,
     /// The tick whose audio was pulled last.
     pub(crate) pulled_at: Option<MediaTime>,
+    /// A tick has to look at it for its voice.
+    pub(crate) awake: bool,
+    /// In this tick it needs a mix of its own.
+    pub(crate) own: bool,
 }
 
 /// What the focus has ordered for a leg.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "four independent orders, each with its own command"
@@ -48,21 +53,75 @@ pub(crate) struct Gates {
     pub(crate) camera: bool,
     /// Channels into which its voice goes.
     pub(crate) speaks: Channels,
-    /// Channels of which it hears anything.
-    pub(crate) hears: Channels,
+    /// What it hears unless it is deaf or held.
+    pub(crate) hears: Hearing,
     /// Linear.
     pub(crate) gain: f32,
 }
 
-/// What a leg adds to the bus.
-#[derive(Debug)]
+/// What a leg adds to the channels it speaks into.
+#[derive(Debug, Default)]
 pub(crate) struct Voice {
+    shares: SmallVec<[Share; 1]>,
+}
+
+/// What it adds to one channel.
+#[derive(Debug)]
+struct Share {
+    channel: Channel,
     /// Gain reached at the end of the last tick; zero: it is not in the bus.
-    pub(crate) level: f32,
-    /// This tick's share of the bus, to be subtracted again from what the leg hears.
-    pub(crate) share: Option<Box<Frame>>,
-    /// Whether `share` is of this tick.
-    pub(crate) present: bool,
+    level: f32,
+    /// Of this tick, to be subtracted again from what the leg hears.
+    frame: Box<Frame>,
+    /// Whether `frame` is of this tick.
+    present: bool,
+}
+
+impl Voice {
+    /// Something of it was in a bus at the end of the last tick.
+    pub(crate) fn is_up(&self) -> bool {
+        self.shares.iter().any(|share| share.level > 0.0)
+    }
+
+    /// Out of all buses at once.
+    pub(crate) fn cut(&mut self) {
+        self.shares.clear();
+    }
+
+    /// Makes this tick's shares of a frame: all of it in the channels where the leg talks, none in others, and gently from the one
+    /// to the other.
+    fn speak(&mut self, frame: &Frame, talks: Channels, gain: f32) {
+        for channel in talks.iter() {
+            if !self.shares.iter().any(|share| share.channel == channel) {
+                self.shares.push(Share {
+                    channel,
+                    level: 0.0,
+                    frame: Box::new([0; FRAME]),
+                    present: false,
+                });
+            }
+        }
+        for share in &mut self.shares {
+            let to = if talks.contains(share.channel) {
+                gain
+            } else {
+                0.0
+            };
+            let from = std::mem::replace(&mut share.level, to);
+            share.present = from > 0.0 || to > 0.0;
+            if share.present {
+                apply_gain(frame, from, to, &mut share.frame);
+            }
+        }
+        self.shares
+            .retain(|share| share.present || share.channel == Channel::MAIN);
+    }
+
+    /// What was added to which channel in this tick.
+    pub(crate) fn shares(&self) -> impl Iterator<Item = (Channel, &Frame)> {
+        let present = self.shares.iter().filter(|share| share.present);
+        present.map(|share| (share.channel, &*share.frame))
+    }
 }
 
 impl Leg {
@@ -75,24 +134,21 @@ impl Leg {
             held: false,
             camera: true,
             speaks: Channels::MAIN,
-            hears: Channels::MAIN,
+            hears: Hearing::main(),
             gain: 1.0,
         };
         let id = config.id;
         Self {
+            outlet: Outlet::new(id, &config.audio),
             config,
             gates,
             receiver: Receiver::new(JITTER_CAP),
-            sender: AudioSender::new(id),
-            sent: 0,
             meter: LevelMeter::default(),
-            voice: Voice {
-                level: 0.0,
-                share: None,
-                present: false,
-            },
+            voice: Voice::default(),
             viewer: Viewer::new(id),
             pulled_at: None,
+            awake: false,
+            own: false,
         }
     }
 
@@ -107,51 +163,58 @@ impl Leg {
     pub fn reconfigure(&mut self, config: LegConfig) {
         let id = self.config.id;
         self.config = LegConfig { id, ..config };
+        self.outlet.configure(&self.config.audio);
     }
 
     /// Counters of the leg.
     #[must_use]
     pub fn stats(&self) -> LegStats {
         LegStats {
-            sent: self.sent,
+            sent: self.outlet.sent,
             ..self.receiver.stats()
         }
     }
 
     /// May its voice go into the bus?
     pub(crate) fn may_speak(&self) -> bool {
-        !(self.gates.muted || self.gates.held || self.config.listen_only)
-            && self.gates.speaks.contains(Channel::MAIN)
+        let Gates { muted, held, .. } = self.gates;
+        !(muted || held || self.config.listen_only || self.gates.speaks.is_empty())
     }
 
-    /// Does it hear the others?
-    pub(crate) fn hears_room(&self) -> bool {
-        !(self.gates.deaf || self.gates.held) && self.gates.hears.contains(Channel::MAIN)
+    /// What it hears of the room as things stand.
+    pub(crate) fn hearing(&self) -> Hearing {
+        if self.gates.deaf || self.gates.held {
+            Hearing::nothing()
+        } else {
+            self.gates.hears.clone()
+        }
     }
 
     pub(crate) fn candidate(&self) -> Candidate {
         Candidate {
             leg: self.id(),
+            channels: self.gates.speaks,
             loudness: self.meter.loudness(),
             speaking: self.meter.speaking(),
         }
     }
 
-    /// Makes this tick's share of the bus from the frame just pulled; `None` when the leg stays out of it.
-    pub(crate) fn speak(&mut self, talks: bool) -> Option<&Frame> {
-        let to = if talks { self.gates.gain } else { 0.0 };
-        let from = std::mem::replace(&mut self.voice.level, to);
-        self.voice.present = from > 0.0 || to > 0.0;
-        if !self.voice.present {
-            return None;
-        }
-        let share = self.voice.share.get_or_insert_with(|| Box::new([0; FRAME]));
-        apply_gain(self.receiver.frame(), from, to, share);
-        Some(share)
+    /// Makes this tick's shares from the frame just pulled, for the channels in which it talks.
+    pub(crate) fn speak(&mut self, talks: Channels) {
+        self.voice
+            .speak(self.receiver.frame(), talks, self.gates.gain);
     }
 
-    /// What the leg has added to the bus in this tick.
+    /// What the leg has added to the main channel in this tick.
     pub(crate) fn share(&self) -> Option<&Frame> {
-        self.voice.share.as_deref().filter(|_| self.voice.present)
+        self.voice
+            .shares()
+            .find(|(channel, _)| *channel == Channel::MAIN)
+            .map(|(_, frame)| frame)
+    }
+
+    /// Nothing has come from it, nothing waits, and nothing of it is heard any more.
+    pub(crate) fn rests(&self) -> bool {
+        self.receiver.is_idle() && self.meter.is_silent() && !self.voice.is_up()
     }
 }

@@ -26,7 +26,9 @@ impl LevelMeter {
             RELEASE
         };
         self.loudness += (loudness - self.loudness) * rate;
-        self.speaking = self.loudness > if self.speaking { STILL_SPEECH } else { SPEECH };
+        // A beginning is taken at once, so that nothing of it is missed; the end is that of the smoothed loudness.
+        self.speaking =
+            loudness > SPEECH || self.loudness > if self.speaking { STILL_SPEECH } else { SPEECH };
     }
 
     /// Smoothed, in dB above −127 dBov.
@@ -50,10 +52,9 @@ mod tests {
     use super::LevelMeter;
 
     #[test]
-    fn speech_counts_within_two_ticks_and_ends_after_a_pause() {
+    fn speech_counts_at_once_and_ends_after_a_pause() {
         let mut meter = LevelMeter::default();
-        meter.update(25);
-        meter.update(25);
+        meter.update(45);
         assert!(meter.speaking());
         let ticks = (1..100).find(|_| {
             meter.update(127);

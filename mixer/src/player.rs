@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use plenum_codecs::audio::{FRAME, Frame};
 
-use crate::{Audience, LegId, PlayId};
+use crate::{Audience, Channel, LegId, PlayId};
 
 /// Players at once in a room; a further one displaces the oldest.
 const MAX_PLAYERS: usize = 32;
@@ -102,6 +102,23 @@ impl Players {
         self.players
             .iter()
             .any(|player| player.to == Audience::Leg(leg))
+    }
+
+    /// The legs for which something plays that is for them alone; one may come several times.
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = LegId> {
+        self.players.iter().filter_map(|player| match player.to {
+            Audience::Leg(leg) => Some(leg),
+            Audience::Everyone | Audience::Channel(_) => None,
+        })
+    }
+
+    /// The frames of this tick that a channel carries, with the channel; `None` is all of them.
+    pub(crate) fn public(&self) -> impl Iterator<Item = (Option<Channel>, &Frame)> {
+        self.players.iter().filter_map(|player| match player.to {
+            Audience::Everyone => Some((None, &player.frame)),
+            Audience::Channel(channel) => Some((Some(channel), &player.frame)),
+            Audience::Leg(_) => None,
+        })
     }
 
     /// The frames of this tick for an audience.

@@ -1,15 +1,18 @@
 //! The room's surface: legs come and go, inputs are taken to their owners, outputs queue up to be polled.
 
+mod render;
 mod tap;
 mod tick;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use plenum_codecs::{MediaPacket, MediaTime};
 
-use crate::bus::Bus;
+use crate::bus::Buses;
 use crate::floor::Floor;
+use crate::legs::Legs;
+use crate::mix::{Hearing, Mixes};
 use crate::player::Players;
 use crate::rendition::Renditions;
 use crate::talkers::{Candidate, Talkers};
@@ -32,16 +35,19 @@ const GAIN_DB: std::ops::RangeInclusive<f32> = -40.0..=20.0;
 /// (one packet for each leg and slot), not by a limit of their own.
 #[derive(Debug)]
 pub struct Room {
-    legs: BTreeMap<LegId, Leg>,
+    legs: Legs,
     outputs: VecDeque<Output>,
     next_tick: MediaTime,
-    bus: Bus,
+    buses: Buses,
     talkers: Talkers,
     /// Of this tick; kept for its memory.
     candidates: Vec<Candidate>,
     floor: Floor,
     players: Players,
+    mixes: Mixes,
     renditions: Renditions,
+    /// Legs that need more than a payload of a shared encoder, in this tick or the next.
+    special: Vec<LegId>,
     video: Switchboard,
     tap: Tap,
     stats: RoomStats,
@@ -52,15 +58,17 @@ impl Room {
     #[must_use]
     pub fn new(config: RoomConfig, now: MediaTime) -> Self {
         Self {
-            legs: BTreeMap::new(),
+            legs: Legs::default(),
             outputs: VecDeque::new(),
             next_tick: now + TICK,
-            bus: Bus::new(),
+            buses: Buses::default(),
             talkers: Talkers::new(config.max_talkers),
             candidates: Vec::new(),
             floor: Floor::default(),
             players: Players::default(),
-            renditions: Renditions::new(),
+            mixes: Mixes::new(),
+            renditions: Renditions::default(),
+            special: Vec::new(),
             video: Switchboard::new(
                 config.video_slots,
                 config.keyframe_interval,
@@ -72,25 +80,30 @@ impl Room {
     }
 
     /// Puts a leg in. A leg of the same id that is in the room already is given back.
-    pub fn insert(&mut self, now: MediaTime, leg: Leg) -> Option<Leg> {
+    pub fn insert(&mut self, now: MediaTime, mut leg: Leg) -> Option<Leg> {
         let id = leg.id();
         let former = self.take(now, id);
         if self.legs.is_empty() {
             self.next_tick = now + TICK;
         }
-        self.legs.insert(id, leg);
+        leg.outlet.mix = self.mixes.subscribe(&leg.hearing());
+        self.legs.insert(leg);
+        self.mark_special(id);
         self.video
             .viewer_changed(now, id, &mut self.legs, &mut self.outputs);
         former
     }
 
-    /// Takes a leg out, to be dropped or put into another room. What plays for it alone ends without an event.
+    /// Takes a leg out, to be dropped or put into another room. What plays for it alone ends without an event, and it speaks into
+    /// and hears [`Channel::MAIN`](crate::Channel::MAIN) again.
     pub fn take(&mut self, now: MediaTime, leg: LegId) -> Option<Leg> {
-        let mut taken = self.legs.remove(&leg)?;
-        taken.voice.level = 0.0;
-        taken.voice.present = false;
+        let mut taken = self.legs.remove(leg)?;
+        self.special.retain(|special| *special != leg);
+        self.mixes.unsubscribe(taken.outlet.mix);
+        self.renditions.detach(&self.mixes, &mut taken.outlet);
+        taken.voice.cut();
         taken.gates.speaks = Channels::MAIN;
-        taken.gates.hears = Channels::MAIN;
+        taken.gates.hears = Hearing::main();
         taken.viewer.leave();
         if self.talkers.remove(leg) {
             self.event(Event::Talking { leg, on: false });
@@ -99,7 +112,6 @@ impl Room {
             self.event(Event::Floor { holder: None });
         }
         self.players.remove_leg(leg);
-        self.renditions.remove(leg);
         self.video.forget_speaker(leg);
         self.video.drop_routes(leg);
         self.video
@@ -110,10 +122,11 @@ impl Room {
     /// Takes on newly negotiated media of a leg; `false` when it is not in the room.
     pub fn reconfigure(&mut self, now: MediaTime, config: LegConfig) -> bool {
         let id = config.id;
-        let Some(leg) = self.legs.get_mut(&id) else {
+        let Some(leg) = self.legs.get_mut(id) else {
             return false;
         };
         leg.reconfigure(config);
+        self.mark_special(id);
         self.video
             .viewer_changed(now, id, &mut self.legs, &mut self.outputs);
         true
@@ -147,7 +160,7 @@ impl Room {
     /// Counters of a leg; `None` when it is not in the room.
     #[must_use]
     pub fn leg_stats(&self, leg: LegId) -> Option<LegStats> {
-        self.legs.get(&leg).map(Leg::stats)
+        self.legs.get(leg).map(Leg::stats)
     }
 
     /// Counters of the room.
@@ -186,7 +199,7 @@ impl Room {
     }
 
     fn packet(&mut self, now: MediaTime, id: LegId, packet: MediaPacket, track: Track) {
-        let Some(leg) = self.legs.get_mut(&id) else {
+        let Some(leg) = self.legs.wake(id) else {
             self.stats.ignored += 1;
             return;
         };
@@ -216,7 +229,7 @@ impl Room {
     }
 
     fn feedback(&mut self, now: MediaTime, leg: LegId, feedback: Feedback) {
-        let Some(leg) = self.legs.get_mut(&leg) else {
+        let Some(leg) = self.legs.get_mut(leg) else {
             return;
         };
         match feedback {
@@ -224,16 +237,20 @@ impl Room {
                 self.video
                     .viewer_wants_keyframe(now, leg, slot, &mut self.outputs);
             }
-            // Taken in from now on; settings that follow it come with the renditions per mix.
-            Feedback::Loss { .. } => {}
+            Feedback::Loss { fraction } => {
+                let id = leg.id();
+                if leg.outlet.loss.report(now, fraction) {
+                    self.mark_special(id);
+                }
+            }
         }
     }
 
     fn command(&mut self, now: MediaTime, command: Command) {
         match command {
             Command::Mute { leg, on } => self.with_leg(leg, |leg| leg.gates.muted = on),
-            Command::Deafen { leg, on } => self.with_leg(leg, |leg| leg.gates.deaf = on),
-            Command::Hold { leg, on } => self.with_leg(leg, |leg| leg.gates.held = on),
+            Command::Deafen { leg, on } => self.rehear(leg, |leg| leg.gates.deaf = on),
+            Command::Hold { leg, on } => self.rehear(leg, |leg| leg.gates.held = on),
             Command::Gain { leg, db } => self.with_leg(leg, |leg| {
                 if !db.is_nan() {
                     leg.gates.gain =
@@ -243,9 +260,9 @@ impl Room {
             Command::Speak { leg, channels } => {
                 self.with_leg(leg, |leg| leg.gates.speaks = channels);
             }
-            Command::Hear { leg, hears } => self.with_leg(leg, |leg| {
-                leg.gates.hears = hears.iter().map(|(channel, _)| *channel).collect();
-            }),
+            Command::Hear { leg, hears } => {
+                self.rehear(leg, |leg| leg.gates.hears = Hearing::of(&hears));
+            }
             Command::Camera { leg, on } => {
                 self.with_leg(leg, |leg| leg.gates.camera = on);
                 if !on {
@@ -272,7 +289,7 @@ impl Room {
         repeat: bool,
     ) {
         if let Audience::Leg(leg) = to
-            && !self.legs.contains_key(&leg)
+            && !self.legs.contains(leg)
         {
             return;
         }
@@ -282,8 +299,23 @@ impl Room {
     }
 
     fn with_leg(&mut self, leg: LegId, change: impl FnOnce(&mut Leg)) {
-        if let Some(leg) = self.legs.get_mut(&leg) {
+        if let Some(leg) = self.legs.get_mut(leg) {
             change(leg);
+        }
+    }
+
+    /// Changes what a leg hears; the next tick fades over.
+    fn rehear(&mut self, id: LegId, change: impl FnOnce(&mut Leg)) {
+        let Some(leg) = self.legs.get_mut(id) else {
+            return;
+        };
+        change(leg);
+        let mix = self.mixes.subscribe(&leg.hearing());
+        self.mixes.unsubscribe(leg.outlet.mix);
+        let before = std::mem::replace(&mut leg.outlet.mix, mix);
+        if before != mix {
+            leg.outlet.before.get_or_insert(before);
+            self.mark_special(id);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Which legs are in the mix: the loudest few, with hysteresis so that they do not flap.
+//! Which legs are in the mix: the loudest few of each channel, with hysteresis so that they do not flap.
 
 use smallvec::SmallVec;
 
-use crate::LegId;
+use crate::{Channel, Channels, LegId};
 
 /// A leg stays in the mix so long after its last word: 500 ms in ticks.
 const HOLD_TICKS: u32 = 25;
@@ -13,6 +13,8 @@ const MARGIN: f32 = 6.0;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Candidate {
     pub(crate) leg: LegId,
+    /// Into which its voice goes.
+    pub(crate) channels: Channels,
     /// Smoothed, in dB.
     pub(crate) loudness: f32,
     pub(crate) speaking: bool,
@@ -25,45 +27,111 @@ struct Talker {
     quiet: u32,
 }
 
-/// The legs in the mix.
-#[derive(Debug)]
-pub(crate) struct Talkers {
-    max: usize,
-    talkers: SmallVec<[Talker; 4]>,
-}
-
 /// Legs that came into the mix (true) or went out of it (false) in a tick.
 pub(crate) type Changes = SmallVec<[(LegId, bool); 4]>;
+
+/// The legs in the mixes of all channels. A whisper in one displaces nobody in another.
+#[derive(Debug)]
+pub(crate) struct Talkers {
+    /// Per channel.
+    max: usize,
+    /// The main one first, others while somebody talks there.
+    channels: SmallVec<[(Channel, Stage); 1]>,
+}
 
 impl Talkers {
     pub(crate) fn new(max: usize) -> Self {
         Self {
             max: max.max(1),
-            talkers: SmallVec::new(),
+            channels: SmallVec::from_iter([(Channel::MAIN, Stage::default())]),
         }
     }
 
-    pub(crate) fn contains(&self, leg: LegId) -> bool {
+    /// Channels in which the leg is mixed.
+    pub(crate) fn of(&self, leg: LegId) -> Channels {
+        let stages = self.channels.iter();
+        stages
+            .filter(|(_, stage)| stage.contains(leg))
+            .map(|(channel, _)| *channel)
+            .collect()
+    }
+
+    /// Channels in which anybody is mixed.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = Channel> {
+        let stages = self.channels.iter();
+        stages
+            .filter(|(_, stage)| !stage.talkers.is_empty())
+            .map(|(channel, _)| *channel)
+    }
+
+    /// Legs that are mixed; who is in several channels counts in each.
+    pub(crate) fn len(&self) -> usize {
+        self.channels
+            .iter()
+            .map(|(_, stage)| stage.talkers.len())
+            .sum()
+    }
+
+    /// A leg has left; true when it was mixed in the main channel.
+    pub(crate) fn remove(&mut self, leg: LegId) -> bool {
+        let mut main = false;
+        for (channel, stage) in &mut self.channels {
+            main |= stage.remove(leg) && *channel == Channel::MAIN;
+        }
+        main
+    }
+
+    /// Chooses among all that may be mixed; gives the changes in the main channel.
+    pub(crate) fn select(&mut self, candidates: &[Candidate]) -> Changes {
+        for candidate in candidates {
+            if candidate.channels == Channels::MAIN {
+                continue;
+            }
+            for channel in candidate.channels.iter() {
+                if !self.channels.iter().any(|(known, _)| *known == channel) {
+                    self.channels.push((channel, Stage::default()));
+                }
+            }
+        }
+        let mut main = Changes::new();
+        for (channel, stage) in &mut self.channels {
+            let changes = stage.select(self.max, *channel, candidates);
+            if *channel == Channel::MAIN {
+                main = changes;
+            }
+        }
+        self.channels
+            .retain(|(channel, stage)| *channel == Channel::MAIN || !stage.talkers.is_empty());
+        main
+    }
+}
+
+/// The legs in the mix of one channel.
+#[derive(Debug, Default)]
+struct Stage {
+    talkers: SmallVec<[Talker; 8]>,
+}
+
+impl Stage {
+    fn contains(&self, leg: LegId) -> bool {
         self.talkers.iter().any(|talker| talker.leg == leg)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.talkers.len()
-    }
-
-    pub(crate) fn remove(&mut self, leg: LegId) -> bool {
+    fn remove(&mut self, leg: LegId) -> bool {
         let before = self.talkers.len();
         self.talkers.retain(|talker| talker.leg != leg);
         before != self.talkers.len()
     }
 
     /// Chooses among all that may be mixed. A talker that is not a candidate any more goes at once.
-    pub(crate) fn select(&mut self, candidates: &[Candidate]) -> Changes {
+    fn select(&mut self, max: usize, channel: Channel, all: &[Candidate]) -> Changes {
+        let candidates = || {
+            let here = move |candidate: &&Candidate| candidate.channels.contains(channel);
+            all.iter().filter(here)
+        };
         let mut changes = Changes::new();
         self.talkers.retain(|talker| {
-            let current = candidates
-                .iter()
-                .find(|candidate| candidate.leg == talker.leg);
+            let current = candidates().find(|candidate| candidate.leg == talker.leg);
             talker.quiet = if current.is_some_and(|candidate| candidate.speaking) {
                 0
             } else {
@@ -76,14 +144,13 @@ impl Talkers {
             }
             stays
         });
-        let mut newcomers: SmallVec<[Candidate; 8]> = candidates
-            .iter()
+        let mut newcomers: SmallVec<[Candidate; 8]> = candidates()
             .filter(|candidate| candidate.speaking && !self.contains(candidate.leg))
             .copied()
             .collect();
         newcomers.sort_by(|a, b| b.loudness.total_cmp(&a.loudness).then(a.leg.cmp(&b.leg)));
         for newcomer in newcomers {
-            if !self.make_room(newcomer, &mut changes) {
+            if !self.make_room(max, newcomer, &mut changes) {
                 break;
             }
             self.talkers.push(Talker {
@@ -96,8 +163,8 @@ impl Talkers {
         changes
     }
 
-    fn make_room(&mut self, newcomer: Candidate, changes: &mut Changes) -> bool {
-        if self.talkers.len() < self.max {
+    fn make_room(&mut self, max: usize, newcomer: Candidate, changes: &mut Changes) -> bool {
+        if self.talkers.len() < max {
             return true;
         }
         let quietest = self
@@ -123,6 +190,7 @@ mod tests {
     fn candidate(leg: u64, loudness: f32) -> Candidate {
         Candidate {
             leg: LegId(leg),
+            channels: Channels::MAIN,
             loudness,
             speaking: loudness > 77.0,
         }
@@ -132,9 +200,7 @@ mod tests {
     fn the_loudest_are_mixed_and_a_little_louder_is_not_enough() {
         let mut talkers = Talkers::new(2);
         talkers.select(&[candidate(1, 90.0), candidate(2, 95.0), candidate(3, 100.0)]);
-        assert!(
-            !talkers.contains(LegId(1)) && talkers.contains(LegId(2)) && talkers.contains(LegId(3))
-        );
+        assert!([1, 2, 3].map(|leg| !talkers.of(LegId(leg)).is_empty()) == [false, true, true]);
         assert!(
             talkers
                 .select(&[candidate(1, 100.0), candidate(2, 95.0), candidate(3, 100.0)])
@@ -156,6 +222,26 @@ mod tests {
             talkers.select(&[candidate(1, 10.0)]).as_slice(),
             [(LegId(1), false)]
         );
+    }
+
+    #[test]
+    fn a_whisper_displaces_nobody_in_the_main_channel() {
+        let aside = Channel::new(4).map_or(Channels::MAIN, Channels::only);
+        let mut talkers = Talkers::new(1);
+        let changes = talkers.select(&[
+            candidate(1, 90.0),
+            Candidate {
+                channels: aside,
+                ..candidate(2, 120.0)
+            },
+        ]);
+        assert_eq!(changes.as_slice(), [(LegId(1), true)]);
+        assert_eq!(
+            [1, 2].map(|leg| talkers.of(LegId(leg))),
+            [Channels::MAIN, aside]
+        );
+        talkers.select(&[candidate(1, 90.0)]);
+        assert_eq!(talkers.channels().collect::<Vec<_>>(), [Channel::MAIN]);
     }
 
     #[test]

@@ -4,19 +4,17 @@ mod assign;
 mod publisher;
 mod viewer;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use plenum_codecs::{MediaPacket, MediaTime};
 
+use crate::legs::Legs;
 use crate::{Event, Leg, LegId, Output, Track};
 
 use publisher::{Publisher, StreamKey};
 use viewer::Incoming;
 pub(crate) use viewer::Viewer;
-
-/// The legs of a room.
-pub(crate) type Legs = BTreeMap<LegId, Leg>;
 
 /// Speakers whose order is remembered; beyond that nobody's tile would show it.
 const REMEMBERED_SPEAKERS: usize = 64;
@@ -59,7 +57,7 @@ impl Switchboard {
         legs: &mut Legs,
         out: &mut VecDeque<Output>,
     ) {
-        if let Some(leg) = legs.get_mut(&id) {
+        if let Some(leg) = legs.get_mut(id) {
             self.assign(leg, out);
         }
         self.rebuild_routes(legs);
@@ -121,7 +119,7 @@ impl Switchboard {
         legs: &mut Legs,
         out: &mut VecDeque<Output>,
     ) -> bool {
-        let setting = legs.get(&from).and_then(|leg| leg.config.video.as_ref());
+        let setting = legs.get(from).and_then(|leg| leg.config.video.as_ref());
         let codec = setting
             .and_then(|video| {
                 video
@@ -137,7 +135,7 @@ impl Switchboard {
         };
         let arrival = self.publisher(from).arrive(now, packet, codec);
         if arrival.new_stream {
-            for viewer in legs.values_mut() {
+            for viewer in legs.iter_mut() {
                 viewer.viewer.lose(key);
             }
             self.assign_all(now, legs, out);
@@ -158,7 +156,7 @@ impl Switchboard {
         };
         let mut switched = false;
         for &(viewer, slot) in &stream.routes {
-            let Some(leg) = legs.get_mut(&viewer) else {
+            let Some(leg) = legs.get_mut(viewer) else {
                 continue;
             };
             if arrival.keyframe_start && leg.viewer.switch(slot, incoming, out) {
@@ -230,7 +228,7 @@ impl Switchboard {
     }
 
     fn assign_all(&mut self, now: MediaTime, legs: &mut Legs, out: &mut VecDeque<Output>) {
-        for leg in legs.values_mut() {
+        for leg in legs.iter_mut() {
             self.assign(leg, out);
         }
         self.rebuild_routes(legs);
@@ -288,7 +286,7 @@ impl Switchboard {
             stream.routes.clear();
             stream.awaited = false;
         }
-        for leg in legs.values() {
+        for leg in legs.iter() {
             for (slot, key, awaited) in leg.viewer.routes() {
                 if let Some(stream) = self
                     .publishers

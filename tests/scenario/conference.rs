@@ -216,6 +216,13 @@ impl Conference {
         index
     }
 
+    /// What somebody in room 0 is sent is negotiated anew.
+    pub(crate) fn sends(&mut self, person: usize, setting: EncoderSetting) {
+        let mut config = leg_config(self.people[person].leg, setting.codec);
+        config.audio.send = Some((payload_type(setting.codec), setting));
+        assert!(self.rooms[0].reconfigure(self.now, config));
+    }
+
     /// Lets time pass, a millisecond at a time.
     pub(crate) fn runs(&mut self, millis: u64) {
         for _ in 0..millis {

@@ -5,6 +5,7 @@
 
 mod audio;
 mod camera;
+mod channels;
 mod conference;
 mod dialin;
 mod hearing;
@@ -12,5 +13,6 @@ mod moving;
 mod net;
 mod phone;
 mod recording;
+mod renditions;
 mod scale;
 mod video;

@@ -3,6 +3,7 @@
 use plenum_codecs::MediaTime;
 
 use super::Room;
+use crate::mix::MixId;
 use crate::{Output, Tap, TapFrame};
 
 impl Room {
@@ -14,10 +15,13 @@ impl Room {
             Tap::MixAndLegs => self
                 .legs
                 .iter()
-                .filter_map(|(id, leg)| Some((*id, Box::new(*leg.share()?))))
+                .filter_map(|leg| Some((leg.id(), Box::new(*leg.share()?))))
                 .collect(),
         };
-        let mix = Box::new(*self.renditions.full());
+        let Some(main) = self.mixes.get(MixId::MAIN) else {
+            return;
+        };
+        let mix = main.frame.clone();
         self.outputs
             .push_back(Output::Tap(TapFrame { at, mix, legs }));
     }
