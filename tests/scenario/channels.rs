@@ -317,3 +317,35 @@ fn changing_what_one_hears_does_not_click() {
     println!("worst difference of neighbours: {steady} steady, {changing} over 40 changes");
     assert!(changing < steady * 3 / 2, "{changing}, steady {steady}");
 }
+
+#[test]
+fn an_audience_that_changes_over_at_once_costs_a_few_encodes_and_no_more() {
+    let mut conference = humming(8, &[AudioCodec::Opus]);
+    let audience: Vec<usize> = (0..60)
+        .map(|_| conference.joins(AudioCodec::Opus, Impairment::CLEAN))
+        .collect();
+    conference.runs(2_000);
+    let language = channel(1);
+    for &person in &audience {
+        hears(
+            &mut conference,
+            person,
+            &[(language, 0.0), (Channel::MAIN, -12.0)],
+        );
+    }
+    // The talker, eight who are faded over, and the others' new mix.
+    let (shared, private) = encodes(&mut conference);
+    assert!(private <= 50 * 9 && shared <= 50, "{shared}, {private}");
+    conference.runs(3_000);
+    assert_eq!(encodes(&mut conference), (50, 50));
+    // To another room, all at once.
+    let now = conference.now;
+    let room = plenum_mixer::Room::new(plenum_mixer::RoomConfig::default(), now);
+    conference.rooms.push(room);
+    for &person in &audience {
+        conference.moves(person, 1);
+    }
+    conference.runs(20);
+    let opus = conference.rooms[1].stats().encodes.opus;
+    assert!(opus.private <= 8 && opus.shared <= 1, "{opus:?}");
+}

@@ -176,10 +176,17 @@ impl Scene {
         Ok((spent, self.floor()?))
     }
 
-    /// The same decoder and encoder calls alone.
+    /// The same decoder and encoder calls alone: of one voice, and of all together.
     fn floor(&self) -> anyhow::Result<f64> {
-        let frames = voice(0)?;
+        let mut frames = voice(0)?;
         let payloads = encoded(&frames)?;
+        for talker in 1..u64::from(self.decodes) {
+            for (mix, frame) in frames.iter_mut().zip(voice(talker)?) {
+                for (mix, sample) in mix.iter_mut().zip(frame) {
+                    *mix = mix.saturating_add(sample);
+                }
+            }
+        }
         let setting = EncoderSetting::of(AudioCodec::Opus);
         let mut decoders = (0..self.decodes)
             .map(|_| AudioDecoder::new(AudioCodec::Opus))

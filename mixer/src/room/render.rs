@@ -8,6 +8,10 @@ use crate::mix::cross_fade;
 use crate::rendition::Encoded;
 use crate::{Audience, Channels, Leg, LegId, Output, bus};
 
+/// Encoders that legs keep for themselves only so that a change is unheard, at most, in a room. Beyond that, as when a whole audience
+/// changes over, legs are handed over at once, by one frame that predicts from nothing.
+const PATIENT_ENCODERS: usize = 8;
+
 impl Room {
     /// Encodes each mix once and hands everyone a packet.
     pub(super) fn render(&mut self, at: MediaTime) {
@@ -16,9 +20,10 @@ impl Room {
         self.renditions.begin(&self.mixes);
         self.gather_special();
         let special = std::mem::take(&mut self.special);
+        let mut spare = PATIENT_ENCODERS;
         // All that depends on where shared encoders stand comes before any of them goes on.
         for &leg in &special {
-            self.prepare(leg);
+            self.prepare(leg, &mut spare);
         }
         for &leg in &special {
             self.render_special(at, leg);
@@ -76,14 +81,12 @@ impl Room {
         }
     }
 
-    /// Settles which encoder a leg will listen to.
-    fn prepare(&mut self, id: LegId) {
+    /// Settles which encoder a leg will listen to; `spare` more may have one of their own that could do without.
+    fn prepare(&mut self, id: LegId, spare: &mut usize) {
         let Some(leg) = self.legs.get_mut(id) else {
             return;
         };
-        let own = hears_itself(leg, &self.mixes)
-            || (!leg.gates.held && self.players.any_for(id))
-            || leg.outlet.before.is_some();
+        let own = hears_itself(leg, &self.mixes) || (!leg.gates.held && self.players.any_for(id));
         let outlet = &mut leg.outlet;
         let heard = self.mixes.get(outlet.before.unwrap_or(outlet.mix));
         let Some(heard) = heard else { return };
@@ -91,20 +94,24 @@ impl Room {
         let Some(setting) = outlet.setting() else {
             return;
         };
-        if own && outlet.private.is_none() {
+        let fades = outlet.before.is_some();
+        let waits = !own && (fades || outlet.private.is_some());
+        let patient = waits && *spare > 0;
+        if (own || (fades && patient)) && outlet.private.is_none() {
             let fresh = outlet.sent == 0;
             let private = self.renditions.fork(heard, setting, outlet.shared, fresh);
             outlet.private = private.map(Box::new);
         } else if !own
             && let Some(private) = outlet
                 .private
-                .take_if(|private| private.may_retire(heard.level))
+                .take_if(|private| !patient || (!fades && private.may_retire(heard.level)))
         {
             self.renditions.retire(outlet.mix, *private);
-        } else if changed && outlet.private.is_none() {
+        } else if (changed || fades) && outlet.private.is_none() {
             self.renditions.join(&self.mixes, outlet.mix, setting);
         }
-        leg.own = own;
+        *spare -= usize::from(waits && outlet.private.is_some());
+        leg.own = own || fades;
     }
 
     fn render_special(&mut self, at: MediaTime, id: LegId) {
