@@ -26,6 +26,8 @@ export class Mock {
   received = []
   resumes = new Map()
   locked = false
+  timeLeft = undefined
+  channels = []
   slots = 1
   #next = 0
   #http
@@ -53,6 +55,8 @@ export class Mock {
     this.resumes.clear()
     this.received = []
     this.locked = false
+    this.timeLeft = undefined
+    this.channels = []
     this.slots = 1
     this.silent = false
   }
@@ -132,6 +136,27 @@ export class Mock {
         return this.change(own.id, { hand: message.on })
       case 'mute_participant':
         return this.change(message.participant, { muted: message.on })
+      case 'deafen_participant':
+        return this.change(message.participant, { deafened: message.on })
+      case 'hold_participant':
+        return this.change(message.participant, { held: message.on })
+      case 'gain_participant':
+        return this.change(message.participant, { gain_db: message.db })
+      case 'extend':
+        this.timeLeft += message.minutes * 60
+        return this.tell({ type: 'conference', conference: this.#conference(own.conference) })
+      case 'side_open':
+        return message.participants.forEach((id) => this.change(id, { side: 1 }))
+      case 'side_leave':
+        for (const { id, side } of this.roster.values()) if (side) this.change(id, { side: undefined })
+        return
+      case 'whisper':
+        return reply({ type: 'whisper', from: own.id, to: message.to, on: message.on })
+      case 'channel_open':
+        this.channels.push({ channel: 2 + this.channels.length, name: message.name, interpreter: message.interpreter })
+        return this.tell({ type: 'conference', conference: this.#conference(own.conference) })
+      case 'listen':
+        return this.change(own.id, { listening: message.channel ?? undefined })
       case 'remove':
         return this.depart(message.participant, 'removed')
       case 'lock':
@@ -184,7 +209,7 @@ export class Mock {
   }
 
   #conference(id) {
-    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked }
+    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, time_left: this.timeLeft, channels: this.channels }
   }
 
   /** Gives the slots to whoever has a camera; tests fill `cameras` and `mids`. */

@@ -80,6 +80,48 @@ export class Client extends Store<ClientState> {
     this.#send({ type: 'mute_participant', participant, on: true })
   }
 
+  deafenParticipant(participant: ParticipantId, on: boolean): void {
+    this.#send({ type: 'deafen_participant', participant, on })
+  }
+
+  holdParticipant(participant: ParticipantId, on: boolean): void {
+    this.#send({ type: 'hold_participant', participant, on })
+  }
+
+  setGain(participant: ParticipantId, db: number): void {
+    this.#send({ type: 'gain_participant', participant, db })
+  }
+
+  extend(minutes: number): void {
+    this.#send({ type: 'extend', minutes })
+  }
+
+  /** Oneself and `participant`, apart from the others. */
+  talkAside(participant: ParticipantId): void {
+    const { self } = this.snapshot().session
+    if (self) this.#send({ type: 'side_open', participants: [self, participant], hear_room: true })
+  }
+
+  returnToAll(): void {
+    this.#send({ type: 'side_leave' })
+  }
+
+  whisper(to: ParticipantId, on: boolean): void {
+    this.#send({ type: 'whisper', to, on })
+  }
+
+  openLanguage(name: string, interpreter: ParticipantId): void {
+    this.#send({ type: 'channel_open', name, interpreter })
+  }
+
+  closeLanguage(channel: number): void {
+    this.#send({ type: 'channel_close', channel })
+  }
+
+  listen(channel: number | null): void {
+    this.#send({ type: 'listen', channel })
+  }
+
   remove(participant: ParticipantId): void {
     this.#send({ type: 'remove', participant })
   }

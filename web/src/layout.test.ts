@@ -13,6 +13,11 @@ const person = (id: string, change: Partial<Participant> = {}): Participant => (
   camera: false,
   talking: false,
   hand: false,
+  deafened: false,
+  held: false,
+  gainDb: 0,
+  side: null,
+  listening: null,
   ...change,
 })
 const room = (change: Partial<SessionState>): SessionState => ({ ...initialSession, phase: 'joined', self: 'me', ...change })

@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { decode, encode } from './protocol'
 
 const ann = { id: 'p_1', name: 'Ann', kind: 'browser', role: 'host', muted: true, camera: false, talking: false, hand: false }
+/** What is absent says nothing. */
+const usual = { deafened: false, held: false, gainDb: 0, side: null, listening: null }
 
 describe('decode', () => {
   test('reads the welcome with roster and telephone', () => {
@@ -20,9 +22,9 @@ describe('decode', () => {
       participant: 'p_1',
       role: 'host',
       resume: 'secret',
-      conference: { id: '1001', name: 'Demo', locked: false },
+      conference: { id: '1001', name: 'Demo', locked: false, timeLeft: null, channels: [] },
       dialIn: { sip: 'sip:1001@127.0.0.1:5060', conference: '1001' },
-      roster: [ann],
+      roster: [{ ...ann, ...usual }],
       floor: null,
     })
   })
@@ -35,9 +37,18 @@ describe('decode', () => {
     })
   })
 
+  test('reads what is not as usual', () => {
+    const change = { deafened: true, held: true, gain_db: -6, side: 2, listening: 3 }
+    const frame = JSON.stringify({ type: 'participant_changed', participant: { ...ann, ...change } })
+    expect(decode(frame)).toMatchObject({ participant: { deafened: true, held: true, gainDb: -6, side: 2, listening: 3 } })
+    const channels = [{ channel: 3, name: 'Français', interpreter: null }]
+    const conference = { id: '1001', name: 'Demo', locked: false, time_left: 300, channels }
+    expect(decode(JSON.stringify({ type: 'conference', conference }))).toMatchObject({ conference: { timeLeft: 300, channels } })
+  })
+
   test('words of a newer server fall back, unknown fields are ignored', () => {
     const frame = JSON.stringify({ type: 'participant_joined', participant: { ...ann, kind: 'hologram', shoe: 43 } })
-    expect(decode(frame)).toEqual({ type: 'participant_joined', participant: ann })
+    expect(decode(frame)).toEqual({ type: 'participant_joined', participant: { ...ann, ...usual } })
     expect(decode('{"type":"error","code":"new_trouble","message":"?"}')).toMatchObject({ code: 'bad_message' })
   })
 

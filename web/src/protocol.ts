@@ -24,12 +24,32 @@ export interface Participant {
   readonly camera: boolean
   readonly talking: boolean
   readonly hand: boolean
+  /** They hear nothing of the conference. */
+  readonly deafened: boolean
+  /** They hear music, and nobody hears them. */
+  readonly held: boolean
+  /** How loud the others hear them, in dB over as they come. */
+  readonly gainDb: number
+  /** They talk aside with all of the same number. */
+  readonly side: number | null
+  /** The language they listen to. */
+  readonly listening: number | null
+}
+
+/** A language into which somebody interprets. */
+export interface Language {
+  readonly channel: number
+  readonly name: string
+  readonly interpreter: ParticipantId | null
 }
 
 export interface ConferenceView {
   readonly id: string
   readonly name: string
   readonly locked: boolean
+  /** Seconds until the time limit ends it, when this was said; null without one. */
+  readonly timeLeft: number | null
+  readonly channels: readonly Language[]
 }
 
 /** How a phone reaches this conference. */
@@ -61,7 +81,7 @@ export type ErrorCode = (typeof ERROR_CODES)[number]
 const LEAVE_REASONS = ['left', 'lost', 'removed'] as const
 export type LeaveReason = (typeof LEAVE_REASONS)[number]
 
-const END_REASONS = ['left', 'removed', 'conference_ended', 'server_stopping', 'replaced'] as const
+const END_REASONS = ['left', 'removed', 'conference_ended', 'time_limit', 'server_stopping', 'replaced'] as const
 export type EndReason = (typeof END_REASONS)[number]
 
 /** What a person gives to join. `token` replaces the PIN where a signed link was handed out. */
@@ -76,9 +96,20 @@ export type ClientMessage =
   | ({ readonly type: 'join'; readonly version: number; readonly resume?: string } & JoinRequest)
   | { readonly type: 'offer'; readonly sdp: string }
   | { readonly type: 'mute' | 'camera' | 'hand' | 'lock'; readonly on: boolean }
-  | { readonly type: 'mute_participant'; readonly participant: ParticipantId; readonly on: boolean }
+  | {
+      readonly type: 'mute_participant' | 'deafen_participant' | 'hold_participant'
+      readonly participant: ParticipantId
+      readonly on: boolean
+    }
+  | { readonly type: 'gain_participant'; readonly participant: ParticipantId; readonly db: number }
+  | { readonly type: 'extend'; readonly minutes: number }
+  | { readonly type: 'side_open'; readonly participants: readonly ParticipantId[]; readonly hear_room: boolean }
+  | { readonly type: 'whisper'; readonly to: ParticipantId; readonly on: boolean }
+  | { readonly type: 'channel_open'; readonly name: string; readonly interpreter: ParticipantId }
+  | { readonly type: 'channel_close'; readonly channel: number }
+  | { readonly type: 'listen'; readonly channel: number | null }
   | { readonly type: 'remove'; readonly participant: ParticipantId }
-  | { readonly type: 'leave' | 'ping' | 'end' }
+  | { readonly type: 'leave' | 'ping' | 'end' | 'side_leave' }
 
 export interface Joined {
   readonly type: 'joined'
@@ -102,6 +133,8 @@ export type ServerMessage =
   | { readonly type: 'floor'; readonly participant: ParticipantId | null }
   | { readonly type: 'talking'; readonly participant: ParticipantId; readonly on: boolean }
   | { readonly type: 'conference'; readonly conference: ConferenceView }
+  | { readonly type: 'time_left'; readonly seconds: number }
+  | { readonly type: 'whisper'; readonly from: ParticipantId; readonly to: ParticipantId; readonly on: boolean }
   | { readonly type: 'pong' }
   | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string }
   | { readonly type: 'ended'; readonly reason: EndReason }
@@ -132,6 +165,14 @@ function count(from: Fields, key: string): number {
   throw new Malformed(`expected a count in ${key}`)
 }
 
+/** Null where it is absent, as it is where it would say nothing. */
+function numberOrNull(from: Fields, key: string): number | null {
+  const value = from[key]
+  if (value === null || value === undefined) return null
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  throw new Malformed(`expected a number in ${key}`)
+}
+
 function list<T>(from: Fields, key: string, item: (value: unknown) => T): T[] {
   const value = from[key]
   if (Array.isArray(value)) return value.map(item)
@@ -156,12 +197,28 @@ function participant(value: unknown): Participant {
     camera: from['camera'] === true,
     talking: from['talking'] === true,
     hand: from['hand'] === true,
+    deafened: from['deafened'] === true,
+    held: from['held'] === true,
+    gainDb: numberOrNull(from, 'gain_db') ?? 0,
+    side: numberOrNull(from, 'side'),
+    listening: numberOrNull(from, 'listening'),
   }
+}
+
+function language(value: unknown): Language {
+  const from = fields(value)
+  return { channel: count(from, 'channel'), name: text(from, 'name'), interpreter: textOrNull(from, 'interpreter') }
 }
 
 function conference(value: unknown): ConferenceView {
   const from = fields(value)
-  return { id: text(from, 'id'), name: text(from, 'name'), locked: from['locked'] === true }
+  return {
+    id: text(from, 'id'),
+    name: text(from, 'name'),
+    locked: from['locked'] === true,
+    timeLeft: numberOrNull(from, 'time_left'),
+    channels: from['channels'] === undefined ? [] : list(from, 'channels', language),
+  }
 }
 
 function dialIn(value: unknown): DialIn | null {
@@ -199,6 +256,8 @@ const decoders: { readonly [T in ServerMessage['type']]: (from: Fields) => Extra
   floor: (from) => ({ type: 'floor', participant: textOrNull(from, 'participant') }),
   talking: (from) => ({ type: 'talking', participant: text(from, 'participant'), on: from['on'] === true }),
   conference: (from) => ({ type: 'conference', conference: conference(from['conference']) }),
+  time_left: (from) => ({ type: 'time_left', seconds: count(from, 'seconds') }),
+  whisper: (from) => ({ type: 'whisper', from: text(from, 'from'), to: text(from, 'to'), on: from['on'] === true }),
   pong: () => ({ type: 'pong' }),
   error: (from) => ({
     type: 'error',

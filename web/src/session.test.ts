@@ -13,6 +13,11 @@ const person = (id: string, change: Partial<Participant> = {}): Participant => (
   camera: false,
   talking: false,
   hand: false,
+  deafened: false,
+  held: false,
+  gainDb: 0,
+  side: null,
+  listening: null,
   ...change,
 })
 
@@ -21,7 +26,7 @@ const joined = (self: string, ...roster: Participant[]): ServerMessage => ({
   participant: self,
   role: 'guest',
   resume: `secret of ${self}`,
-  conference: { id: '1001', name: 'Demo', locked: false },
+  conference: { id: '1001', name: 'Demo', locked: false, timeLeft: null, channels: [] },
   dialIn: null,
   roster: [person(self), ...roster],
   floor: null,
@@ -198,8 +203,29 @@ describe('a lost connection', () => {
   })
 })
 
+describe('what is not as usual', () => {
+  test('a warning of the time limit is told and counted from, an extension takes it back', () => {
+    const warned = play([said({ type: 'time_left', seconds: 59 })], inRoom()).state
+    expect(warned).toMatchObject({ timeLeft: { seconds: 59 } })
+    expect(warned.notices.at(-1)?.notice).toEqual({ kind: 'time_left', minutes: 1 })
+    const conference = { id: '1001', name: 'Demo', locked: false, timeLeft: 660, channels: [] }
+    const { state } = play([said({ type: 'conference', conference })], warned)
+    expect(state.timeLeft).toEqual({ seconds: 660, said: 2 })
+    expect(kinds(state)).toEqual(['time_left'])
+  })
+
+  test('a whisper is known to both ends and over when one of them goes', () => {
+    const whisper = (from: string, to: string, on: boolean) => said({ type: 'whisper', from, to, on })
+    const both = play([whisper('me', 'raj', true), whisper('zoe', 'me', true)], inRoom(person('raj'), person('zoe'))).state
+    expect(both).toMatchObject({ whisperTo: 'raj', whisperFrom: ['zoe'] })
+    expect(play([whisper('me', 'raj', false), whisper('zoe', 'me', false)], both).state).toMatchObject({ whisperTo: null, whisperFrom: [] })
+    const left = (id: string) => said({ type: 'participant_left', participant: id, reason: 'left' })
+    expect(play([left('raj'), left('zoe')], both).state).toMatchObject({ whisperTo: null, whisperFrom: [] })
+  })
+})
+
 describe('the end', () => {
-  test.each(['removed', 'conference_ended', 'server_stopping', 'replaced'] as const)('%s closes everything, once', (reason) => {
+  test.each(['removed', 'conference_ended', 'time_limit', 'server_stopping', 'replaced'] as const)('%s closes everything, once', (reason) => {
     const { state, effects } = play([said({ type: 'ended', reason })], inRoom())
     expect(state).toMatchObject({ phase: 'ended', ended: reason })
     expect(effects).toEqual([{ type: 'close' }, { type: 'peer_stop' }])

@@ -28,6 +28,7 @@ export type Notice =
   | { readonly kind: 'locked'; readonly on: boolean }
   | { readonly kind: 'back' }
   | { readonly kind: 'refused'; readonly code: ErrorCode }
+  | { readonly kind: 'time_left'; readonly minutes: number }
   | { readonly kind: 'muted_by_host' }
   | { readonly kind: 'asked_to_unmute' }
 
@@ -65,6 +66,11 @@ export interface SessionState {
   /** Who held the floor last, other than oneself: stays on one's own stage while one speaks. */
   readonly lastFloor: ParticipantId | null
   readonly video: readonly SlotAssignment[]
+  /** How long the conference lasts, as last said, and how often it was: for whoever counts down from it. */
+  readonly timeLeft: { readonly seconds: number; readonly said: number } | null
+  /** To whom one whispers, and who whispers to oneself. */
+  readonly whisperTo: ParticipantId | null
+  readonly whisperFrom: readonly ParticipantId[]
   readonly notices: readonly NumberedNotice[]
   readonly noticed: number
 }
@@ -119,6 +125,9 @@ export const initialSession: SessionState = {
   floor: null,
   lastFloor: null,
   video: [],
+  timeLeft: null,
+  whisperTo: null,
+  whisperFrom: [],
   notices: [],
   noticed: 0,
 }
@@ -268,12 +277,27 @@ function received(state: SessionState, message: ServerMessage): Step {
       return unchanged(talking(state, message.participant, message.on))
     case 'conference': {
       const turned = state.conference !== null && state.conference.locked !== message.conference.locked
-      const next = { ...state, conference: message.conference }
+      const next = { ...state, conference: message.conference, timeLeft: limit(state, message.conference.timeLeft) }
       return unchanged(turned ? told(next, { kind: 'locked', on: message.conference.locked }) : next)
     }
+    case 'time_left': {
+      const next = { ...state, timeLeft: limit(state, message.seconds) }
+      return unchanged(told(next, { kind: 'time_left', minutes: Math.max(1, Math.round(message.seconds / 60)) }))
+    }
+    case 'whisper':
+      return unchanged(whispered(state, message.from, message.to, message.on))
     case 'pong':
       return unchanged(state)
   }
+}
+
+const limit = ({ timeLeft }: SessionState, seconds: number | null) =>
+  seconds === null ? null : { seconds, said: (timeLeft?.said ?? 0) + 1 }
+
+function whispered(state: SessionState, from: ParticipantId, to: ParticipantId, on: boolean): SessionState {
+  if (from === state.self) return { ...state, whisperTo: on ? to : null }
+  const others = state.whisperFrom.filter((id) => id !== from)
+  return { ...state, whisperFrom: on ? [...others, from] : others }
 }
 
 function joined(state: SessionState, message: Joined): Step {
@@ -295,6 +319,9 @@ function joined(state: SessionState, message: Joined): Step {
     floor: message.floor,
     lastFloor: message.floor === message.participant ? state.lastFloor : message.floor,
     video: same ? state.video : [],
+    timeLeft: limit(state, message.conference.timeLeft),
+    whisperTo: same ? state.whisperTo : null,
+    whisperFrom: same ? state.whisperFrom : [],
   }
   if (state.phase === 'joining') return { state: next, effects: [{ type: 'peer_start' }] }
   return {
@@ -361,6 +388,8 @@ function departed(state: SessionState, id: ParticipantId, reason: LeaveReason): 
     floor: state.floor === id ? null : state.floor,
     lastFloor: state.lastFloor === id ? null : state.lastFloor,
     video: state.video.map((slot) => (slot.participant === id ? { ...slot, participant: null } : slot)),
+    whisperTo: state.whisperTo === id ? null : state.whisperTo,
+    whisperFrom: state.whisperFrom.filter((other) => other !== id),
   }
   return told(next, { kind: 'left', name: gone.name, reason })
 }

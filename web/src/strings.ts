@@ -86,6 +86,7 @@ const endings: Record<EndReason, Advice> = {
   left: { title: 'You left the conference', fix: 'See you next time.' },
   removed: { title: 'You were removed', fix: 'A host took you out of the conference.' },
   conference_ended: { title: 'The conference has ended', fix: 'The host ended it for everyone.' },
+  time_limit: { title: 'The conference has ended', fix: 'Its time was over.' },
   server_stopping: { title: 'The server is stopping', fix: 'It is being restarted or maintained. Rejoin in a moment.' },
   replaced: { title: 'You joined from another window', fix: 'This one has handed over to it.' },
 }
@@ -164,6 +165,18 @@ export const en = {
     tryNow: 'Try now',
     interrupted: 'Audio and video are interrupted. Repairing…',
     connecting: 'Connecting audio and video…',
+    ends: (time: string) => `This conference ends in ${time}.`,
+    extend: '10 more minutes',
+    aside: (names: string) => `You are in a side conversation with ${names}. The others do not hear you.`,
+    asideReturn: 'Return',
+    held: 'You are on hold. Nobody hears you.',
+    deafened: 'The host has stopped your sound. Others may still hear you.',
+    whispering: (name: string) => `Only ${name} hears you.`,
+    whispered: (names: string) => `${names} whispers to you. The others do not hear it.`,
+    interpreting: (language: string) => `You are interpreting: those who listen to ${language} hear you.`,
+    language: 'Language',
+    original: 'Original sound',
+    and: ' and ',
     feel: { good: 'Connection: good', fair: 'Connection: fair', poor: 'Connection: poor' },
   },
   people: {
@@ -178,6 +191,29 @@ export const en = {
     actionsFor: (name: string) => `Actions for ${name}`,
     mute: 'Mute',
     remove: 'Remove',
+    deafened: 'hears nothing',
+    held: 'on hold',
+    aside: 'talking aside',
+    interprets: (language: string) => `Interpreting ${language}`,
+    louder: (db: number) => (db > 0 ? `${db} dB louder` : `${-db} dB softer`),
+    volume: 'Volume…',
+    volumeOf: (name: string) => `Volume of ${name}`,
+    volumeHint: 'How loud everyone else hears them.',
+    volumeAsIs: 'As they come',
+    decibels: (db: number) => `${db > 0 ? '+' : ''}${db} dB`,
+    hold: 'Put on hold',
+    unhold: 'Take off hold',
+    deafen: 'Stop their sound',
+    undeafen: 'Give them sound',
+    talkAside: 'Talk aside',
+    whisper: 'Whisper to them',
+    stopWhisper: 'Stop whispering',
+    interpret: 'Make interpreter…',
+    interpretTitle: (name: string) => `Make ${name} an interpreter`,
+    interpretText: 'They hear the conference; what they say is heard by those who choose the language.',
+    interpretLanguage: 'Language',
+    interpretDo: 'Make interpreter',
+    interpretStop: 'No longer interpreter',
     lock: 'Lock conference',
     lockHint: 'Nobody else can come in.',
     invite: 'Invite',
@@ -228,6 +264,8 @@ export const en = {
         return 'You are back'
       case 'refused':
         return `${refusals[notice.code].title}. ${refusals[notice.code].fix}`
+      case 'time_left':
+        return notice.minutes === 1 ? 'The conference ends in one minute' : `The conference ends in ${notice.minutes} minutes`
       case 'muted_by_host':
         return 'The host muted you'
       case 'asked_to_unmute':
@@ -241,6 +279,9 @@ export const en = {
     if (participant.role === 'host') parts.push(en.people.host.toLowerCase())
     if (participant.muted) parts.push(en.people.muted)
     if (participant.hand) parts.push(en.people.hand)
+    if (participant.held) parts.push(en.people.held)
+    if (participant.deafened) parts.push(en.people.deafened)
+    if (participant.side !== null) parts.push(en.people.aside)
     return parts.join(', ')
   },
 }

@@ -1,13 +1,14 @@
-import { useState } from 'react'
-import { Button, Menu, MenuItem, MenuTrigger, Popover, Switch } from 'react-aria-components'
+import type { ReactNode } from 'react'
+import { Switch } from 'react-aria-components'
 import { hue, initials, rosterOrder } from '../layout'
 import { invitation } from '../link'
 import type { Participant } from '../protocol'
 import { strings } from '../strings'
-import { Confirm, IconButton } from './controls'
+import { IconButton } from './controls'
 import { useClient, useClientState } from './context'
-import { CloseIcon, HandIcon, MicIcon, MicOffIcon, MoreIcon, PhoneIcon } from './icons'
+import { AsideIcon, CloseIcon, HandIcon, LanguageIcon, MicIcon, MicOffIcon, PauseIcon, PhoneIcon, SoundOffIcon } from './icons'
 import { Invite } from './Invite'
+import { PersonMenu } from './PersonMenu'
 
 /** Who is here, how they are, and what a host may do about it. */
 export function People({ onClose }: { readonly onClose: () => void }) {
@@ -54,7 +55,9 @@ interface RowProps {
 }
 
 function Row({ participant, self, host }: RowProps) {
-  const { name, kind, role, muted, talking, hand } = participant
+  const { name, kind, role, muted, talking, hand, held, deafened, gainDb, side } = participant
+  const { session } = useClientState()
+  const interprets = session.conference?.channels.find(({ interpreter }) => interpreter === participant.id)
   return (
     <li className="person" data-talking={(talking && !muted) || undefined}>
       <span className={`avatar avatar-small hue-${hue(name)}`} aria-hidden="true">
@@ -62,7 +65,7 @@ function Row({ participant, self, host }: RowProps) {
       </span>
       <span className="person-name">
         <span>{self ? strings.room.youName(name) : name}</span>
-        {(kind === 'phone' || role === 'host') && (
+        {(kind === 'phone' || role === 'host' || gainDb !== 0 || interprets) && (
           <small>
             {kind === 'phone' && (
               <span className="badge">
@@ -70,6 +73,12 @@ function Row({ participant, self, host }: RowProps) {
               </span>
             )}
             {role === 'host' && <span className="badge">{strings.people.host}</span>}
+            {gainDb !== 0 && <span className="badge">{strings.people.louder(gainDb)}</span>}
+            {interprets && (
+              <span className="badge">
+                <LanguageIcon /> {strings.people.interprets(interprets.name)}
+              </span>
+            )}
           </small>
         )}
       </span>
@@ -78,9 +87,21 @@ function Row({ participant, self, host }: RowProps) {
           <HandIcon />
         </span>
       )}
+      <State on={held} label={strings.people.held} icon={<PauseIcon />} />
+      <State on={deafened} label={strings.people.deafened} icon={<SoundOffIcon />} />
+      <State on={side !== null} label={strings.people.aside} icon={<AsideIcon />} />
       <Microphone muted={muted} talking={talking} />
-      {host && !self && <HostMenu participant={participant} />}
+      {!self && (host || kind !== 'host') && <PersonMenu participant={participant} host={host} />}
     </li>
+  )
+}
+
+function State({ on, label, icon }: { readonly on: boolean; readonly label: string; readonly icon: ReactNode }) {
+  if (!on) return null
+  return (
+    <span className="person-state" role="img" aria-label={label} title={label}>
+      {icon}
+    </span>
   )
 }
 
@@ -96,41 +117,5 @@ function Microphone({ muted, talking }: { readonly muted: boolean; readonly talk
     <span className="person-mic" {...(talking ? { role: 'img', 'aria-label': strings.people.talking } : { 'aria-hidden': true })}>
       <MicIcon />
     </span>
-  )
-}
-
-function HostMenu({ participant }: { readonly participant: Participant }) {
-  const client = useClient()
-  const [removing, setRemoving] = useState(false)
-  return (
-    <>
-      <MenuTrigger>
-        <Button className="icon-button quiet" aria-label={strings.people.actionsFor(participant.name)}>
-          <MoreIcon />
-        </Button>
-        <Popover className="popover" placement="bottom end">
-          <Menu className="listbox">
-            <MenuItem
-              className="option"
-              isDisabled={participant.muted}
-              onAction={() => client.muteParticipant(participant.id)}
-            >
-              {strings.people.mute}
-            </MenuItem>
-            <MenuItem className="option option-danger" onAction={() => setRemoving(true)}>
-              {strings.people.remove}
-            </MenuItem>
-          </Menu>
-        </Popover>
-      </MenuTrigger>
-      <Confirm
-        open={removing}
-        title={strings.confirm.removeTitle(participant.name)}
-        text={strings.confirm.removeText}
-        action={strings.confirm.remove}
-        onConfirm={() => client.remove(participant.id)}
-        onClose={() => setRemoving(false)}
-      />
-    </>
   )
 }

@@ -1,18 +1,15 @@
 import { useEffect, useMemo, useState } from 'react'
-import { Button } from 'react-aria-components'
 import { trackOf } from '../devices'
 import { strings } from '../strings'
+import { Banners } from './Banners'
 import { Bar, type RoomActions } from './Bar'
 import { useClient, useClientState, useSelf } from './context'
-import { LockIcon, WarningIcon } from './icons'
+import { LockIcon } from './icons'
 import { Notices } from './Notices'
 import { People } from './People'
 import { Settings } from './Settings'
 import { Sound } from './Sound'
 import { Stage, type View } from './Stage'
-
-/** Attempts after which reconnecting is no longer a hiccup. */
-const PATIENCE = 4
 
 /** Whether there is room for the roster beside the pictures, at the start. */
 const WIDE = '(min-width: 1100px)'
@@ -68,40 +65,6 @@ function RoomHeader() {
       )}
     </header>
   )
-}
-
-/** What stands between the person and the conference just now. */
-function Banners() {
-  const client = useClient()
-  const { session, path } = useClientState()
-  if (session.phase === 'reconnecting') {
-    return (
-      <div className="banner" data-tone="warning" role="alert">
-        <span className="spinner" />
-        <span>{session.attempt > PATIENCE ? strings.room.stillTrying : strings.room.reconnecting}</span>
-        <Button className="button button-small" onPress={() => client.retryNow()}>
-          {strings.room.tryNow}
-        </Button>
-      </div>
-    )
-  }
-  if (path === 'interrupted') {
-    return (
-      <div className="banner" data-tone="warning" role="alert">
-        <WarningIcon />
-        <span>{strings.room.interrupted}</span>
-      </div>
-    )
-  }
-  if (path === 'connecting') {
-    return (
-      <div className="banner" data-tone="info" role="status">
-        <span className="spinner" />
-        <span>{strings.room.connecting}</span>
-      </div>
-    )
-  }
-  return null
 }
 
 function useActions(setPeopleOpen: (change: (open: boolean) => boolean) => void, openSettings: () => void): RoomActions {

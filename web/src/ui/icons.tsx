@@ -93,6 +93,20 @@ export const ChevronIcon = icon(<path d="m6.5 9.5 5.5 5.5 5.5-5.5" />)
 export const CheckIcon = icon(<path d="m5 12.5 4.5 4.500L19 7.5" />)
 export const WarningIcon = icon(<path d="M12 4 2.8 19.500h18.400zM12 10v4.500M12 17v.1" />)
 export const SoundIcon = icon(<path d="M4 9.500v5h3.500L12 18.500v-13L7.5 9.500zM15.5 9a4.2 4.2 0 0 1 0 6M18 6.500a7.8 7.8 0 0 1 0 11" />)
+export const SoundOffIcon = icon(<path d="M4 9.500v5h3.500L12 18.500v-13L7.5 9.500zM15.500 9.500l5 5M20.500 9.500l-5 5" />)
+export const PauseIcon = icon(<path d="M9 6v12M15 6v12" />)
+export const AsideIcon = icon(
+  <>
+    <path d="M4 5.500h10.500v8H9l-3 3v-3H4z" />
+    <path d="M17.500 9H20v8h-2v2.500l-2.500-2.500H11" />
+  </>,
+)
+export const LanguageIcon = icon(
+  <>
+    <circle cx="12" cy="12" r="8.5" />
+    <path d="M3.500 12h17M12 3.500c2.5 2.4 3.6 5.300 3.6 8.500s-1.1 6.100-3.6 8.500c-2.500-2.400-3.600-5.300-3.600-8.500s1.100-6.100 3.600-8.500z" />
+  </>,
+)
 export const LinkIcon = icon(
   <path d="M10 14a4 4 0 0 0 5.7 0l3-3A4 4 0 0 0 13 5.300l-1 1M14 10a4 4 0 0 0-5.7 0l-3 3A4 4 0 0 0 11 18.700l1-1" />,
 )
