@@ -7,6 +7,7 @@
 //!              │                                 ▼
 //!              └───── wrong ◄─Check─ digits # ◄─ "PIN"          tries or calls too long ► goodbye ► Hangup
 //! ```
+//! With [`AttendantConfig::names`] the caller is asked for its name before "joining", and what it says is recorded.
 //! Every path ends: each stage has three tries, each wait has a time-out, the whole has [`AttendantConfig::total`].
 
 mod words;
@@ -104,6 +105,10 @@ pub enum AttendantOutput {
         /// PIN keyed; `None` in the first question.
         pin: Option<Pin>,
     },
+    /// Record what the caller says, so long at most.
+    Record(Duration),
+    /// The recording is over.
+    EndRecording,
     /// Move the leg into the conference. The attendant is done.
     Join {
         /// Conference keyed.
@@ -130,6 +135,10 @@ pub struct AttendantConfig {
     pub check: Duration,
     /// The whole.
     pub total: Duration,
+    /// Whether callers say their names.
+    pub names: bool,
+    /// The longest name.
+    pub name: Duration,
 }
 
 impl Default for AttendantConfig {
@@ -141,6 +150,8 @@ impl Default for AttendantConfig {
             longest_prompt: Duration::from_secs(20),
             check: Duration::from_secs(5),
             total: Duration::from_secs(180),
+            names: false,
+            name: Duration::from_secs(3),
         }
     }
 }
@@ -198,6 +209,12 @@ enum Stage {
     },
     /// The PIN is being keyed.
     Pin { conference: ConferenceNumber },
+    /// "Say your name" plays, then (`speaks`) the caller does.
+    Name {
+        conference: ConferenceNumber,
+        pin: Option<Pin>,
+        speaks: bool,
+    },
     /// "You are now joining" plays.
     Joining {
         conference: ConferenceNumber,
@@ -327,6 +344,7 @@ impl Attendant {
             Stage::Checking { .. } => self.checked(now, CheckResult::TryLater),
             Stage::Conference | Stage::Pin { .. } if self.entry.is_empty() => self.no_input(now),
             Stage::Conference | Stage::Pin { .. } => self.entered(now),
+            Stage::Name { .. } => self.named(now),
             _ => {}
         }
     }
@@ -338,6 +356,19 @@ impl Attendant {
                 self.finish(AttendantOutput::Join { conference, pin })
             }
             Stage::Farewell(result) => self.finish(AttendantOutput::Hangup(result)),
+            Stage::Name {
+                conference, pin, ..
+            } => {
+                let speaks = true;
+                self.stage = Stage::Name {
+                    conference,
+                    pin,
+                    speaks,
+                };
+                self.timer = Some(now + self.config.name);
+                self.outputs
+                    .push_back(AttendantOutput::Record(self.config.name));
+            }
             stage => {
                 self.stage = stage;
                 self.timer = Some(now + self.config.first_digit);
@@ -364,6 +395,8 @@ impl Attendant {
                 self.stop_playing();
                 self.key(now, digit.as_char());
             }
+            // Spoken, or not willing to speak.
+            Stage::Name { .. } => self.named(now),
             Stage::Joining { .. } => {
                 self.stop_playing();
                 self.prompt_finished(now);
@@ -431,10 +464,7 @@ impl Attendant {
             }
         };
         match (result, pin) {
-            (CheckResult::Ok, pin) => {
-                self.stage = Stage::Joining { conference, pin };
-                self.play(now, vec![PromptKey::Joining]);
-            }
+            (CheckResult::Ok, pin) => self.welcome(now, conference, pin),
             (CheckResult::NeedPin, None) => {
                 self.stage = Stage::Pin { conference };
                 if self.ahead.is_empty() {
@@ -458,6 +488,41 @@ impl Attendant {
             (CheckResult::TryLater, _) => {
                 self.farewell(now, &[PromptKey::TryLater], AttendantResult::Unavailable)
             }
+        }
+    }
+
+    /// In. Who keyed ahead knows the way and does not want to be asked.
+    fn welcome(&mut self, now: MediaTime, conference: ConferenceNumber, pin: Option<Pin>) {
+        if self.config.names && self.ahead.is_empty() {
+            let speaks = false;
+            self.stage = Stage::Name {
+                conference,
+                pin,
+                speaks,
+            };
+            self.play(now, vec![PromptKey::SayName]);
+        } else {
+            self.stage = Stage::Joining { conference, pin };
+            self.play(now, vec![PromptKey::Joining]);
+        }
+    }
+
+    /// The name is said, or will not be.
+    fn named(&mut self, now: MediaTime) {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Name {
+                conference,
+                pin,
+                speaks,
+            } => {
+                self.stop_playing();
+                if speaks {
+                    self.outputs.push_back(AttendantOutput::EndRecording);
+                }
+                self.stage = Stage::Joining { conference, pin };
+                self.play(now, vec![PromptKey::Joining]);
+            }
+            other => self.stage = other,
         }
     }
 

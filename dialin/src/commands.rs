@@ -10,13 +10,18 @@ use plenum_codecs::telephone_event::Digit;
 pub enum InCallCommand {
     /// `*6`: mute or unmute oneself.
     ToggleMute,
+    /// `*5`: raise or lower the hand.
+    ToggleHand,
     /// `*0`: hear what the keys do.
     Help,
 }
 
 /// Which keys after `*` give which command. More rows, more commands.
-const TABLE: &[(char, InCallCommand)] =
-    &[('6', InCallCommand::ToggleMute), ('0', InCallCommand::Help)];
+const TABLE: &[(char, InCallCommand)] = &[
+    ('6', InCallCommand::ToggleMute),
+    ('5', InCallCommand::ToggleHand),
+    ('0', InCallCommand::Help),
+];
 
 /// Keys of one sequence must come within this time of each other.
 const WITHIN: Duration = Duration::from_secs(3);

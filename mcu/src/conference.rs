@@ -4,6 +4,9 @@
 //! focus's, see [`focus`].
 
 mod act;
+mod arrival;
+mod aside;
+mod channels;
 mod entry;
 mod focus;
 mod limit;
@@ -20,6 +23,7 @@ use std::time::{Duration, Instant};
 use plenum_codecs::tone::beep;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub(crate) use aside::Wish;
 pub(crate) use entry::{Admission, Credential, Refusal};
 use focus::Focus;
 pub(crate) use order::Denied;
@@ -68,6 +72,8 @@ pub(crate) struct Surroundings {
 pub(crate) struct Tones {
     pub(crate) entered: Arc<[i16]>,
     pub(crate) left: Arc<[i16]>,
+    /// Speak after this.
+    pub(crate) record: Arc<[i16]>,
 }
 
 impl Tones {
@@ -84,6 +90,7 @@ impl Tones {
         Self {
             entered: notes(523.25, 783.99),
             left: notes(783.99, 523.25),
+            record: beep(1_000.0, TONE_AMPLITUDE, 300).into(),
         }
     }
 }

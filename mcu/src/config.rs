@@ -133,6 +133,8 @@ pub struct ConferenceConfig {
     pub music_when_alone: LonelyMusic,
     /// Minutes after which a conference ends, unless it was made with a limit of its own; 0 is never.
     pub max_minutes: u32,
+    /// Whether everybody may talk aside and whisper, not hosts only.
+    pub side_conversations: bool,
 }
 
 /// How joining and leaving are heard.
@@ -142,6 +144,8 @@ pub enum Announce {
     Off,
     /// By a tone.
     Tones,
+    /// By the names that phone callers say at the attendant, else by a tone.
+    Names,
 }
 
 /// Who hears music while nobody else is there.
@@ -330,7 +334,7 @@ fn read(reader: &mut Reader) -> Config {
             "conference.announce",
             Announce::Tones,
             announce,
-            "use \"off\" or \"tones\"",
+            "use \"off\", \"tones\" or \"names\"",
         ),
         music_when_alone: reader.parsed(
             "conference.music_when_alone",
@@ -344,6 +348,7 @@ fn read(reader: &mut Reader) -> Config {
             0..=crate::conference::MOST_MINUTES,
             "minutes, a week at most, or 0 for no limit",
         ),
+        side_conversations: reader.boolean("conference.side_conversations", true),
     };
     let demo = DemoConfig {
         enabled: reader.boolean("demo.enabled", false),
@@ -541,6 +546,7 @@ fn announce(text: &str) -> Result<Announce, String> {
     match text {
         "off" => Ok(Announce::Off),
         "tones" => Ok(Announce::Tones),
+        "names" => Ok(Announce::Names),
         _ => Err("is no way to announce".to_owned()),
     }
 }

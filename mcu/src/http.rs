@@ -19,7 +19,7 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post};
+use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 use prometheus::Registry;
 use serde::Serialize;
@@ -104,6 +104,10 @@ impl PublicInfo {
         running::treat,
         running::remove,
         running::announce,
+        running::open_side,
+        running::close_side,
+        running::open_channel,
+        running::close_channel,
         presence::show,
         presence::set,
         health::live,
@@ -148,6 +152,16 @@ pub(crate) fn router(api: Api) -> Router {
         .route(
             "/conferences/{id}/participants/{participant}",
             patch(running::treat).delete(running::remove),
+        )
+        .route("/conferences/{id}/sides", post(running::open_side))
+        .route(
+            "/conferences/{id}/sides/{side}",
+            delete(running::close_side),
+        )
+        .route("/conferences/{id}/channels", post(running::open_channel))
+        .route(
+            "/conferences/{id}/channels/{channel}",
+            delete(running::close_channel),
         )
         .route(
             "/conferences/{id}/announcements",

@@ -180,6 +180,13 @@ pub enum RoomEvent {
         /// The leg.
         leg: LegId,
     },
+    /// A capture of the leg is over: what was said, 48 kHz mono; empty when nothing was.
+    Captured {
+        /// The leg.
+        leg: LegId,
+        /// The samples.
+        pcm: Arc<[i16]>,
+    },
     /// The leg has ended by itself; it is in no room now.
     LegGone {
         /// The leg.

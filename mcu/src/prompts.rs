@@ -102,6 +102,19 @@ impl PromptLibrary {
     }
 }
 
+/// Sounds one after the other with a breath between, as one.
+pub(crate) fn concatenated(sounds: &[Arc<[i16]>]) -> Arc<[i16]> {
+    const BREATH: usize = 48_000 / 4;
+    let mut whole = Vec::new();
+    for sound in sounds {
+        if !whole.is_empty() {
+            whole.resize(whole.len() + BREATH, 0);
+        }
+        whole.extend_from_slice(sound);
+    }
+    whole.into()
+}
+
 fn sound(key: &str, embedded: &[u8], folder: Option<&Path>) -> Result<Vec<i16>, PromptError> {
     let Some(path) = folder
         .map(|folder| folder.join(format!("{key}.wav")))

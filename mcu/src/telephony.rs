@@ -7,7 +7,6 @@ mod call;
 mod talk;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use plenum_dialin::endpoint::EndpointCounters;
@@ -280,19 +279,6 @@ impl Dispatcher {
         // An endpoint that is gone has no calls.
         let _ = self.commands.send(command).await;
     }
-}
-
-/// Prompts one after the other with a breath between, as one sound.
-fn concatenated(prompts: &[Arc<[i16]>]) -> Arc<[i16]> {
-    const BREATH: usize = 48_000 / 4;
-    let mut sound = Vec::new();
-    for prompt in prompts {
-        if !sound.is_empty() {
-            sound.resize(sound.len() + BREATH, 0);
-        }
-        sound.extend_from_slice(prompt);
-    }
-    sound.into()
 }
 
 /// Where SIP listens.

@@ -1,6 +1,7 @@
 //! What goes into a room and what comes out: the vocabulary of the seam, without behaviour.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use plenum_codecs::audio::Frame;
@@ -148,6 +149,19 @@ pub enum Command {
         /// Which.
         play: PlayId,
     },
+    /// Records what the leg says, for its name to be spoken; it ends by itself after `longest`, 10 s at most. An earlier capture of
+    /// the leg that is not over yet is dropped.
+    Capture {
+        /// Whom.
+        leg: LegId,
+        /// The most that is recorded.
+        longest: Duration,
+    },
+    /// Ends a capture before its time.
+    EndCapture {
+        /// Whose.
+        leg: LegId,
+    },
     /// Begins, changes or ends what is tapped for a recording.
     Tap(Tap),
 }
@@ -205,6 +219,13 @@ pub enum Output {
     },
     /// Something the focus wants to know.
     Event(Event),
+    /// A capture is over.
+    Captured {
+        /// Whose.
+        leg: LegId,
+        /// What was said, silence cut off at both ends, at the loudness of speech, 48 kHz mono; empty when nothing was.
+        pcm: Arc<[i16]>,
+    },
     /// One tick of a tapped room.
     Tap(TapFrame),
 }

@@ -10,6 +10,7 @@ use plenum_codecs::audio::{FRAME, Frame};
 use smallvec::SmallVec;
 
 use crate::bus::apply_gain;
+use crate::capture::Capture;
 use crate::level::LevelMeter;
 use crate::mix::Hearing;
 use crate::outlet::Outlet;
@@ -32,6 +33,7 @@ pub struct Leg {
     pub(crate) meter: LevelMeter,
     pub(crate) voice: Voice,
     pub(crate) viewer: Viewer,
+    pub(crate) capture: Option<Capture>,
     /// The tick whose audio was pulled last.
     pub(crate) pulled_at: Option<MediaTime>,
     /// A tick has to look at it for its voice.
@@ -146,6 +148,7 @@ impl Leg {
             meter: LevelMeter::default(),
             voice: Voice::default(),
             viewer: Viewer::new(id),
+            capture: None,
             pulled_at: None,
             awake: false,
             own: false,
@@ -213,8 +216,11 @@ impl Leg {
             .map(|(_, frame)| frame)
     }
 
-    /// Nothing has come from it, nothing waits, and nothing of it is heard any more.
+    /// Nothing has come from it, nothing waits, and nothing of it is heard or captured any more.
     pub(crate) fn rests(&self) -> bool {
-        self.receiver.is_idle() && self.meter.is_silent() && !self.voice.is_up()
+        self.receiver.is_idle()
+            && self.meter.is_silent()
+            && !self.voice.is_up()
+            && self.capture.is_none()
     }
 }

@@ -10,6 +10,7 @@
 //! The crate knows nothing of SIP, WebRTC, HTTP, threads and clocks; its `clippy.toml` holds it to that.
 
 mod bus;
+mod capture;
 mod channel;
 mod config;
 mod floor;

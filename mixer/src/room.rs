@@ -10,6 +10,7 @@ use std::time::Duration;
 use plenum_codecs::{MediaPacket, MediaTime};
 
 use crate::bus::Buses;
+use crate::capture::Capture;
 use crate::floor::Floor;
 use crate::legs::Legs;
 use crate::mix::{Hearing, Mixes};
@@ -277,6 +278,12 @@ impl Room {
                 repeat,
             } => self.play(play, to, pcm, repeat),
             Command::StopPlay { play } => self.players.stop(play),
+            Command::Capture { leg, longest } => {
+                if let Some(leg) = self.legs.wake(leg) {
+                    leg.capture = Some(Capture::new(longest));
+                }
+            }
+            Command::EndCapture { leg } => self.end_capture(leg),
             Command::Tap(tap) => self.tap = tap,
         }
     }
@@ -295,6 +302,15 @@ impl Room {
         }
         if let Some(displaced) = self.players.start(play, to, pcm, repeat) {
             self.event(Event::PlayFinished { play: displaced });
+        }
+    }
+
+    /// Hands over what was captured of the leg, if anything was to be.
+    fn end_capture(&mut self, leg: LegId) {
+        let capture = self.legs.get_mut(leg).and_then(|leg| leg.capture.take());
+        if let Some(capture) = capture {
+            let pcm = capture.finish();
+            self.outputs.push_back(Output::Captured { leg, pcm });
         }
     }
 

@@ -1,5 +1,7 @@
-//! A hundred phones at once come through the attendant, talk, and leave: no call is lost, nothing is left behind.
+//! Phones. A hundred at once come through the attendant, talk, and leave: no call is lost, nothing is left behind.
 #![expect(clippy::unwrap_used, reason = "tests")]
+
+mod names;
 
 use std::time::Duration;
 

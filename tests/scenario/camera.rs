@@ -357,7 +357,10 @@ impl Studio {
                     screen.seen = None;
                     self.check_slots(leg);
                 }
-                Output::Audio { .. } | Output::Event(_) | Output::Tap(_) => {}
+                Output::Audio { .. }
+                | Output::Event(_)
+                | Output::Tap(_)
+                | Output::Captured { .. } => {}
             }
         }
     }

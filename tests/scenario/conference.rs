@@ -1,5 +1,6 @@
 //! People in rooms in virtual time: each speaks through a link, and keeps what it hears.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -168,6 +169,7 @@ pub(crate) struct Conference {
     pub(crate) people: Vec<Person>,
     pub(crate) events: Vec<(MediaTime, Event)>,
     pub(crate) tapped: Vec<TapFrame>,
+    pub(crate) captured: Vec<(LegId, Arc<[i16]>)>,
     seed: u64,
 }
 
@@ -181,6 +183,7 @@ impl Conference {
             people: Vec::new(),
             events: Vec::new(),
             tapped: Vec::new(),
+            captured: Vec::new(),
             seed,
         }
     }
@@ -253,6 +256,7 @@ impl Conference {
                         }
                         Output::Event(event) => self.events.push((self.now, event)),
                         Output::Tap(frame) => self.tapped.push(frame),
+                        Output::Captured { leg, pcm } => self.captured.push((leg, pcm)),
                         Output::Video { .. } | Output::KeyframeRequest { .. } => {
                             panic!("nobody has a camera here")
                         }

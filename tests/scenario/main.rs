@@ -10,6 +10,7 @@ mod conference;
 mod dialin;
 mod hearing;
 mod moving;
+mod names;
 mod net;
 mod phone;
 mod recording;

@@ -48,13 +48,21 @@ impl Server {
     /// # Errors
     /// When the binary is missing, or `/readyz` does not answer 200 within 15 s.
     pub fn start(folder: &Path, rtp_ports: u16) -> Result<Self> {
+        Self::start_with(folder, rtp_ports, "")
+    }
+
+    /// The same, with more sections of configuration.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(folder: &Path, rtp_ports: u16, more: &str) -> Result<Self> {
         let binary = workspace::plenum()?;
         let first = ports::block(BLOCK + rtp_ports)?;
         let local = |offset| SocketAddr::from((Ipv4Addr::LOCALHOST, first + offset));
         let (http, sip, media) = (local(0), local(1), local(2));
         let rtp = (first + BLOCK, first + BLOCK + rtp_ports - 1);
         let config = folder.join("plenum.toml");
-        fs::write(&config, config_text(folder, first, rtp))
+        fs::write(&config, config_text(folder, first, rtp) + more)
             .with_context(|| format!("writing {}", config.display()))?;
         let mut command = Command::new(binary);
         command
@@ -107,6 +115,23 @@ impl Server {
             guest_pin: text("guest_pin")?,
             host_pin: text("host_pin")?,
         })
+    }
+
+    /// Has a WAV played to everybody in a conference.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub fn announce(&self, conference: &Conference, wav: &[u8]) -> Result<()> {
+        let url = format!(
+            "http://{}/api/v1/conferences/{}/announcements",
+            self.http, conference.id
+        );
+        ureq::post(url)
+            .header("authorization", format!("Bearer {}", self.api_key))
+            .header("content-type", "audio/wav")
+            .send(wav)
+            .context("POST announcements")?;
+        Ok(())
     }
 
     /// The page of a conference.

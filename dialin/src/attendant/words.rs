@@ -73,11 +73,16 @@ pub enum PromptKey {
     Help,
     FiveMinutes,
     OneMinute,
+    Aside,
+    Returned,
+    SayName,
+    HasJoined,
+    HasLeft,
 }
 
 impl PromptKey {
     /// Every prompt, for the owner of the manifest to check against.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::Welcome,
         Self::EnterConferenceId,
         Self::EnterPin,
@@ -95,6 +100,11 @@ impl PromptKey {
         Self::Help,
         Self::FiveMinutes,
         Self::OneMinute,
+        Self::Aside,
+        Self::Returned,
+        Self::SayName,
+        Self::HasJoined,
+        Self::HasLeft,
     ];
 
     /// The key in the prompt manifest.
@@ -118,6 +128,11 @@ impl PromptKey {
             Self::Help => "help",
             Self::FiveMinutes => "five-minutes",
             Self::OneMinute => "one-minute",
+            Self::Aside => "aside",
+            Self::Returned => "returned",
+            Self::SayName => "say-name",
+            Self::HasJoined => "has-joined",
+            Self::HasLeft => "has-left",
         }
     }
 }

@@ -34,6 +34,7 @@ impl Focus {
                 }
             }
             Action::Leave => self.leave(actor, LeaveReason::Left, EndReason::Left).await,
+            Action::Wish(wish) => self.grant(actor, wish)?,
             Action::Order(order) => {
                 self.require_host(actor)?;
                 self.order(order).await?;

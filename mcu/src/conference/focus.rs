@@ -1,27 +1,24 @@
 //! The focus: one task per conference with somebody in it, the only owner of its roster and of its media room's life.
 //!
 //! It hears commands (sessions, calls, REST), room events (media) and time; it speaks to sessions, calls and media.
-//! What participants may do is in [`super::act`], what hosts may in [`super::order`]; what the room tells in [`super::room`],
-//! what it plays in [`super::sound`].
+//! How people come in is in [`super::arrival`], what participants may do in [`super::act`], what hosts may in [`super::order`]; what
+//! the room tells in [`super::room`], what it plays in [`super::sound`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
-use plenum_mixer::{LegId, RoomConfig};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use plenum_mixer::LegId;
 use tokio::sync::mpsc;
 
 use super::Surroundings;
-use super::entry::Refusal;
+use super::channels::Uses;
 use super::limit::TimeLimit;
-use super::roster::{Mute, Participant, Roster};
-use super::seat::{Command, Link, Newcomer, Outgoing, Seat, Summary};
-use super::sound::Company;
-use crate::auth::Role;
+use super::roster::{Participant, Roster};
+use super::seat::{Command, Link, Summary};
+use super::sound::{Company, Spoken};
 use crate::media::{RoomEvent, RoomId};
-use crate::signal::protocol::{ConferenceView, EndReason, Kind, LeaveReason, ServerMessage};
+use crate::signal::protocol::{ConferenceView, EndReason, LeaveReason, ServerMessage};
 use crate::store::ConferenceRecord;
 
 /// Room events that may wait; media holds back further ones.
@@ -39,13 +36,15 @@ pub(super) struct Focus {
     pub(super) floor: Option<LegId>,
     pub(super) locked: bool,
     pub(super) limit: TimeLimit,
+    pub(super) uses: Uses,
     pub(super) company: Company,
+    pub(super) spoken: Spoken,
     pub(super) next_play: u64,
-    generations: u64,
-    events: mpsc::Sender<(RoomId, RoomEvent)>,
+    pub(super) generations: u64,
+    pub(super) events: mpsc::Sender<(RoomId, RoomEvent)>,
     inbox: Option<mpsc::Receiver<(RoomId, RoomEvent)>>,
-    commands: mpsc::WeakSender<Command>,
-    opened: bool,
+    pub(super) commands: mpsc::WeakSender<Command>,
+    pub(super) opened: bool,
 }
 
 impl Focus {
@@ -63,7 +62,9 @@ impl Focus {
             floor: None,
             locked: false,
             limit: TimeLimit::default(),
+            uses: Uses::default(),
             company: Company::default(),
+            spoken: Spoken::default(),
             next_play: 0,
             generations: 0,
             events,
@@ -214,6 +215,7 @@ impl Focus {
             name: self.record.name.clone(),
             locked: self.locked,
             time_left: self.limit.left(Instant::now()).map(|left| left.as_secs()),
+            channels: self.language_views(),
         }
     }
 
@@ -246,189 +248,6 @@ impl Focus {
                 None,
             );
         }
-    }
-
-    async fn join(&mut self, newcomer: Newcomer) -> Result<Seat, Refusal> {
-        if self.locked && newcomer.role == Role::Guest {
-            return Err(Refusal::Locked);
-        }
-        if self.roster.guests() >= self.around.config.max_participants {
-            return Err(Refusal::Full);
-        }
-        let room = self.open_room().await?;
-        if let Some(leg) = newcomer.leg {
-            self.around
-                .media
-                .move_leg(leg, room)
-                .await
-                .map_err(|error| {
-                    tracing::warn!(%error, "leg could not be moved in");
-                    Refusal::Unavailable
-                })?;
-        }
-        let secret = crate::secret::token().map_err(|_| Refusal::Unavailable)?;
-        let id = format!("p_{}", ulid::Ulid::new());
-        let seat = self.seat(id, newcomer, &secret, room)?;
-        self.greet(&seat.participant, secret);
-        Ok(seat)
-    }
-
-    /// The conference's media room, opened by the first who needs it.
-    async fn open_room(&mut self) -> Result<RoomId, Refusal> {
-        if let Some(room) = self.room {
-            return Ok(room);
-        }
-        let config = RoomConfig {
-            max_talkers: self.around.config.max_talkers,
-            video_slots: self.around.config.video_slots,
-            ..RoomConfig::default()
-        };
-        let room = self
-            .around
-            .media
-            .open_room(config, self.events.clone())
-            .await
-            .map_err(|error| {
-                tracing::error!(%error, "room could not be opened");
-                Refusal::Unavailable
-            })?;
-        self.room = Some(room);
-        Ok(room)
-    }
-
-    fn seat(
-        &mut self,
-        id: String,
-        newcomer: Newcomer,
-        secret: &str,
-        room: RoomId,
-    ) -> Result<Seat, Refusal> {
-        let commands = self.sender().ok_or(Refusal::Unavailable)?;
-        let user = newcomer.user.unwrap_or_else(|| id.clone());
-        self.around.presence.joined(&user, &id);
-        self.generations += 1;
-        let participant = Participant {
-            presence: self.around.presence.state(&user),
-            name: newcomer.name,
-            kind: newcomer.kind,
-            role: newcomer.role,
-            user,
-            mute: Mute::Off,
-            host_muted: None,
-            deafened: false,
-            held: false,
-            gain_db: 0,
-            music: None,
-            camera: false,
-            talking: false,
-            hand: false,
-            leg: newcomer.leg,
-            hold: None,
-            slot_mids: Vec::new(),
-            slots: Vec::new(),
-            slots_told: 0,
-            link: newcomer.link,
-            generation: self.generations,
-            lost: None,
-            resume: Sha256::digest(secret.as_bytes()).into(),
-            keys: plenum_dialin::commands::CommandKeys::new(),
-            id,
-        };
-        let seat = Seat {
-            participant: participant.id.clone(),
-            generation: participant.generation,
-            room,
-            hold: None,
-            commands,
-        };
-        self.around.metrics.of(participant.kind).inc();
-        if !std::mem::replace(&mut self.opened, true) {
-            self.start_clock();
-        }
-        let view = participant.view();
-        self.roster.insert(participant);
-        self.tell_all(
-            &ServerMessage::ParticipantJoined { participant: view },
-            Some(&seat.participant),
-        );
-        Ok(seat)
-    }
-
-    /// The whole state to a session that has just come or come back.
-    fn greet(&mut self, participant: &str, secret: String) {
-        let Some(person) = self.roster.get(participant) else {
-            return;
-        };
-        let message = ServerMessage::Joined {
-            participant: participant.to_owned(),
-            role: person.role,
-            resume: secret,
-            conference: self.conference_view(),
-            dial_in: self.around.dial_in(&self.record.number),
-            roster: self.roster.views(),
-            floor: self
-                .floor
-                .and_then(|leg| self.roster.owner(leg))
-                .map(str::to_owned),
-        };
-        let kind = person.kind;
-        self.tell(participant, &message);
-        self.tell_slots();
-        self.entered(participant, kind);
-    }
-
-    fn resume(&mut self, secret: &str, link: mpsc::Sender<Outgoing>) -> Option<Seat> {
-        let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
-        let found = self.roster.iter().find(|person| {
-            person.kind == Kind::Browser && bool::from(person.resume.ct_eq(&digest))
-        });
-        let id = found?.id.clone();
-        let (room, commands) = (self.room?, self.sender()?);
-        // Each return has a secret of its own: one that leaked is good once at most.
-        let renewed = crate::secret::token().ok()?;
-        self.generations += 1;
-        let generation = self.generations;
-        let person = self.roster.get_mut(&id)?;
-        person.end(EndReason::Replaced);
-        person.link = Link::Session(link);
-        person.generation = generation;
-        person.lost = None;
-        person.slots_told = 0;
-        person.resume = Sha256::digest(renewed.as_bytes()).into();
-        let hold = person.hold.clone();
-        self.around.metrics.resumes.inc();
-        let message = ServerMessage::Joined {
-            participant: id.clone(),
-            role: self.roster.get(&id)?.role,
-            resume: renewed,
-            conference: self.conference_view(),
-            dial_in: self.around.dial_in(&self.record.number),
-            roster: self.roster.views(),
-            floor: self
-                .floor
-                .and_then(|leg| self.roster.owner(leg))
-                .map(str::to_owned),
-        };
-        self.tell(&id, &message);
-        self.tell_slots();
-        if let Some(video) = self
-            .roster
-            .get(&id)
-            .and_then(|person| self.roster.video(person))
-        {
-            self.tell(&id, &video);
-        }
-        Some(Seat {
-            participant: id,
-            generation,
-            room,
-            hold,
-            commands,
-        })
-    }
-
-    fn sender(&self) -> Option<mpsc::Sender<Command>> {
-        self.commands.upgrade()
     }
 
     async fn lost(&mut self, participant: &str, heard: Instant) {
@@ -493,8 +312,9 @@ impl Focus {
             },
             None,
         );
+        self.forget_channels(&person.id);
         self.tell_slots();
-        self.left(person.kind);
+        self.left(&person);
     }
 
     pub(super) async fn drop_leg(&self, leg: LegId) {
@@ -551,17 +371,6 @@ impl Focus {
         }
         for participant in changed {
             self.show(&participant);
-        }
-    }
-
-    /// Seats the demo's host, which nobody has to greet.
-    pub(super) fn seat_clip(&mut self, newcomer: Newcomer, room: RoomId) {
-        let id = format!("p_{}", ulid::Ulid::new());
-        if self.seat(id.clone(), newcomer, "", room).is_ok()
-            && let Some(host) = self.roster.get_mut(&id)
-        {
-            host.camera = true;
-            self.show(&id);
         }
     }
 }

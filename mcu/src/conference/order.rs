@@ -95,6 +95,12 @@ impl Focus {
                 };
                 self.play(to, pcm);
             }
+            Order::Aside(participants, hear_room) => {
+                self.open_aside(&participants, hear_room, None)?;
+            }
+            Order::CloseAside(number) => self.close_aside(number)?,
+            Order::Language(name, interpreter) => self.open_language(&name, interpreter)?,
+            Order::CloseLanguage(number) => self.close_language(number)?,
         }
         Ok(())
     }
@@ -162,6 +168,7 @@ impl Focus {
             leg,
             db: f32::from(person.gain_db),
         });
+        self.route(participant);
     }
 
     /// Shows everybody how the conference is now.

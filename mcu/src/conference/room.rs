@@ -33,7 +33,7 @@ impl Focus {
             }
             RoomEvent::Mixer(Event::Digit { leg, digit }) => self.key(leg, digit),
             RoomEvent::Mixer(Event::PlayFinished { play }) => self.play_finished(play),
-            RoomEvent::Connected { .. } => {}
+            RoomEvent::Connected { .. } | RoomEvent::Captured { .. } => {}
             RoomEvent::LegGone {
                 reason: LegGone::RoomFault,
                 ..
@@ -95,6 +95,10 @@ impl Focus {
                 let since = person.host_muted.map(|at| at.elapsed());
                 let mute = person.mute.toggled(since);
                 self.set_mute(&participant, mute);
+            }
+            Some(InCallCommand::ToggleHand) => {
+                person.hand = !person.hand;
+                self.show(&participant);
             }
             Some(InCallCommand::Help) => self.say(leg, PromptKey::Help),
             None => {}
@@ -220,6 +224,7 @@ impl Focus {
             user: Some("plenum-host".to_owned()),
             link: Link::None,
             leg: Some(leg),
+            spoken: None,
         };
         self.seat_clip(newcomer, room);
         self.tell_slots();

@@ -1,6 +1,7 @@
 //! Who is in a conference and how each is shown and told. Owned by one focus; knows no policy.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
@@ -52,6 +53,11 @@ pub(super) struct Participant {
     pub(super) held: bool,
     /// How loud the others hear it.
     pub(super) gain_db: i8,
+    /// The channel it talks aside in, and the language it listens to.
+    pub(super) side: Option<u8>,
+    pub(super) listening: Option<u8>,
+    /// Its name in its own voice.
+    pub(super) spoken: Option<Arc<[i16]>>,
     /// The music that plays for it alone.
     pub(super) music: Option<PlayId>,
     pub(super) camera: bool,
@@ -86,6 +92,8 @@ impl Participant {
             deafened: self.deafened,
             held: self.held,
             gain_db: self.gain_db,
+            side: self.side,
+            listening: self.listening,
             camera: self.camera,
             talking: self.talking,
             hand: self.hand,

@@ -8,6 +8,7 @@ use plenum_dialin::Digit;
 use plenum_mixer::LegId;
 use tokio::sync::{mpsc, oneshot};
 
+use super::aside::Wish;
 use super::entry::Refusal;
 use super::order::Denied;
 use crate::auth::Role;
@@ -53,6 +54,8 @@ pub(crate) struct Newcomer {
     pub(crate) link: Link,
     /// A phone's leg, moved in by the focus.
     pub(crate) leg: Option<LegId>,
+    /// The name as a caller said it, 48 kHz mono. Never kept beyond the stay.
+    pub(crate) spoken: Option<Arc<[i16]>>,
 }
 
 impl Newcomer {
@@ -79,6 +82,8 @@ pub(crate) enum Action {
     Camera(bool),
     Hand(bool),
     Leave,
+    /// Who hears whom.
+    Wish(Wish),
     /// For hosts.
     Order(Order),
 }
@@ -102,6 +107,13 @@ pub(crate) enum Order {
     EndIn(Duration),
     /// Plays to one, or to all.
     Announce(Option<String>, Arc<[i16]>),
+    /// They talk aside; whether they hear the conference meanwhile.
+    Aside(Vec<String>, bool),
+    /// They are back.
+    CloseAside(u8),
+    /// A language, or another interpreter of it.
+    Language(String, Option<String>),
+    CloseLanguage(u8),
 }
 
 /// What a focus is told.

@@ -1,5 +1,6 @@
 //! What a conference plays to its people: tones and words at comings and goings, announcements, music for who waits.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,13 +9,17 @@ use plenum_dialin::attendant::PromptKey;
 use plenum_mixer::{Audience, Command, LegId, PlayId};
 
 use super::focus::Focus;
+use super::roster::Participant;
 use crate::config::{Announce, LonelyMusic};
+use crate::prompts::concatenated;
 use crate::signal::protocol::Kind;
 
 /// Entry tones are heard in conferences up to this size.
 const TONES_UP_TO: usize = 30;
 /// Who has just been left alone hears music after this.
 const LONELY: Duration = Duration::from_secs(2);
+/// Spoken comings and goings that may wait; of further ones a tone is heard.
+const WAITING: usize = 3;
 /// The pause between the words for the first participant and the music.
 const BREATH: Duration = Duration::from_millis(500);
 
@@ -41,6 +46,13 @@ impl Company {
     }
 }
 
+/// Comings and goings in words, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Spoken {
+    playing: Option<PlayId>,
+    waiting: VecDeque<Arc<[i16]>>,
+}
+
 impl Focus {
     /// Tones and words for somebody who has come in.
     pub(super) fn entered(&mut self, participant: &str, kind: Kind) {
@@ -54,21 +66,47 @@ impl Focus {
         // Before the tone, which would be a note of the music otherwise.
         self.settle_music();
         if !alone {
-            self.tone(Arc::clone(&self.around.tones.entered));
+            let spoken = self
+                .roster
+                .get(participant)
+                .and_then(|person| person.spoken.clone());
+            let tone = Arc::clone(&self.around.tones.entered);
+            self.tell_of(spoken, PromptKey::HasJoined, tone);
         }
     }
 
-    /// A tone for somebody who has gone.
-    pub(super) fn left(&mut self, kind: Kind) {
-        if kind != Kind::Host && self.roster.guests() > 0 {
-            self.tone(Arc::clone(&self.around.tones.left));
+    /// The same for somebody who has gone.
+    pub(super) fn left(&mut self, person: &Participant) {
+        if person.kind != Kind::Host && self.roster.guests() > 0 {
+            let tone = Arc::clone(&self.around.tones.left);
+            self.tell_of(person.spoken.clone(), PromptKey::HasLeft, tone);
         }
         self.settle_music();
     }
 
-    fn tone(&mut self, pcm: Arc<[i16]>) {
-        if self.around.config.announce != Announce::Off && self.roster.len() <= TONES_UP_TO {
-            self.play(Audience::Everyone, pcm);
+    /// In words where somebody has said a name, else by a tone.
+    fn tell_of(&mut self, name: Option<Arc<[i16]>>, words: PromptKey, tone: Arc<[i16]>) {
+        let announce = self.around.config.announce;
+        if announce == Announce::Off || self.roster.len() > TONES_UP_TO {
+            return;
+        }
+        match name.filter(|_| announce == Announce::Names) {
+            Some(name) if self.spoken.waiting.len() < WAITING => {
+                let words = self.around.prompts.get(words);
+                self.spoken.waiting.push_back(concatenated(&[name, words]));
+                self.speak_next();
+            }
+            _ => {
+                self.play(Audience::Everyone, tone);
+            }
+        }
+    }
+
+    fn speak_next(&mut self) {
+        if self.spoken.playing.is_none()
+            && let Some(words) = self.spoken.waiting.pop_front()
+        {
+            self.spoken.playing = Some(self.play(Audience::Everyone, words));
         }
     }
 
@@ -157,6 +195,10 @@ impl Focus {
 
     /// The mixer ended a player by itself.
     pub(super) fn play_finished(&mut self, play: PlayId) {
+        if self.spoken.playing == Some(play) {
+            self.spoken.playing = None;
+            self.speak_next();
+        }
         // Music has no end: too many others displaced it. It may begin again with the next change.
         if let Some(person) = self
             .roster

@@ -64,6 +64,27 @@ pub(super) struct AnnouncementBody {
     prompt: String,
 }
 
+/// Who shall talk aside.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SideBody {
+    /// Their ids.
+    participants: Vec<String>,
+    /// They hear the conference quietly behind.
+    #[serde(default)]
+    hear_room: bool,
+}
+
+/// A language.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChannelBody {
+    /// What it is called.
+    name: String,
+    /// Who interprets into it.
+    interpreter: Option<String>,
+}
+
 /// Shows who is in a conference, in the order of joining.
 #[utoipa::path(get, path = "/api/v1/conferences/{id}/participants", security(("key" = [])), responses(
     (status = 200, body = ParticipantsBody), (status = 401, body = Problem), (status = 404, body = Problem)))]
@@ -176,6 +197,57 @@ pub(super) async fn announce(
     };
     carry_out(&api, &id, [Order::Announce(to, pcm)]).await?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// Lets participants talk aside; who of them does already is joined by the others.
+#[utoipa::path(post, path = "/api/v1/conferences/{id}/sides", request_body = SideBody, security(("key" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
+    (status = 422, body = Problem)))]
+pub(super) async fn open_side(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    body: Result<Json<SideBody>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    let Json(SideBody {
+        participants,
+        hear_room,
+    }) = body?;
+    carry_out(&api, &id, [Order::Aside(participants, hear_room)]).await
+}
+
+/// Brings all of a side conversation back.
+#[utoipa::path(delete, path = "/api/v1/conferences/{id}/sides/{side}", security(("key" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
+    (status = 422, body = Problem)))]
+pub(super) async fn close_side(
+    State(api): State<Api>,
+    Path((id, side)): Path<(String, u8)>,
+) -> Result<StatusCode, Problem> {
+    carry_out(&api, &id, [Order::CloseAside(side)]).await
+}
+
+/// Opens a language, or names its interpreter.
+#[utoipa::path(post, path = "/api/v1/conferences/{id}/channels", request_body = ChannelBody, security(("key" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
+    (status = 422, body = Problem)))]
+pub(super) async fn open_channel(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    body: Result<Json<ChannelBody>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    let Json(ChannelBody { name, interpreter }) = body?;
+    carry_out(&api, &id, [Order::Language(name, interpreter)]).await
+}
+
+/// Closes a language.
+#[utoipa::path(delete, path = "/api/v1/conferences/{id}/channels/{channel}", security(("key" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
+    (status = 422, body = Problem)))]
+pub(super) async fn close_channel(
+    State(api): State<Api>,
+    Path((id, channel)): Path<(String, u8)>,
+) -> Result<StatusCode, Problem> {
+    carry_out(&api, &id, [Order::CloseLanguage(channel)]).await
 }
 
 /// The ULID of the conference of number `id`.

@@ -51,6 +51,26 @@ pub enum ClientMessage {
     HoldParticipant { participant: String, on: bool },
     /// Host: how loud the others hear the participant, −20 to 12 dB.
     GainParticipant { participant: String, db: i8 },
+    /// To talk aside with these; oneself among them, unless one is a host.
+    SideOpen {
+        participants: Vec<String>,
+        #[serde(default, skip_serializing_if = "is_false")]
+        hear_room: bool,
+    },
+    /// Back to the conference.
+    SideLeave {},
+    /// To be heard by one only, on top of the conference, or no more.
+    Whisper { to: String, on: bool },
+    /// Host: opens a language, or names its interpreter.
+    ChannelOpen {
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interpreter: Option<String>,
+    },
+    /// Host: nobody interprets into it any more.
+    ChannelClose { channel: u8 },
+    /// To hear a language, or the conference as it is.
+    Listen { channel: Option<u8> },
     /// Host: so much longer than the time limit says.
     Extend { minutes: u16 },
     /// Host: removes somebody.
@@ -109,6 +129,8 @@ pub enum ServerMessage {
     Conference { conference: ConferenceView },
     /// The time limit is near: a warning that is spoken, too.
     TimeLeft { seconds: u64 },
+    /// One whispers to the other, one of whom hears this.
+    Whisper { from: String, to: String, on: bool },
     /// To `ping`.
     Pong {},
     /// The last message was not carried out, or media failed.
@@ -140,6 +162,12 @@ pub struct ParticipantView {
     /// How loud the others hear them, in dB over as they come.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub gain_db: i8,
+    /// They talk aside with all of the same number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<u8>,
+    /// The language they listen to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listening: Option<u8>,
     /// They send video.
     pub camera: bool,
     /// They talk right now.
@@ -176,6 +204,21 @@ pub struct ConferenceView {
     /// Seconds until the time limit ends it, as this is said; absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_left: Option<u64>,
+    /// Languages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<ChannelView>,
+}
+
+/// A language into which somebody interprets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelView {
+    /// Its number, for `listen`.
+    pub channel: u8,
+    /// What it is called.
+    pub name: String,
+    /// Who interprets, if somebody does now.
+    pub interpreter: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -350,7 +393,7 @@ mod tests {
             value
         });
         let all = "join offer mute camera hand leave ping mute_participant deafen_participant hold_participant \
-                   gain_participant extend remove lock end";
+                   gain_participant side_open side_leave whisper channel_open channel_close listen extend remove lock end";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 
@@ -367,7 +410,7 @@ mod tests {
             value
         });
         let all = "joined answer slots video participant_joined participant_changed participant_left floor talking \
-                   conference time_left pong error ended";
+                   conference time_left whisper pong error ended";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 

@@ -262,6 +262,7 @@ async fn attempt(
         user: admission.user,
         link: Link::Session(link),
         leg: None,
+        spoken: None,
     };
     let seat = conferences
         .join(&admission.record, newcomer)

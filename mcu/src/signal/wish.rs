@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::protocol::ClientMessage;
-use crate::conference::{Action, Order};
+use crate::conference::{Action, Order, Wish};
 
 /// What `message` asks of the focus; `None` for what the session sees to itself.
 pub(super) fn wish(message: ClientMessage) -> Option<Action> {
@@ -15,6 +15,20 @@ pub(super) fn wish(message: ClientMessage) -> Option<Action> {
         ClientMessage::Camera { on } => Action::Camera(on),
         ClientMessage::Hand { on } => Action::Hand(on),
         ClientMessage::Leave {} => Action::Leave,
+        ClientMessage::SideOpen {
+            participants,
+            hear_room,
+        } => Action::Wish(Wish::Aside {
+            participants,
+            hear_room,
+        }),
+        ClientMessage::SideLeave {} => Action::Wish(Wish::Return),
+        ClientMessage::Whisper { to, on } => Action::Wish(Wish::Whisper(to, on)),
+        ClientMessage::Listen { channel } => Action::Wish(Wish::Listen(channel)),
+        ClientMessage::ChannelOpen { name, interpreter } => {
+            Action::Order(Order::Language(name, interpreter))
+        }
+        ClientMessage::ChannelClose { channel } => Action::Order(Order::CloseLanguage(channel)),
         ClientMessage::MuteParticipant { participant, on } => {
             Action::Order(Order::Mute(participant, on))
         }

@@ -2,6 +2,8 @@
 //!
 //! The only owner of the call's leg until the focus takes it, and of its attendant's room.
 
+use std::sync::Arc;
+
 use plenum_dialin::attendant::{AttendantResult, PromptKey};
 use plenum_dialin::{
     CallCommand, CallEvent, CallId, Caller, EndReason as SipEnd, HangupReason, info,
@@ -282,10 +284,14 @@ async fn attend(
     let metrics = line.conferences.around().metrics.attendant.clone();
     let count = |result: &str| metrics.with_label_values(&[result]).inc();
     let direct = admission.is_some();
-    let admission = match admission {
-        Some(admission) => admission,
-        None => match Talk::new(who.key).run(line, negotiation, leg).await {
-            Ok(Outcome::Admitted(admission)) => *admission,
+    let announce = line.conferences.around().config.announce;
+    let (admission, spoken): (_, Option<Arc<[i16]>>) = match admission {
+        Some(admission) => (admission, None),
+        None => match Talk::new(who.key, announce)
+            .run(line, negotiation, leg)
+            .await
+        {
+            Ok(Outcome::Admitted(admission, spoken)) => (*admission, spoken),
             Ok(Outcome::Refused(result)) => {
                 count(result.as_str());
                 return End::HangUp(HangupReason::Normal);
@@ -304,6 +310,7 @@ async fn attend(
         user: None,
         link: Link::Call(link),
         leg: Some(leg.leg),
+        spoken,
     };
     let seat = match line.conferences.join(&admission.record, newcomer).await {
         Ok(seat) => seat,

@@ -2,6 +2,7 @@
 //! to the room and the door.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use plenum_dialin::attendant::{
@@ -12,17 +13,19 @@ use plenum_mixer::{Audience, Command, Event, PlayId};
 
 use super::answer::{Negotiation, Step};
 use super::call::{self, End, Leg, Line, apply, end_of, precheck};
-use super::concatenated;
 use crate::auth::GuardKey;
 use crate::conference::{Admission, Conferences, Credential, Refusal};
+use crate::config::Announce;
 use crate::media::{RoomEvent, clock};
+use crate::prompts::concatenated;
 
 /// Last words of a call that the attendant no longer leads are cut after this.
 const FAREWELL: Duration = Duration::from_secs(8);
 
 /// How a talk ended while the caller was there.
 pub(super) enum Outcome {
-    Admitted(Box<Admission>),
+    /// With the name as it was said, if it was.
+    Admitted(Box<Admission>, Option<Arc<[i16]>>),
     Refused(AttendantResult),
 }
 
@@ -36,16 +39,22 @@ pub(super) struct Talk {
     playing: u64,
     check: Option<Check>,
     admitted: Option<Admission>,
+    name: Option<Arc<[i16]>>,
 }
 
 impl Talk {
-    pub(super) fn new(who: GuardKey) -> Self {
+    pub(super) fn new(who: GuardKey, announce: Announce) -> Self {
+        let config = AttendantConfig {
+            names: announce == Announce::Names,
+            ..AttendantConfig::default()
+        };
         Self {
-            attendant: Attendant::new(AttendantConfig::default()),
+            attendant: Attendant::new(config),
             who,
             playing: 0,
             check: None,
             admitted: None,
+            name: None,
         }
     }
 
@@ -89,11 +98,15 @@ impl Talk {
         }
     }
 
-    fn room_event(&self, event: RoomEvent) -> Result<Option<AttendantInput>, End> {
+    fn room_event(&mut self, event: RoomEvent) -> Result<Option<AttendantInput>, End> {
         match event {
             RoomEvent::Mixer(Event::Digit { digit, .. }) => Ok(Some(AttendantInput::Digit(digit))),
             RoomEvent::Mixer(Event::PlayFinished { play }) if play.0 == self.playing => {
                 Ok(Some(AttendantInput::PromptFinished))
+            }
+            RoomEvent::Captured { pcm, .. } => {
+                self.name = Some(pcm).filter(|pcm| !pcm.is_empty());
+                Ok(None)
             }
             RoomEvent::LegGone { reason, .. } => Err(end_of(reason)),
             RoomEvent::Mixer(_) | RoomEvent::Connected { .. } => Ok(None),
@@ -110,6 +123,17 @@ impl Talk {
                     play(conferences, leg, self.playing, &prompts);
                 }
                 AttendantOutput::StopPlaying => self.stop_playing(conferences, leg),
+                AttendantOutput::Record(longest) => order(
+                    conferences,
+                    leg,
+                    Command::Capture {
+                        leg: leg.leg,
+                        longest,
+                    },
+                ),
+                AttendantOutput::EndRecording => {
+                    order(conferences, leg, Command::EndCapture { leg: leg.leg });
+                }
                 AttendantOutput::Check { conference, pin } => {
                     self.check = Some(Box::pin(check(
                         conferences.clone(),
@@ -124,7 +148,10 @@ impl Talk {
                         .admitted
                         .take()
                         .ok_or(End::HangUp(plenum_dialin::HangupReason::InternalError))?;
-                    return Ok(Some(Outcome::Admitted(Box::new(admitted))));
+                    return Ok(Some(Outcome::Admitted(
+                        Box::new(admitted),
+                        self.name.take(),
+                    )));
                 }
                 AttendantOutput::Hangup(result) => return Ok(Some(Outcome::Refused(result))),
             }
@@ -133,25 +160,31 @@ impl Talk {
     }
 
     fn stop_playing(&self, conferences: &Conferences, leg: &Leg) {
-        let stop = Command::StopPlay {
-            play: PlayId(self.playing),
-        };
-        if let Some(room) = leg.room
-            && self.playing > 0
-            && let Err(error) = conferences.around().media.command(room, stop)
-        {
-            tracing::warn!(%error, "prompt could not be stopped");
+        if self.playing > 0 {
+            let play = PlayId(self.playing);
+            order(conferences, leg, Command::StopPlay { play });
         }
     }
 }
 
-fn play(conferences: &Conferences, leg: &Leg, number: u64, prompts: &[PromptKey]) {
+/// Has the attendant's room do it.
+fn order(conferences: &Conferences, leg: &Leg, command: Command) {
     let Some(room) = leg.room else { return };
+    // The attendant's own time-outs take over when the end of what was ordered is never told.
+    if let Err(error) = conferences.around().media.command(room, command) {
+        tracing::warn!(%error, "command of the attendant was lost");
+    }
+}
+
+fn play(conferences: &Conferences, leg: &Leg, number: u64, prompts: &[PromptKey]) {
     let around = conferences.around();
-    let sounds: Vec<_> = prompts
+    let mut sounds: Vec<_> = prompts
         .iter()
         .map(|prompt| around.prompts.get(*prompt))
         .collect();
+    if prompts.last() == Some(&PromptKey::SayName) {
+        sounds.push(Arc::clone(&around.tones.record));
+    }
     let pcm = concatenated(&sounds);
     let command = Command::Play {
         play: PlayId(number),
@@ -159,10 +192,7 @@ fn play(conferences: &Conferences, leg: &Leg, number: u64, prompts: &[PromptKey]
         pcm,
         repeat: false,
     };
-    // The attendant's own limit on a prompt takes over when its end is never told.
-    if let Err(error) = around.media.command(room, command) {
-        tracing::warn!(%error, "prompt could not be played");
-    }
+    order(conferences, leg, command);
 }
 
 /// Last words when the door turned out shut after the attendant had opened it.

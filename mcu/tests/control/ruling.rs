@@ -228,3 +228,126 @@ async fn upload(
     };
     tokio::task::spawn_blocking(send).await.unwrap()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_talk_aside_whisper_and_choose_a_language() {
+    let folder = Folder::new("aside");
+    let server = start(&folder.0, "").await;
+    conference(server.http, &folder.0).await;
+    let mut ann = Client::join(server.http, "4711", "Ann", "1111").await;
+    let mut bob = Client::join(server.http, "4711", "Bob", "1111").await;
+    let mut eve = Client::join(server.http, "4711", "Eve", "9999").await;
+    let (anns, bobs, eves) = (ann.id.clone(), bob.id.clone(), eve.id.clone());
+    let aside =
+        |who: &[&String]| json!({ "type": "side_open", "participants": who, "hear_room": true });
+
+    // A guest sends nobody aside without going along, and nobody talks aside alone.
+    ann.say(aside(&[&bobs, &eves])).await;
+    assert_eq!(ann.hear(&["error"]).await["code"], "forbidden");
+    ann.say(aside(&[&anns, &anns])).await;
+    assert_eq!(ann.hear(&["error"]).await["code"], "bad_message");
+    ann.say(aside(&[&anns, &bobs])).await;
+    let side = seen(&mut eve, &bobs).await["side"].clone();
+    assert!(side.is_u64(), "{side}");
+    ann.say(json!({ "type": "side_leave" })).await;
+    // Left alone, Bob is back, too.
+    assert_eq!(seen(&mut eve, &bobs).await.get("side"), None);
+    eve.say(aside(&[&anns, &bobs])).await;
+    assert!(seen(&mut eve, &bobs).await["side"].is_u64());
+    let path = format!("/api/v1/conferences/4711/sides/{side}");
+    assert_eq!(
+        rest(server.http, &folder.0, "DELETE", &path, None).await.0,
+        204
+    );
+    assert_eq!(seen(&mut eve, &bobs).await.get("side"), None);
+    assert_eq!(
+        rest(server.http, &folder.0, "DELETE", &path, None).await.0,
+        422
+    );
+    let body = json!({ "participants": [anns, eves] });
+    let sides = "/api/v1/conferences/4711/sides";
+    assert_eq!(
+        rest(server.http, &folder.0, "POST", sides, Some(body))
+            .await
+            .0,
+        204
+    );
+    assert!(seen(&mut ann, &eves).await["side"].is_u64());
+    // Bob may not force his way in.
+    bob.say(aside(&[&bobs, &anns])).await;
+    assert_eq!(bob.hear(&["error"]).await["code"], "forbidden");
+    ann.say(aside(&[&anns, &bobs])).await;
+    assert!(seen(&mut bob, &bobs).await["side"].is_u64());
+    for client in [&mut ann, &mut bob] {
+        client.say(json!({ "type": "side_leave" })).await;
+    }
+
+    ann.say(json!({ "type": "whisper", "to": eves, "on": true }))
+        .await;
+    for client in [&mut ann, &mut eve] {
+        let heard = client.hear(&["whisper"]).await;
+        assert_eq!(
+            (&heard["from"], &heard["to"], &heard["on"]),
+            (&json!(anns), &json!(eves), &json!(true))
+        );
+    }
+    ann.say(json!({ "type": "whisper", "to": eves, "on": false }))
+        .await;
+    assert_eq!(eve.hear(&["whisper"]).await["on"], false);
+
+    let open = json!({ "type": "channel_open", "name": "Français", "interpreter": bobs });
+    bob.say(open.clone()).await;
+    assert_eq!(bob.hear(&["error", "whisper"]).await["code"], "forbidden");
+    eve.say(open).await;
+    let channel = loop {
+        let shown = ann.hear(&["conference"]).await;
+        if let Some(language) = shown["conference"]["channels"].get(0) {
+            assert_eq!(language["interpreter"], bobs);
+            break language["channel"].clone();
+        }
+    };
+    ann.say(json!({ "type": "listen", "channel": 31 })).await;
+    assert_eq!(ann.hear(&["error"]).await["code"], "bad_message");
+    ann.say(json!({ "type": "listen", "channel": channel }))
+        .await;
+    assert_eq!(seen(&mut eve, &anns).await["listening"], channel);
+    // Its interpreter leaves: the language waits for another.
+    bob.say(json!({ "type": "leave" })).await;
+    let shown = ann.hear(&["conference"]).await;
+    assert_eq!(
+        shown["conference"]["channels"][0]["interpreter"],
+        Value::Null
+    );
+    eve.say(json!({ "type": "channel_close", "channel": channel }))
+        .await;
+    assert_eq!(
+        ann.hear(&["conference"]).await["conference"].get("channels"),
+        None
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_side_conversations_are_the_hosts_a_guest_opens_none() {
+    let folder = Folder::new("hosts-only");
+    let server = start(&folder.0, "[conference]\nside_conversations = false\n").await;
+    conference(server.http, &folder.0).await;
+    let mut ann = Client::join(server.http, "4711", "Ann", "1111").await;
+    let mut eve = Client::join(server.http, "4711", "Eve", "9999").await;
+    let both = json!([ann.id, eve.id]);
+    let aside = json!({ "type": "side_open", "participants": both });
+    for wish in [
+        aside.clone(),
+        json!({ "type": "whisper", "to": eve.id, "on": true }),
+    ] {
+        ann.say(wish).await;
+        assert_eq!(ann.hear(&["error"]).await["code"], "forbidden");
+    }
+    eve.say(aside).await;
+    let anns = ann.id.clone();
+    assert!(seen(&mut eve, &anns).await["side"].is_u64());
+    // Whoever was taken aside may always return.
+    ann.say(json!({ "type": "side_leave" })).await;
+    assert_eq!(seen(&mut eve, &anns).await.get("side"), None);
+    server.stop().await;
+}

@@ -60,19 +60,29 @@ impl Room {
     /// Fills the buses with voices and players.
     fn sum(&mut self, at: MediaTime) {
         self.buses.clear();
+        let mut captured = None;
         let (talkers, buses, decodes) = (&self.talkers, &mut self.buses, &mut self.stats.decodes);
         self.legs.each_awake(|leg| {
             let talks = talkers.of(leg.id());
-            let heard = !talks.is_empty() || leg.voice.is_up();
+            let heard = !talks.is_empty() || leg.voice.is_up() || leg.capture.is_some();
             if leg.pulled_at != Some(at) && (heard || !leg.receiver.is_idle()) {
                 let how = if heard { Pull::Decode } else { Pull::Skip };
                 pull(leg, at, how, decodes);
+            }
+            if let Some(capture) = &mut leg.capture
+                && capture.push(leg.receiver.frame())
+            {
+                captured = Some(leg.id());
             }
             leg.speak(talks);
             for (channel, share) in leg.voice.shares() {
                 buses.add(channel, share);
             }
         });
+        // Of two that are full in one tick the other ends with the next.
+        if let Some(leg) = captured {
+            self.end_capture(leg);
+        }
         for play in self.players.advance() {
             self.outputs
                 .push_back(Output::Event(Event::PlayFinished { play }));

@@ -37,6 +37,19 @@ impl Caller {
         }
     }
 
+    /// Where callers say their names.
+    fn asked_for_a_name() -> Self {
+        let mut caller = Self::new();
+        caller.attendant = Attendant::new(AttendantConfig {
+            names: true,
+            ..AttendantConfig::default()
+        });
+        caller.give(AttendantInput::Started);
+        caller.key("1002#");
+        assert_eq!(caller.last_play(), [PromptKey::SayName]);
+        caller
+    }
+
     fn started() -> Self {
         let mut caller = Self::new();
         caller.give(AttendantInput::Started);
@@ -278,6 +291,44 @@ fn nothing_keyed_shows_in_debug_output() {
     }
 }
 
+const NAME: AttendantOutput = AttendantOutput::Record(Duration::from_secs(3));
+
+#[test]
+fn a_name_is_recorded_until_a_key_or_for_three_seconds() {
+    for key in [true, false] {
+        let mut caller = Caller::asked_for_a_name();
+        assert!(!caller.said.contains(&NAME), "the question is heard first");
+        caller.give(AttendantInput::PromptFinished);
+        assert_eq!(caller.said.last(), Some(&NAME));
+        let since = caller.now;
+        if key {
+            caller.key("#");
+        } else {
+            caller.wait();
+            assert_eq!(caller.now.since(since), Duration::from_secs(3));
+        }
+        assert!(caller.said.contains(&AttendantOutput::EndRecording));
+        assert_eq!(caller.last_play(), [PromptKey::Joining]);
+        caller.give(AttendantInput::PromptFinished);
+        assert_eq!(caller.joined(), Some(("1002", None)));
+    }
+}
+
+#[test]
+fn who_keys_over_the_question_or_ahead_of_it_joins_without_a_name() {
+    let mut caller = Caller::asked_for_a_name();
+    caller.key("#");
+    assert_eq!(caller.last_play(), [PromptKey::Joining]);
+    assert!(!caller.said.contains(&NAME));
+    assert!(!caller.said.contains(&AttendantOutput::EndRecording));
+    // A question whose end nobody reports is over in time.
+    let mut caller = Caller::asked_for_a_name();
+    for _ in 0..3 {
+        caller.wait();
+    }
+    assert_eq!(caller.joined(), Some(("1002", None)));
+}
+
 #[test]
 fn star_six_toggles_mute_and_nothing_else_does() {
     let press = |keys: &str| {
@@ -295,6 +346,7 @@ fn star_six_toggles_mute_and_nothing_else_does() {
     assert_eq!(press("6"), []);
     assert_eq!(press("*16"), []);
     assert_eq!(press("*0"), [InCallCommand::Help]);
+    assert_eq!(press("*5"), [InCallCommand::ToggleHand]);
     let mut machine = CommandKeys::new();
     machine.digit(MediaTime::from_millis(0), Digit::from_char('*').unwrap());
     assert_eq!(

@@ -49,6 +49,8 @@ pub struct View {
     pub came: Vec<String>,
     /// Who went and why, in order.
     pub left: Vec<(String, String)>,
+    /// How often something about somebody was different.
+    pub changes: usize,
     /// Codes of errors, in order.
     pub errors: Vec<String>,
     /// Why the session is over.
@@ -136,6 +138,7 @@ impl View {
                 self.roster
                     .insert(id, person)
                     .context("a stranger changed")?;
+                self.changes += 1;
             }
             "participant_left" => {
                 let id = text(&message["participant"])?;
@@ -149,7 +152,7 @@ impl View {
                 person.talking = flag(&message["on"])?;
             }
             "conference" => self.locked = flag(&message["conference"]["locked"])?,
-            "pong" => {}
+            "pong" | "whisper" | "time_left" => {}
             "error" => {
                 let code = text(&message["code"])?;
                 let refused = code == "negotiation_failed";

@@ -185,6 +185,9 @@ impl Worker {
                     self.hand_out(id, leg, ToLeg::Keyframe { track });
                 }
                 Output::Event(event) => self.announce(id, RoomEvent::Mixer(event)),
+                Output::Captured { leg, pcm } => {
+                    self.announce(id, RoomEvent::Captured { leg, pcm });
+                }
                 Output::Tap(frame) => {
                     let sink = self.rooms.get_mut(&id).and_then(|homed| homed.tap.as_mut());
                     if let Some(sink) = sink {
