@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build run call test lint bench fuzz deps clean
+.PHONY: help build run call test lint bench bench-scale bench-peers fuzz deps clean
 
 # A Node.js of our own, which scripts/deps.sh puts here when the system's is too old for the bundler.
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
@@ -13,7 +13,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUILD := cargo build --release --workspace --locked
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the server, with its page and prompts embedded
 	@scripts/deps.sh build
@@ -39,6 +39,14 @@ lint: ## Formatting and clippy, as `make test` checks them
 bench: ## Figures against the floors of the design: name value unit floor ratio
 	@scripts/deps.sh build bench
 	@scripts/bench.sh
+
+bench-scale: build ## Rooms of growing size under `plenum load`: CPU, memory, loss and delay per leg (SCALE, SCALE_SECONDS)
+	@scripts/deps.sh scale
+	@scripts/bench-scale.sh
+
+bench-peers: build ## The same work through Plenum and Debian's Janus AudioBridge, with the ratio (PEERS_LEGS, PEERS_SECONDS)
+	@scripts/deps.sh scale peers
+	@scripts/bench-peers.sh
 
 fuzz: ## Each fuzz target for 60 s under libFuzzer (FUZZ_SECONDS changes that)
 	@scripts/deps.sh build fuzz

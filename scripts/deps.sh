@@ -1,5 +1,9 @@
 #!/usr/bin/env bash
+<<<<<<< HEAD
 # Installs what the named sets need and is missing: build, call, test, bench, fuzz. Debian packages by apt-get (with sudo when not root), a
+=======
+# Installs what the named sets need and is missing: build, call, test, fuzz, scale, peers. Debian packages by apt-get (with sudo when not root), a
+>>>>>>> dca778a (wip)
 # Node.js new enough for the page's bundler, the page's npm packages. Says what it does; silent when there is nothing to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +20,8 @@ readonly TEST_PACKAGES=(baresip-core sip-tester chromium procps)
 # People who speak, for the figures of quality; and what PESQ is compiled with.
 readonly BENCH_PACKAGES=(asterisk-core-sounds-{en,es,fr,it,ru}-g722 python3-dev python3-venv)
 readonly FUZZ_PACKAGES=(clang)
+readonly SCALE_PACKAGES=(python3)
+readonly PEERS_PACKAGES=(janus)
 
 # The Node.js for a machine whose own is too old (Debian 12 has 18).
 readonly NODE_VERSION=22.23.3
@@ -133,6 +139,12 @@ for set in "$@"; do
             cargo install --locked cargo-fuzz
         fi
         ;;
+<<<<<<< HEAD
     *) fail "unknown set $set; there are build, call, test, bench, fuzz" ;;
+=======
+    scale) install_packages "${SCALE_PACKAGES[@]}" ;;
+    peers) install_packages "${PEERS_PACKAGES[@]}" ;;
+    *) fail "unknown set $set; there are build, call, test, fuzz, scale, peers" ;;
+>>>>>>> dca778a (wip)
     esac
 done

@@ -1,4 +1,4 @@
-//! The command line: `serve`, `check`, `room create`, `room list`.
+//! The command line: `serve`, `check`, `room create`, `room list`, `load`.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::conference::{self, NewConference};
 use crate::config::{Config, LogFormat, TlsConfig};
 use crate::server::{DATABASE, Server};
 use crate::store::Store;
-use crate::{demo, prompts, secret};
+use crate::{demo, load, prompts, secret};
 
 /// Plenum, a conferencing server for browsers and phones.
 #[derive(Parser)]
@@ -33,6 +33,8 @@ enum Command {
         #[command(subcommand)]
         command: Room,
     },
+    /// Put a running server under load and report what its callers hear
+    Load(Box<load::Plan>),
 }
 
 #[derive(Args)]
@@ -86,10 +88,11 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Serve(file) => serve(&file),
         Command::Check(file) => check(&file),
         Command::Room { command } => room(command),
+        Command::Load(plan) => put_under_load(&plan),
     }
 }
 
-fn load(file: &ConfigFile) -> anyhow::Result<Config> {
+fn read(file: &ConfigFile) -> anyhow::Result<Config> {
     let config = Config::load(file.config.as_deref(), std::env::vars());
     config.with_context(|| {
         file.config
@@ -125,7 +128,7 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
 }
 
 fn serve(file: &ConfigFile) -> anyhow::Result<()> {
-    let config = load(file)?;
+    let config = read(file)?;
     start_log(&config)?;
     raise_descriptors();
     for warning in config.warnings() {
@@ -194,7 +197,7 @@ fn banner(config: &Config, server: &Server) -> String {
 }
 
 fn check(file: &ConfigFile) -> anyhow::Result<()> {
-    let config = load(file)?;
+    let config = read(file)?;
     let library = prompts::PromptLibrary::load(config.prompts.dir.as_deref()).context("prompts")?;
     let mut text = String::from("The configuration is good.\n");
     for warning in config.warnings() {
@@ -209,7 +212,7 @@ fn check(file: &ConfigFile) -> anyhow::Result<()> {
 
 fn room(command: Room) -> anyhow::Result<()> {
     let (Room::Create { file, .. } | Room::List(file)) = &command;
-    let config = load(file)?;
+    let config = read(file)?;
     secret::create_folder(&config.server.data_dir).context("data folder")?;
     runtime()?.block_on(async {
         let store = Store::open(&config.server.data_dir.join(DATABASE)).await?;
@@ -242,6 +245,15 @@ fn room(command: Room) -> anyhow::Result<()> {
         store.close().await;
         say(&text)
     })
+}
+
+fn put_under_load(plan: &load::Plan) -> anyhow::Result<()> {
+    let report = runtime()?.block_on(load::run(plan))?;
+    if plan.json {
+        say(&format!("{}\n", serde_json::to_string_pretty(&report)?))
+    } else {
+        say(&report.to_string())
+    }
 }
 
 async fn list(store: &Store) -> anyhow::Result<String> {

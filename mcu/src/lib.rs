@@ -6,6 +6,7 @@ pub mod conference;
 pub mod config;
 pub mod demo;
 mod http;
+pub mod load;
 pub mod media;
 mod metrics;
 mod presence;

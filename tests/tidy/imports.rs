@@ -165,12 +165,27 @@ fn the_cores_read_no_clock_and_open_no_socket() {
     }
 }
 
+/// The load generator: the other end, which shares no transport with the server.
+const LOAD: &str = "mcu/src/load/";
+
+#[test]
+fn the_load_generator_names_each_young_crate_in_one_file_of_its_own() {
+    for (name, file) in [("str0m", "webrtc.rs"), ("rtc_srtp", "srtp.rs")] {
+        let files: Vec<String> = product_that_names("mcu", name)
+            .into_iter()
+            .filter(|file| file.starts_with(LOAD))
+            .collect();
+        assert_eq!(files, [format!("{LOAD}{file}")]);
+    }
+}
+
 #[test]
 fn one_file_each_names_the_young_crates() {
     let of = |folder: &str, names: &[&str]| {
         let files: BTreeSet<String> = names
             .iter()
             .flat_map(|name| product_that_names(folder, name))
+            .filter(|file| !file.starts_with(LOAD))
             .collect();
         assert_eq!(files.len(), 1, "{names:?} in {folder}: {files:?}");
     };

@@ -32,6 +32,11 @@ impl Worker {
                         continue;
                     };
                     self.on_datagram(Instant::now(), source, datagram);
+                    // Whoever has just proved to know the password sends DTLS at once: it may be the next datagram, and
+                    // a ClientHello that is dropped comes again after a second.
+                    if matches!(self.happened.back(), Some((_, PeerEvent::Validated(_)))) {
+                        self.settle();
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     more = false;

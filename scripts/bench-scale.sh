@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# How far one server goes: rooms of growing size on the loopback, the generator (`plenum load`) on the same machine, a fresh server for
+# each row. Under 10 minutes as it is. SCALE_SECONDS measures each row longer (10). SCALE_PHONES, SCALE_BROWSERS and SCALE_TALKING are the
+# sizes of the three kinds of room; SCALE="100 500" stands for the first two. An empty list leaves a kind out. SCALE_JOIN_RATE is how many
+# join per second.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly SECONDS_EACH=${SCALE_SECONDS:-10}
+readonly PHONES=${SCALE_PHONES-${SCALE-50 100 200 400 800}}
+readonly BROWSERS=${SCALE_BROWSERS-${SCALE-100 500 1000 2000}}
+readonly TALKING=${SCALE_TALKING-20 50 100}
+# Per cent of one core per leg.
+readonly GOAL_G711=0.12 GOAL_OPUS=0.13 GOAL_TALKING=0.25
+
+plenum=${CARGO_TARGET_DIR:-target}/release/plenum
+folder=$(mktemp -d)
+# shellcheck source=scripts/serve_bench.sh
+source scripts/serve_bench.sh
+trap 'stop_server; rm -rf "$folder"' EXIT
+
+# row LABEL GOAL LEGS OPTION…
+row() {
+    local label=$1 goal=$2 count=$3 rate=50
+    shift 3
+    # Each join is told to everybody: in large rooms that costs more than media.
+    if ((count > 500)); then rate=25; fi
+    serve
+    if "$plenum" load --url "$page" --sip "$sip" --api-key-file "$key" --direct --server-pid "$server_pid" \
+        --seconds "$SECONDS_EACH" --join-rate "${SCALE_JOIN_RATE:-$rate}" --solo 0 --json "$@" >"$folder/report.json" 2>"$folder/load.log"; then
+        python3 scripts/load_row.py "$label" "$goal" <"$folder/report.json"
+    else
+        printf '%s: %s\n' "$label" "$(tail -1 "$folder/load.log")"
+    fi
+    stop_server
+}
+
+printf '%s cores, %s s each; CPU in %% of one core, goals in %% of one core per leg; gen.: the generator itself, late: its own lateness\n' \
+    "$(nproc)" "$SECONDS_EACH"
+python3 scripts/load_row.py --head
+for count in $PHONES; do
+    row "$count G.711 callers, 3 talk" $GOAL_G711 "$count" --browsers 0 --phones "$count" --codec pcmu
+done
+for count in $BROWSERS; do
+    row "$count browsers, 3 talk" $GOAL_OPUS "$count" --browsers "$count"
+done
+for count in $TALKING; do
+    row "$count browsers, all talk" $GOAL_TALKING "$count" --browsers "$count" --talkers "$count"
+done
+printf 'goal for 2000 browsers: 65 %% of two cores, 130 CPU %%\n'
