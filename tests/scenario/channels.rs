@@ -1,7 +1,10 @@
 //! Who hears whom: asides, a coach, an interpreter; and what that costs.
 
 use plenum_codecs::audio::AudioCodec;
-use plenum_mixer::{Audience, Channel, Channels, Command, Event, Input, LegId, PlayId, RoomStats};
+use plenum_mixer::{
+    Audience, Channel, Channels, Command, Event, Feedback, Input, LegId, PlayId, Room, RoomConfig,
+    RoomStats,
+};
 
 use crate::conference::Conference;
 use crate::hearing::tone_db;
@@ -348,4 +351,90 @@ fn an_audience_that_changes_over_at_once_costs_a_few_encodes_and_no_more() {
     conference.runs(20);
     let opus = conference.rooms[1].stats().encodes.opus;
     assert!(opus.private <= 8 && opus.shared <= 1, "{opus:?}");
+}
+
+#[test]
+fn whatever_is_ordered_everybody_gets_a_packet_every_tick_and_encodes_stay_few() {
+    for seed in 0..4 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut conference = humming(
+            seed,
+            &[AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Opus],
+        );
+        let codecs = [AudioCodec::Opus, AudioCodec::G722, AudioCodec::Pcma];
+        for index in 0..9 {
+            conference.joins(codecs[index % 3], Impairment::CLEAN);
+        }
+        let now = conference.now;
+        conference.rooms.push(Room::new(RoomConfig::default(), now));
+        let pcm: std::sync::Arc<[i16]> = vec![900; 30_000].into();
+        for _ in 0..300 {
+            let person = random.usize(0..12);
+            let leg = conference.people[person].leg;
+            let room = conference.people[person].room;
+            let on = random.bool();
+            let some = |random: &mut fastrand::Rng| channel(random.u8(0..4));
+            let command = match random.u8(0..8) {
+                0 | 1 => Command::Hear {
+                    leg,
+                    hears: (0..random.usize(0..3))
+                        .map(|_| (some(&mut random), random.f32() * 70.0 - 50.0))
+                        .collect(),
+                },
+                2 => Command::Speak {
+                    leg,
+                    channels: (0..random.usize(0..3)).map(|_| some(&mut random)).collect(),
+                },
+                3 => Command::Deafen { leg, on },
+                4 => Command::Hold { leg, on },
+                5 => Command::Mute { leg, on },
+                _ => Command::Play {
+                    play: PlayId(random.u64(0..5)),
+                    to: match random.u8(0..3) {
+                        0 => Audience::Leg(leg),
+                        1 => Audience::Channel(some(&mut random)),
+                        _ => Audience::Everyone,
+                    },
+                    pcm: pcm.clone(),
+                    repeat: on,
+                },
+            };
+            let now = conference.now;
+            conference.rooms[room].handle(now, Input::Command(command));
+            let feedback = Feedback::Loss {
+                fraction: random.u8(0..80),
+            };
+            conference.rooms[room].handle(now, Input::Feedback { leg, feedback });
+            if random.u8(0..10) == 0 {
+                conference.moves(person, 1 - room);
+            }
+            let encodes = |conference: &Conference| {
+                let stats = conference.rooms.iter().map(|room| room.stats().encodes);
+                let counts = stats.flat_map(|all| [all.opus, all.g722, all.pcmu, all.pcma]);
+                counts
+                    .map(|count| count.shared + count.private)
+                    .sum::<u64>()
+            };
+            let before = encodes(&conference);
+            conference.runs(20);
+            let made = encodes(&conference) - before;
+            // At worst everybody hears something else.
+            assert!(made <= 12, "{made} encodes for 12 legs, seed {seed}");
+        }
+        for person in &conference.people {
+            let packets = &person.packets;
+            // Who moves may wait for the other room's tick.
+            assert!((270..=300).contains(&packets.len()), "{}", packets.len());
+            assert!(
+                packets
+                    .windows(2)
+                    .all(|pair| pair[1].sequence == pair[0].sequence + 1)
+            );
+        }
+        let failures = conference
+            .rooms
+            .iter()
+            .map(|room| room.stats().codec_failures);
+        assert_eq!(failures.sum::<u64>(), 0);
+    }
 }
