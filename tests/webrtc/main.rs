@@ -5,6 +5,8 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod spread;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,10 +40,14 @@ struct Guest {
 }
 
 async fn start() -> (Media, Registry, RoomId, Events) {
+    start_with(MediaConfig::default()).await
+}
+
+async fn start_with(config: MediaConfig) -> (Media, Registry, RoomId, Events) {
     let registry = Registry::new();
     let config = MediaConfig {
         udp_port: 0,
-        ..MediaConfig::default()
+        ..config
     };
     let media = Media::start(config, &registry).unwrap();
     let (sender, events) = mpsc::channel(1_024);

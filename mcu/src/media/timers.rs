@@ -5,8 +5,11 @@ use std::collections::{BinaryHeap, HashMap};
 use std::hash::Hash;
 use std::time::Instant;
 
-/// Deadlines by key. Setting a key again replaces its deadline; the stale heap entry is skipped when its
-/// time comes, so the heap holds at most one entry per key plus the deadlines that were moved forward.
+/// Stale entries that the heap may hold besides one for each live key before it is swept.
+const STALE: usize = 64;
+
+/// Deadlines by key. Setting a key again replaces its deadline; the stale heap entry is skipped when its time comes, or
+/// swept when the stale ones outnumber the live ones: a key that was removed may have had a deadline years away.
 #[derive(Debug)]
 pub(super) struct Timers<K> {
     heap: BinaryHeap<Reverse<(Instant, K)>>,
@@ -49,6 +52,17 @@ impl<K: Copy + Ord + Hash> Timers<K> {
             );
         }
         self.heap.push(Reverse((deadline, key)));
+        self.sweep();
+    }
+
+    /// Each sweep is paid for by as many pushes.
+    fn sweep(&mut self) {
+        if self.heap.len() <= 2 * self.live.len() + STALE {
+            return;
+        }
+        let live = &self.live;
+        self.heap
+            .retain(|Reverse((at, key))| live.get(key).is_some_and(|entry| entry.queued == *at));
     }
 
     pub(super) fn remove(&mut self, key: K) {
@@ -137,5 +151,21 @@ mod tests {
         assert_eq!(timers.pop_due(ms(t, 20)), None);
         timers.set(1, ms(t, 30));
         assert_eq!(timers.pop_due(ms(t, 30)), Some(1));
+    }
+
+    /// Regression: the deadlines of peers that left stayed for as long as the stack had wanted to sleep.
+    #[test]
+    fn keys_that_come_and_go_with_far_deadlines_leave_nothing_behind() {
+        let t = Instant::now();
+        let mut timers = Timers::new();
+        timers.set(0, ms(t, 500));
+        for key in 1..10_000 {
+            timers.set(key, ms(t, 3_600_000_000));
+            timers.set(key, ms(t, 1_000));
+            timers.remove(key);
+        }
+        assert!(timers.heap.len() < 100, "{}", timers.heap.len());
+        assert_eq!(timers.pop_due(ms(t, 2_000)), Some(0));
+        assert_eq!(timers.pop_due(ms(t, 2_000)), None);
     }
 }

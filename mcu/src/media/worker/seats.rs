@@ -301,7 +301,8 @@ mod tests {
     use std::time::Duration;
 
     use plenum_codecs::audio::{AudioCodec, EncoderSetting};
-    use plenum_mixer::{AudioSetting, LegConfig, RoomConfig};
+    use plenum_codecs::video::VideoCodec;
+    use plenum_mixer::{AudioSetting, LegConfig, RoomConfig, Track, VideoSetting};
     use tokio::sync::{mpsc, oneshot};
 
     use super::super::links::{self, ToLeg};
@@ -590,6 +591,71 @@ mod tests {
             .collect();
         assert_eq!(sequences.len(), 2);
         assert_eq!(sequences.first().unwrap() + 1, *sequences.last().unwrap());
+    }
+
+    #[test]
+    fn video_crosses_and_so_does_the_wish_for_a_keyframe() {
+        let (mut first, mut second) = pair();
+        let _events = open(&mut first, 2);
+        add(&mut second, 2, 20);
+        let now = Instant::now();
+        for millis in [0, 40, 80] {
+            second.play_clip(LegId(20), now + Duration::from_millis(millis));
+        }
+        exchange(&mut first, &mut second);
+        let viewer = LegConfig {
+            video: Some(VideoSetting {
+                receive: Vec::new(),
+                send: vec![(96, VideoCodec::Vp8)],
+                slots: 1,
+            }),
+            ..listener(30)
+        };
+        let (reply, _) = oneshot::channel();
+        let arrival = Arrival {
+            mixer: plenum_mixer::Leg::new(viewer, clock::to_media(now)),
+            seat: Seat {
+                worker: 1,
+                webrtc: true,
+                lost: 0,
+            },
+            to: RoomId(2),
+            from: None,
+            done: Done::Leg(reply),
+        };
+        assert!(first.sit(arrival, now).is_ok());
+        first.flush_links();
+        let mut asked = 0;
+        while let Some((_, crossing)) = second.links.receive() {
+            let wish = matches!(
+                crossing,
+                Crossing::ToLeg {
+                    leg: LegId(20),
+                    what: ToLeg::Keyframe {
+                        track: Track::Camera
+                    },
+                }
+            );
+            asked += usize::from(wish);
+        }
+        assert_eq!(asked, 1);
+        // The clip comes round to its keyframe, with which the viewer begins to see.
+        for millis in (120..2_200).step_by(20) {
+            second.play_clip(LegId(20), now + Duration::from_millis(millis));
+        }
+        second.flush_links();
+        while first.read_links() {}
+        first.flush_links();
+        let seen = std::iter::from_fn(|| second.links.receive()).filter(|(_, crossing)| {
+            matches!(
+                crossing,
+                Crossing::ToLeg {
+                    leg: LegId(30),
+                    what: ToLeg::Video { slot: 0, .. },
+                }
+            )
+        });
+        assert!(seen.count() > 5);
     }
 
     #[test]
