@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { bestGrid, hue, initials, onStage, rosterOrder, tileOrder } from './layout'
+import { bestGrid, hue, initials, onStage, rosterOrder, speaking, tileOrder } from './layout'
 import type { Participant } from './protocol'
 import { initialSession, type SessionState } from './session'
 
@@ -21,6 +21,17 @@ const person = (id: string, change: Partial<Participant> = {}): Participant => (
   ...change,
 })
 const room = (change: Partial<SessionState>): SessionState => ({ ...initialSession, phase: 'joined', self: 'me', ...change })
+
+test('who talks aside is shown speaking to those aside with them only', () => {
+  const talks = { talking: true }
+  const aside = person('raj', { ...talks, side: 1 })
+  const seenFrom = (side: number | null) => room({ roster: [person('me', { side }), aside] })
+  expect(speaking(aside, seenFrom(1))).toBe(true)
+  expect(speaking(aside, seenFrom(2))).toBe(false)
+  expect(speaking(aside, seenFrom(null))).toBe(false)
+  expect(speaking(person('zoe', talks), seenFrom(1))).toBe(true)
+  expect(speaking(person('zoe', { ...talks, muted: true }), seenFrom(null))).toBe(false)
+})
 
 describe('the grid', () => {
   test('tiles never overlap nor leave the box, whatever its shape', () => {

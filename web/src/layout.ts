@@ -98,3 +98,9 @@ export function hue(name: string): number {
   for (const letter of name) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) % 1_000_003
   return sum % HUES
 }
+
+/** Whether somebody is shown as speaking: not who is muted, nor who talks aside with others than oneself. */
+export function speaking({ talking, muted, side }: Participant, { roster, self }: SessionState): boolean {
+  const own = roster.find(({ id }) => id === self)?.side ?? null
+  return talking && !muted && (side === null || side === own)
+}

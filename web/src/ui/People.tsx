@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react'
 import { Switch } from 'react-aria-components'
-import { hue, initials, rosterOrder } from '../layout'
+import { hue, initials, rosterOrder, speaking } from '../layout'
 import { invitation } from '../link'
 import type { Participant } from '../protocol'
 import { strings } from '../strings'
@@ -55,11 +55,12 @@ interface RowProps {
 }
 
 function Row({ participant, self, host }: RowProps) {
-  const { name, kind, role, muted, talking, hand, held, deafened, gainDb, side } = participant
+  const { name, kind, role, muted, hand, held, deafened, gainDb, side } = participant
   const { session } = useClientState()
+  const talking = speaking(participant, session)
   const interprets = session.conference?.channels.find(({ interpreter }) => interpreter === participant.id)
   return (
-    <li className="person" data-talking={(talking && !muted) || undefined}>
+    <li className="person" data-talking={talking || undefined}>
       <span className={`avatar avatar-small hue-${hue(name)}`} aria-hidden="true">
         {kind === 'phone' ? <PhoneIcon /> : initials(name)}
       </span>

@@ -1,6 +1,6 @@
 import { useMemo } from 'react'
 import { trackOf } from '../devices'
-import { hue, initials } from '../layout'
+import { hue, initials, speaking } from '../layout'
 import type { Participant } from '../protocol'
 import { strings } from '../strings'
 import { IconButton } from './controls'
@@ -21,13 +21,12 @@ export function Tile({ participant, size = 'tile', pinned = false, onPin }: Tile
   const self = participant.id === session.self
   const stream = useStream(participant, self)
   const name = self ? strings.room.youName(participant.name) : participant.name
-  const speaking = participant.talking && !participant.muted
   return (
     <div
       className={`tile tile-${size}`}
       role="group"
       aria-label={strings.describe(participant, self)}
-      data-talking={speaking || undefined}
+      data-talking={speaking(participant, session) || undefined}
     >
       <span className={`avatar hue-${hue(participant.name)}`} aria-hidden="true">
         {participant.kind === 'phone' ? <PhoneIcon /> : initials(participant.name)}
