@@ -5,6 +5,7 @@
     reason = "what was heard, shown with --nocapture"
 )]
 
+mod lossy;
 mod room;
 mod tools;
 mod vanished;

@@ -12,6 +12,7 @@ pub mod pcap;
 pub mod ports;
 pub mod process;
 pub mod recorder;
+pub mod relay;
 pub mod server;
 pub mod sipp;
 pub mod tone;

@@ -48,7 +48,7 @@ impl Server {
     /// # Errors
     /// When the binary is missing, or `/readyz` does not answer 200 within 15 s.
     pub fn start(folder: &Path, rtp_ports: u16) -> Result<Self> {
-        Self::start_with(folder, rtp_ports, "")
+        Self::launch(folder, rtp_ports, "", &[])
     }
 
     /// The same, with more sections of configuration.
@@ -56,6 +56,27 @@ impl Server {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_with(folder: &Path, rtp_ports: u16, more: &str) -> Result<Self> {
+        Self::launch(folder, rtp_ports, more, &[])
+    }
+
+    /// The same, with environment variables that override its configuration.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_overridden(
+        folder: &Path,
+        rtp_ports: u16,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
+        Self::launch(folder, rtp_ports, "", environment)
+    }
+
+    fn launch(
+        folder: &Path,
+        rtp_ports: u16,
+        more: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let binary = workspace::plenum()?;
         let first = ports::block(BLOCK + rtp_ports)?;
         let local = |offset| SocketAddr::from((Ipv4Addr::LOCALHOST, first + offset));
@@ -69,6 +90,7 @@ impl Server {
             .args(["serve", "--config"])
             .arg(&config)
             .current_dir(folder)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null());
         let mut process = Guarded::start("plenum", command, &folder.join("plenum.log"))?;
         eventually("the server's readiness", Duration::from_secs(15), || {

@@ -1,0 +1,147 @@
+//! Two browsers and a soft phone on a line that loses 5 %, then 10 % of all datagrams both ways: each still hears the others all the time.
+
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use plenum_tests::baresip::Baresip;
+use plenum_tests::browser::{Browsers, Colours, write_camera};
+use plenum_tests::process::eventually;
+use plenum_tests::relay::Relay;
+use plenum_tests::server::Server;
+use plenum_tests::tone::{Recording, sine};
+use plenum_tests::workspace::scratch;
+
+const ANN: f64 = 523.0;
+const BEN: f64 = 787.0;
+const PHONE: f64 = 1171.0;
+const LEVEL: f64 = -20.0;
+const CAMERA: Colours = [[200, 40, 40], [40, 160, 60], [40, 60, 190], [220, 200, 60]];
+const RTP_PORTS: u16 = 4;
+const SEED: u64 = 5;
+/// Of each recording, seconds.
+const HEARD: f64 = 8.0;
+
+/// What the worst listener must still have: the share of blocks of 20 ms in which each of the others' tones is within 3 dB of its
+/// median.
+const THERE_AT_5_PERCENT: f64 = 0.94;
+const THERE_AT_10_PERCENT: f64 = 0.88;
+
+fn judge(who: &str, loss: u32, heard: &Recording, own: f64, least: f64) -> Result<String> {
+    let mut report = format!("{who} at {loss} % loss:");
+    for tone in [ANN, BEN, PHONE] {
+        let level = heard.level(tone)?;
+        if (tone - own).abs() < 1.0 {
+            ensure!(
+                level < LEVEL - 30.0,
+                "{report} the own {tone} Hz at {level:.1} dB"
+            );
+            continue;
+        }
+        let there = heard.presence(tone)?;
+        report += &format!(" {tone} Hz {level:.1} dB, there {there:.3};");
+        ensure!((level - LEVEL).abs() < 3.0, "{report} not as loud as sent");
+        ensure!(there >= least, "{report} wanted {least}");
+    }
+    Ok(report)
+}
+
+fn open(browsers: &mut Browsers, folder: &Path, name: &str, tone: f64) {
+    let microphone = folder.join(format!("{name}.wav"));
+    let camera = folder.join(format!("{name}.y4m"));
+    sine(tone, LEVEL, 60.0, 48_000).write(&microphone).unwrap();
+    write_camera(&camera, &CAMERA).unwrap();
+    browsers.open(name, &microphone, &camera).unwrap();
+}
+
+#[test]
+fn everybody_is_heard_at_5_and_at_10_percent_loss() {
+    let folder = scratch("lossy").unwrap();
+    let announced = Relay::ADDRESS.to_string();
+    let environment = [
+        ("PLENUM_SERVER__ANNOUNCED", announced.as_str()),
+        ("PLENUM_MEDIA__WORKERS", "2"),
+    ];
+    let server = Server::start_overridden(&folder, RTP_PORTS, &environment).unwrap();
+    let media = server.media.port();
+    let rtp = server.rtp.0..=server.rtp.1;
+    let relay = Relay::start((media..media + 2).chain(rtp), [server.sip.port()], SEED).unwrap();
+    relay.impair(50, 0);
+
+    let conference = server.conference("Bad line").unwrap();
+    let mut browsers = Browsers::start(&folder).unwrap();
+    for (name, person, tone) in [("ann", "Ann", ANN), ("ben", "Ben", BEN)] {
+        open(&mut browsers, &folder, name, tone);
+        browsers
+            .join(
+                name,
+                &server.page(&conference),
+                person,
+                &conference.guest_pin,
+            )
+            .unwrap();
+    }
+    let microphone = folder.join("baresip.wav");
+    sine(PHONE, LEVEL, 180.0, 48_000)
+        .write(&microphone)
+        .unwrap();
+    let mut phone = Baresip::start(&folder.join("baresip"), &microphone, "pcmu/8000/1").unwrap();
+    phone
+        .dial(&format!(
+            "sip:plenum@{}:{}",
+            Relay::ADDRESS,
+            server.sip.port()
+        ))
+        .unwrap();
+    let answered = Instant::now();
+    phone
+        .key(&format!("{}#{}#", conference.id, conference.guest_pin))
+        .unwrap();
+    eventually(
+        "three people on Ann's page",
+        Duration::from_secs(25),
+        || {
+            let text = browsers.text("ann")?;
+            ensure!(text.contains("3 participants"), "the page says {text:?}");
+            phone.check_in_call()
+        },
+    )
+    .unwrap();
+
+    let mut windows = Vec::new();
+    let mut verdicts = Vec::new();
+    for (loss, least) in [(5, THERE_AT_5_PERCENT), (10, THERE_AT_10_PERCENT)] {
+        relay.impair(loss * 10, 0);
+        sleep(Duration::from_secs(4));
+        windows.push((loss, least, answered.elapsed().as_secs_f64()));
+        for (name, own) in [("ann", ANN), ("ben", BEN)] {
+            let heard = browsers.record(name, 8).unwrap();
+            heard
+                .write(&folder.join(format!("{name}-{loss}.wav")))
+                .unwrap();
+            verdicts.push(judge(name, loss, &heard, own, least));
+        }
+        phone.check_in_call().unwrap();
+    }
+    browsers
+        .screenshot("ann", &folder.join("lossy.png"))
+        .unwrap();
+    let heard = phone.hang_up().unwrap();
+    heard.write(&folder.join("phone-heard.wav")).unwrap();
+    for (loss, least, from) in windows {
+        let heard = heard.between(from, HEARD).unwrap();
+        verdicts.push(judge("the phone", loss, &heard, PHONE, least));
+    }
+    let (passed, lost) = relay.counts();
+    for verdict in &verdicts {
+        println!("{verdict:?}");
+    }
+    println!("{lost} of {} datagrams were lost", passed + lost);
+    assert!(
+        lost * 25 > passed,
+        "{lost} of {passed} lost: the line was not bad"
+    );
+    assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
+    server.stop().unwrap();
+}
