@@ -123,6 +123,10 @@ pub struct ConferenceConfig {
     pub max_participants: usize,
     /// Voices mixed at once.
     pub max_talkers: usize,
+    /// Whether voices are brought to one loudness.
+    pub levelling: bool,
+    /// Whose voices are freed from noise.
+    pub noise_suppression: NoiseSuppression,
     /// Videos shown to each browser at once.
     pub video_slots: u8,
     /// How long after its last sign of life a client's place is kept.
@@ -156,6 +160,17 @@ pub enum LonelyMusic {
     /// Phones.
     Phones,
     /// Phones and browsers.
+    All,
+}
+
+/// Whose voices are freed from noise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoiseSuppression {
+    /// Nobody's.
+    Off,
+    /// Those of phones; browsers suppress noise themselves.
+    Phones,
+    /// Everybody's.
     All,
 }
 
@@ -323,6 +338,13 @@ fn read(reader: &mut Reader) -> Config {
                 "voices mixed at once",
             )
             .into(),
+        levelling: reader.boolean("conference.levelling", true),
+        noise_suppression: reader.parsed(
+            "conference.noise_suppression",
+            NoiseSuppression::Off,
+            noise_suppression,
+            "use \"off\", \"phones\" or \"all\"",
+        ),
         video_slots: reader.integer(
             "conference.video_slots",
             4_u8,
@@ -557,6 +579,15 @@ fn lonely_music(text: &str) -> Result<LonelyMusic, String> {
         "phones" => Ok(LonelyMusic::Phones),
         "all" => Ok(LonelyMusic::All),
         _ => Err("names nobody".to_owned()),
+    }
+}
+
+fn noise_suppression(text: &str) -> Result<NoiseSuppression, String> {
+    match text {
+        "off" => Ok(NoiseSuppression::Off),
+        "phones" => Ok(NoiseSuppression::Phones),
+        "all" => Ok(NoiseSuppression::All),
+        _ => Err("is none of them".to_owned()),
     }
 }
 

@@ -12,6 +12,8 @@ use crate::LegId;
 pub struct RoomConfig {
     /// How many legs are mixed at once in a channel: the loudest.
     pub max_talkers: usize,
+    /// Voices are slowly brought to one loudness, −26 dBov.
+    pub levelling: bool,
     /// Upper bound of video slots per viewer.
     pub video_slots: u8,
     /// Keyframe requests to one publisher are at least this far apart.
@@ -24,6 +26,7 @@ impl Default for RoomConfig {
     fn default() -> Self {
         Self {
             max_talkers: 8,
+            levelling: true,
             video_slots: 4,
             keyframe_interval: Duration::from_millis(500),
             camera_silence: Duration::from_secs(5),

@@ -76,7 +76,7 @@ pub enum Audience {
     Everyone,
     /// Whoever hears the channel, as loud as it hears it.
     Channel(Channel),
-    /// One leg alone, even when it is deafened.
+    /// One leg alone, even when it is deafened or held.
     Leg(LegId),
 }
 
@@ -97,7 +97,7 @@ pub enum Command {
         /// Deafened or not.
         on: bool,
     },
-    /// The leg neither is heard nor hears, not even players.
+    /// The leg neither is heard nor hears the room; players for it alone, such as music, are still heard.
     Hold {
         /// Whom.
         leg: LegId,
@@ -125,6 +125,13 @@ pub enum Command {
         /// Channels and how loud they are, in dB, clamped to −40 … +20. A channel that is not here is not heard; of one that
         /// is here twice the last counts.
         hears: Vec<(Channel, f32)>,
+    },
+    /// Noise is taken out of the leg's voice, or no more. Costs only while the leg is in the mix, and then 10 ms of delay.
+    Denoise {
+        /// Whose.
+        leg: LegId,
+        /// Taken out or not.
+        on: bool,
     },
     /// The camera was switched on or off by its owner. Off takes it out of all slots at once.
     Camera {

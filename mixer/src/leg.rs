@@ -9,9 +9,12 @@ use plenum_codecs::MediaTime;
 use plenum_codecs::audio::{FRAME, Frame};
 use smallvec::SmallVec;
 
-use crate::bus::apply_gain;
 use crate::capture::Capture;
+use crate::denoiser::{Blend, Denoiser};
+use crate::gain::apply_gain;
 use crate::level::LevelMeter;
+use crate::leveller::Leveller;
+use crate::limiter::Limiter;
 use crate::mix::Hearing;
 use crate::outlet::Outlet;
 use crate::talkers::Candidate;
@@ -31,6 +34,10 @@ pub struct Leg {
     pub(crate) outlet: Outlet,
     pub(crate) receiver: Receiver,
     pub(crate) meter: LevelMeter,
+    denoiser: Option<Denoiser>,
+    leveller: Leveller,
+    /// The room it is in levels voices.
+    pub(crate) levelled: bool,
     pub(crate) voice: Voice,
     pub(crate) viewer: Viewer,
     pub(crate) capture: Option<Capture>,
@@ -46,13 +53,14 @@ pub struct Leg {
 #[derive(Debug, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four independent orders, each with its own command"
+    reason = "five independent orders, each with its own command"
 )]
 pub(crate) struct Gates {
     pub(crate) muted: bool,
     pub(crate) deaf: bool,
     pub(crate) held: bool,
     pub(crate) camera: bool,
+    pub(crate) denoised: bool,
     /// Channels into which its voice goes.
     pub(crate) speaks: Channels,
     /// What it hears unless it is deaf or held.
@@ -73,10 +81,26 @@ struct Share {
     channel: Channel,
     /// Gain reached at the end of the last tick; zero: it is not in the bus.
     level: f32,
+    /// Of what is louder than it came in.
+    limiter: Limiter,
     /// Of this tick, to be subtracted again from what the leg hears.
     frame: Box<Frame>,
     /// Whether `frame` is of this tick.
     present: bool,
+}
+
+impl Share {
+    /// Takes on a frame at a gain that changes within it.
+    fn put(&mut self, frame: &Frame, from: f32, to: f32) {
+        let unity = 1.0_f32.to_bits();
+        if from.to_bits() == unity && to.to_bits() == unity && self.limiter.is_idle() {
+            self.frame.copy_from_slice(frame);
+            return;
+        }
+        let mut scaled = [0; FRAME];
+        apply_gain(frame, from, to, &mut scaled);
+        self.limiter.process(&scaled, &mut self.frame);
+    }
 }
 
 impl Voice {
@@ -98,6 +122,7 @@ impl Voice {
                 self.shares.push(Share {
                     channel,
                     level: 0.0,
+                    limiter: Limiter::default(),
                     frame: Box::new([0; FRAME]),
                     present: false,
                 });
@@ -112,7 +137,7 @@ impl Voice {
             let from = std::mem::replace(&mut share.level, to);
             share.present = from > 0.0 || to > 0.0;
             if share.present {
-                apply_gain(frame, from, to, &mut share.frame);
+                share.put(frame, from, to);
             }
         }
         self.shares
@@ -135,6 +160,7 @@ impl Leg {
             deaf: false,
             held: false,
             camera: true,
+            denoised: false,
             speaks: Channels::MAIN,
             hears: Hearing::main(),
             gain: 1.0,
@@ -146,6 +172,9 @@ impl Leg {
             gates,
             receiver: Receiver::new(JITTER_CAP),
             meter: LevelMeter::default(),
+            denoiser: None,
+            leveller: Leveller::default(),
+            levelled: false,
             voice: Voice::default(),
             viewer: Viewer::new(id),
             capture: None,
@@ -197,15 +226,62 @@ impl Leg {
         Candidate {
             leg: self.id(),
             channels: self.gates.speaks,
-            loudness: self.meter.loudness(),
+            // As loud as it is going to be in the mix: a quiet caller's turn counts as much as a loud one's.
+            loudness: self.meter.loudness()
+                + if self.levelled {
+                    self.leveller.gain_db()
+                } else {
+                    0.0
+                },
             speaking: self.meter.speaking(),
         }
     }
 
+    /// Takes in the level (−dBov) of the frame just decoded.
+    pub(crate) fn measured(&mut self, dbov: u8) {
+        if self.levelled {
+            self.leveller.update(dbov, self.meter.noise());
+        }
+    }
+
+    /// How loud its voice goes into the mix, linear.
+    fn gain(&self) -> f32 {
+        self.gates.gain
+            * if self.levelled {
+                self.leveller.gain()
+            } else {
+                1.0
+            }
+    }
+
     /// Makes this tick's shares from the frame just pulled, for the channels in which it talks.
     pub(crate) fn speak(&mut self, talks: Channels) {
-        self.voice
-            .speak(self.receiver.frame(), talks, self.gates.gain);
+        let gain = self.gain();
+        let mut clean = [0; FRAME];
+        let heard = !talks.is_empty() || self.voice.is_up();
+        let frame = if heard && self.denoise(&mut clean) {
+            &clean
+        } else {
+            self.receiver.frame()
+        };
+        self.voice.speak(frame, talks, gain);
+    }
+
+    /// Takes the noise out of this tick's frame; false when the frame is to be heard as it came in.
+    fn denoise(&mut self, out: &mut Frame) -> bool {
+        let blend = match (&self.denoiser, self.gates.denoised) {
+            (None, false) => return false,
+            (None, true) => Blend::In,
+            (Some(_), true) => Blend::Clean,
+            (Some(_), false) => Blend::Out,
+        };
+        self.denoiser
+            .get_or_insert_with(Denoiser::new)
+            .process(self.receiver.frame(), blend, out);
+        if blend == Blend::Out {
+            self.denoiser = None;
+        }
+        true
     }
 
     /// What the leg has added to the main channel in this tick.

@@ -38,6 +38,7 @@ const GAIN_DB: std::ops::RangeInclusive<f32> = -40.0..=20.0;
 pub struct Room {
     legs: Legs,
     outputs: VecDeque<Output>,
+    levelling: bool,
     next_tick: MediaTime,
     buses: Buses,
     talkers: Talkers,
@@ -61,6 +62,7 @@ impl Room {
         Self {
             legs: Legs::default(),
             outputs: VecDeque::new(),
+            levelling: config.levelling,
             next_tick: now + TICK,
             buses: Buses::default(),
             talkers: Talkers::new(config.max_talkers),
@@ -87,6 +89,7 @@ impl Room {
         if self.legs.is_empty() {
             self.next_tick = now + TICK;
         }
+        leg.levelled = self.levelling;
         leg.outlet.mix = self.mixes.subscribe(&leg.hearing());
         self.legs.insert(leg);
         self.mark_special(id);
@@ -258,6 +261,7 @@ impl Room {
                         10.0_f32.powf(db.clamp(*GAIN_DB.start(), *GAIN_DB.end()) / 20.0);
                 }
             }),
+            Command::Denoise { leg, on } => self.with_leg(leg, |leg| leg.gates.denoised = on),
             Command::Speak { leg, channels } => {
                 self.with_leg(leg, |leg| leg.gates.speaks = channels);
             }

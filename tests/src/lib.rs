@@ -2,6 +2,7 @@
 //!
 //! Nothing in the workspace may depend on this crate but `benches`.
 
+pub mod active_level;
 pub mod attendee;
 pub mod baresip;
 pub mod bot;

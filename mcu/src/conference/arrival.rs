@@ -46,6 +46,7 @@ impl Focus {
         }
         let config = RoomConfig {
             max_talkers: self.around.config.max_talkers,
+            levelling: self.around.config.levelling,
             video_slots: self.around.config.video_slots,
             ..RoomConfig::default()
         };

@@ -7,6 +7,7 @@ use plenum_mixer::{Audience, Command as MixerCommand};
 use super::focus::Focus;
 use super::roster::{Mute, Participant};
 use super::seat::Order;
+use crate::config::NoiseSuppression;
 use crate::signal::protocol::{EndReason, ErrorCode, Kind, LeaveReason, ServerMessage};
 
 /// How much louder or softer a participant can be made.
@@ -167,6 +168,14 @@ impl Focus {
         self.command_room(MixerCommand::Gain {
             leg,
             db: f32::from(person.gain_db),
+        });
+        self.command_room(MixerCommand::Denoise {
+            leg,
+            on: match self.around.config.noise_suppression {
+                NoiseSuppression::Off => false,
+                NoiseSuppression::Phones => person.kind == Kind::Phone,
+                NoiseSuppression::All => true,
+            },
         });
         self.route(participant);
     }

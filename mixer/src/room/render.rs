@@ -86,7 +86,7 @@ impl Room {
         let Some(leg) = self.legs.get_mut(id) else {
             return;
         };
-        let own = hears_itself(leg, &self.mixes) || (!leg.gates.held && self.players.any_for(id));
+        let own = hears_itself(leg, &self.mixes) || self.players.any_for(id);
         let outlet = &mut leg.outlet;
         let heard = self.mixes.get(outlet.before.unwrap_or(outlet.mix));
         let Some(heard) = heard else { return };
@@ -135,11 +135,9 @@ impl Room {
                 before.minus(leg.voice.shares(), &mut faded);
                 cross_fade(&faded, &mut mix);
             }
-            if !leg.gates.held {
-                self.players
-                    .frames(Audience::Leg(id))
-                    .for_each(|frame| bus::add(&mut mix, frame));
-            }
+            self.players
+                .frames(Audience::Leg(id))
+                .for_each(|frame| bus::add(&mut mix, frame));
             let encoded = self
                 .renditions
                 .private(&mut private, setting, leg.own, &mix);

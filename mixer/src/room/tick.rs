@@ -102,5 +102,8 @@ fn pull(leg: &mut Leg, at: MediaTime, how: Pull, decodes: &mut u64) -> u8 {
     let level = leg.receiver.pull(at, how);
     *decodes += leg.receiver.decodes() - before;
     leg.pulled_at = Some(at);
+    if how == Pull::Decode {
+        leg.measured(level);
+    }
     level
 }

@@ -108,7 +108,7 @@ fn a_bye_finds_another_connection_when_the_first_is_gone() {
     let (own, to) = line.connects.pop().expect("a connect");
     assert_eq!(
         to,
-        "127.0.0.1:5062".parse().unwrap(),
+        "127.0.0.1:5062".parse::<std::net::SocketAddr>().unwrap(),
         "to the Contact of the caller"
     );
     let (wire, bye) = line.sent.pop().unwrap();
