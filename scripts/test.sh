@@ -49,7 +49,7 @@ finish() {
 
 readonly CARGO=(--release --workspace --locked)
 # Real time and both cores are theirs while they run: one test after the other.
-readonly ALONE=(interop attendees garbage callers load)
+readonly ALONE=(interop attendees recording garbage callers load)
 together=()
 for source in tests/*/main.rs; do
     name=$(basename "$(dirname "$source")")

@@ -10,6 +10,8 @@ use plenum_codecs::telephone_event::Digit;
 pub enum InCallCommand {
     /// `*6`: mute or unmute oneself.
     ToggleMute,
+    /// `*2`: start or stop the recording; hosts only.
+    ToggleRecording,
     /// `*5`: raise or lower the hand.
     ToggleHand,
     /// `*0`: hear what the keys do.
@@ -18,6 +20,7 @@ pub enum InCallCommand {
 
 /// Which keys after `*` give which command. More rows, more commands.
 const TABLE: &[(char, InCallCommand)] = &[
+    ('2', InCallCommand::ToggleRecording),
     ('6', InCallCommand::ToggleMute),
     ('5', InCallCommand::ToggleHand),
     ('0', InCallCommand::Help),

@@ -11,6 +11,7 @@ mod entry;
 mod focus;
 mod limit;
 mod order;
+mod record;
 mod room;
 mod roster;
 mod seat;
@@ -27,6 +28,7 @@ pub(crate) use aside::Wish;
 pub(crate) use entry::{Admission, Credential, Refusal};
 use focus::Focus;
 pub(crate) use order::Denied;
+pub(crate) use record::{RecordOrder, RecordRefusal};
 use seat::FocusHandle;
 pub(crate) use seat::{Action, Command, Link, MediaHold, Newcomer, Order, Outgoing, Seat, Summary};
 
@@ -36,6 +38,7 @@ use crate::media::{Clip, Media};
 use crate::metrics::ControlMetrics;
 use crate::presence::Presence;
 use crate::prompts::PromptLibrary;
+use crate::recording::Recorder;
 use crate::signal::protocol::{DialIn, EndReason, ParticipantView};
 use crate::store::{ConferenceRecord, Pins, Store, StoreError, now_ms};
 
@@ -59,6 +62,7 @@ pub(crate) struct Surroundings {
     pub(crate) prompts: Arc<PromptLibrary>,
     pub(crate) tones: Tones,
     pub(crate) presence: Presence,
+    pub(crate) recorder: Recorder,
     pub(crate) metrics: ControlMetrics,
     pub(crate) config: ConferenceConfig,
     /// `host:port` of SIP, when phones may call.
@@ -355,6 +359,28 @@ impl Conferences {
         let (reply, answer) = oneshot::channel();
         focus.commands.send(question(reply)).await.ok()?;
         answer.await.ok()
+    }
+
+    /// Records the conference with ULID `id` as ordered; gives the recording's id.
+    pub(crate) async fn record(
+        &self,
+        id: &str,
+        order: RecordOrder,
+    ) -> Result<String, RecordRefusal> {
+        let focus = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
+            .ok_or(RecordRefusal::Empty)?;
+        let (reply, answer) = oneshot::channel();
+        focus
+            .commands
+            .send(Command::Record { order, reply })
+            .await
+            .map_err(|_| RecordRefusal::Empty)?;
+        answer.await.unwrap_or(Err(RecordRefusal::Empty))
     }
 
     /// Forgets the conference of `number` and ends it; `false` when there is none.

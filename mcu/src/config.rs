@@ -4,6 +4,7 @@
 //! *every* fault at once; see [`ConfigFaults`].
 
 mod reader;
+mod recording;
 mod trunk;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use reader::Reader;
 pub use reader::{ConfigFaults, Fault};
+pub use recording::{RecordingConfig, RecordingFormat};
 pub use trunk::{TrunkConfig, TrunkPassword};
 
 /// Prefix of the environment variables that override keys: `PLENUM_HTTP__PORT` is `http.port`.
@@ -32,6 +34,8 @@ pub struct Config {
     pub sip: SipSection,
     /// Limits of each conference.
     pub conference: ConferenceConfig,
+    /// Recordings.
+    pub recording: RecordingConfig,
     /// The demo conference.
     pub demo: DemoConfig,
     /// Replaceable prompts.
@@ -372,6 +376,7 @@ fn read(reader: &mut Reader) -> Config {
         ),
         side_conversations: reader.boolean("conference.side_conversations", true),
     };
+    let recording = recording::read(reader);
     let demo = DemoConfig {
         enabled: reader.boolean("demo.enabled", false),
     };
@@ -398,6 +403,7 @@ fn read(reader: &mut Reader) -> Config {
         media,
         sip,
         conference,
+        recording,
         demo,
         prompts,
         log,

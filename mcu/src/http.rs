@@ -8,6 +8,7 @@ mod health;
 mod page;
 mod presence;
 mod problem;
+mod recordings;
 mod running;
 
 use std::net::SocketAddr;
@@ -91,7 +92,7 @@ impl PublicInfo {
 /// The description of the API, at `/api/v1/openapi.json`.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Plenum", description = "Conferences, join tokens and presence. Errors are problem+json (RFC 9457)."),
+    info(title = "Plenum", description = "Conferences, join tokens, recordings and presence. Errors are problem+json (RFC 9457)."),
     paths(
         info,
         conferences::create,
@@ -108,6 +109,13 @@ impl PublicInfo {
         running::close_side,
         running::open_channel,
         running::close_channel,
+        recordings::start,
+        recordings::pause,
+        recordings::stop,
+        recordings::list,
+        recordings::show,
+        recordings::file,
+        recordings::delete,
         presence::show,
         presence::set,
         health::live,
@@ -167,6 +175,18 @@ pub(crate) fn router(api: Api) -> Router {
             "/conferences/{id}/announcements",
             post(running::announce).layer(DefaultBodyLimit::max(MAX_WAV)),
         )
+        .route(
+            "/conferences/{id}/recording",
+            axum::routing::post(recordings::start)
+                .patch(recordings::pause)
+                .delete(recordings::stop),
+        )
+        .route("/recordings", get(recordings::list))
+        .route(
+            "/recordings/{id}",
+            get(recordings::show).delete(recordings::delete),
+        )
+        .route("/recordings/{id}/files/{*name}", get(recordings::file))
         .route("/presence/{user}", get(presence::show).put(presence::set))
         .layer(middleware::from_fn_with_state(api.clone(), require_key));
     let open = Router::new()
@@ -245,6 +265,7 @@ async fn count(State(api): State<Api>, request: Request, next: Next) -> Response
         "/livez" | "/readyz" | "/metrics" => "health",
         "/api/v1/signal" => "signal",
         path if path.starts_with("/api/v1/conferences") => "conferences",
+        path if path.starts_with("/api/v1/recordings") => "recordings",
         path if path.starts_with("/api/v1/presence") => "presence",
         path if path.starts_with("/api/") => "api",
         _ => "page",

@@ -11,6 +11,7 @@ pub mod media;
 mod metrics;
 mod presence;
 pub mod prompts;
+mod recording;
 #[cfg(test)]
 mod scratch;
 pub mod secret;

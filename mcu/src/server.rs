@@ -18,8 +18,10 @@ use crate::media::{Clip, Media, MediaConfig, MediaError};
 use crate::metrics::ControlMetrics;
 use crate::presence::Presence;
 use crate::prompts::{PromptError, PromptLibrary};
+use crate::recording::Recorder;
 use crate::secret::{self, SecretError};
 use crate::signal::Signalling;
+use crate::stop;
 use crate::store::{Store, StoreError};
 use crate::telephony::{self, TelephonyError};
 use crate::tls::{self, TlsError};
@@ -27,6 +29,9 @@ use crate::{demo, store};
 
 /// Name of the database in the data folder.
 pub(crate) const DATABASE: &str = "plenum.db";
+/// Folder of recordings in the data folder, unless the configuration names another.
+const RECORDINGS: &str = "recordings";
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// What each part gets to stop even when the deadline is over.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
 /// A TLS or first request that is not whole within this is cut off.
@@ -117,6 +122,7 @@ impl Server {
         } else {
             None
         };
+        let recorder = open_recorder(config, &registry, stopped.clone()).await?;
         let media = Media::start(media_config(config), &registry)?;
         let clip = config
             .demo
@@ -132,6 +138,7 @@ impl Server {
             prompts,
             tones: Tones::new(),
             presence: Presence::new(),
+            recorder,
             metrics,
             config: config.conference.clone(),
             sip: announced,
@@ -254,6 +261,41 @@ fn serve(
         handle,
         task,
     })
+}
+
+/// Mends what a crash left of recordings; throws away what is too old, now and daily.
+async fn open_recorder(
+    config: &Config,
+    registry: &Registry,
+    mut stop: watch::Receiver<bool>,
+) -> Result<Recorder, StartError> {
+    let folder = config
+        .recording
+        .dir
+        .clone()
+        .unwrap_or_else(|| config.server.data_dir.join(RECORDINGS));
+    let recorder = Recorder::new(config.recording.clone(), folder, registry)?;
+    // A disk that cannot be read is no reason to serve no calls.
+    match recorder.shelf(Recorder::recover).await {
+        Ok(0) => {}
+        Ok(count) => tracing::warn!(count, "recordings that were interrupted have been mended"),
+        Err(error) => tracing::error!(%error, "recordings cannot be looked through"),
+    }
+    let keeper = recorder.clone();
+    tokio::spawn(async move {
+        let mut daily = tokio::time::interval(A_DAY);
+        loop {
+            tokio::select! {
+                _ = daily.tick() => match keeper.shelf(Recorder::expire).await {
+                    Ok(0) => {}
+                    Ok(count) => tracing::info!(count, "old recordings deleted"),
+                    Err(error) => tracing::error!(%error, "old recordings cannot be deleted"),
+                },
+                () = stop::requested(&mut stop) => return,
+            }
+        }
+    });
+    Ok(recorder)
 }
 
 fn media_config(config: &Config) -> MediaConfig {

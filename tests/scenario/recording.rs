@@ -1,7 +1,7 @@
 //! What is tapped for a recording is what is heard.
 
 use plenum_codecs::audio::{AudioCodec, AudioEncoder, EncoderSetting, FRAME};
-use plenum_mixer::{Command, Input, LegId, Tap, TapFrame};
+use plenum_mixer::{Channel, Channels, Command, Input, LegId, Tap, TapFrame};
 
 use crate::conference::Conference;
 use crate::hearing::{speech, tone_db};
@@ -108,4 +108,34 @@ fn ticks_are_twenty_milliseconds_apart_and_nothing_is_tapped_unasked() {
     for pair in conference.tapped.windows(2) {
         assert_eq!(pair[1].at.since(pair[0].at).as_millis(), 20);
     }
+}
+
+#[test]
+fn who_talks_aside_is_neither_in_the_mix_nor_in_a_track() {
+    let mut conference = Conference::new(74);
+    let ann = conference.joins(AudioCodec::Opus, Impairment::CLEAN);
+    let bob = conference.joins(AudioCodec::Opus, Impairment::CLEAN);
+    conference.people[ann].hums(440.0, 4_000.0);
+    conference.people[bob].hums(620.0, 4_000.0);
+    let aside = conference.people[bob].leg;
+    let speak = Command::Speak {
+        leg: aside,
+        channels: Channels::only(Channel::new(3).unwrap()),
+    };
+    let now = conference.now;
+    conference.rooms[0].handle(now, Input::Command(speak));
+    conference.taps(Tap::MixAndLegs);
+    conference.runs(3_000);
+    let frames = &conference.tapped;
+    assert!(frames.len() >= 149, "{} frames in 3 s", frames.len());
+    assert!(
+        frames
+            .iter()
+            .all(|frame| frame.legs.iter().all(|(leg, _)| *leg != aside)),
+        "a private word has a track"
+    );
+    let mix: Vec<i16> = frames.iter().flat_map(|frame| *frame.mix).collect();
+    let lately = &mix[mix.len() - 48_000..];
+    assert!(tone_db(lately, 440.0) > -23.0);
+    assert!(tone_db(lately, 620.0) < -80.0, "a private word is recorded");
 }

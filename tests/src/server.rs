@@ -139,6 +139,55 @@ impl Server {
         })
     }
 
+    /// One request to the REST API below `/api/v1`: the status and the JSON of the answer, null when it has none.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn rest(&self, method: &str, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let (status, bytes) = self.fetch(method, path, &[], body)?;
+        Ok((status, serde_json::from_slice(&bytes).unwrap_or_default()))
+    }
+
+    /// As [`Server::rest`], with more headers and any body.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn fetch(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Result<(u16, Vec<u8>)> {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}/api/v1{path}", self.http))
+            .header("authorization", format!("Bearer {}", self.api_key))
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let mut response = agent
+            .run(request.body(body)?)
+            .with_context(|| format!("{method} {path}"))?;
+        let status = response.status().as_u16();
+        let bytes = response
+            .body_mut()
+            .with_config()
+            .limit(100_000_000)
+            .read_to_vec()?;
+        Ok((status, bytes))
+    }
+
     /// Has a WAV played to everybody in a conference.
     ///
     /// # Errors
@@ -190,6 +239,12 @@ impl Server {
     #[must_use]
     pub fn log_tail(&self) -> String {
         self.process.log_tail()
+    }
+
+    /// Kills the server as a crash does (SIGKILL).
+    pub fn kill(self) {
+        // A guarded process is killed when it is dropped.
+        drop(self.process);
     }
 
     /// Stops the server as an operator does (SIGTERM).

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -60,7 +60,7 @@ impl Calls<'_> {
             .map(|n| Recorder::start(media + OFFSET + 4 * n))
             .collect::<Result<Vec<_>>>()?;
         let errors = folder.join("errors.log");
-        let mut command = as_root(&program)?;
+        let mut command = workspace::as_root(&program)?;
         command
             .arg(self.server.to_string())
             .args(["-sf"])
@@ -107,20 +107,4 @@ impl Sipp {
         }
         Ok(self.ears)
     }
-}
-
-/// Our user id is asked of /proc, so that no unsafe call is needed.
-fn as_root(program: &Path) -> Result<Command> {
-    let status = fs::read_to_string("/proc/self/status").context("reading the own user id")?;
-    let root = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Uid:"))
-        .and_then(|ids| ids.split_whitespace().nth(1).map(|id| id == "0"))
-        .context("no Uid in /proc/self/status")?;
-    if root {
-        return Ok(Command::new(program));
-    }
-    let mut command = Command::new("sudo");
-    command.arg("-n").arg(program);
-    Ok(command)
 }

@@ -1,6 +1,7 @@
 //! Where things are: the repository, the built binary, the folder for what a test leaves behind.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -53,6 +54,26 @@ pub fn scratch(name: &str) -> Result<PathBuf> {
     }
     std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
     Ok(dir)
+}
+
+/// A command that runs `program` as root, by sudo where we are somebody else. Our user id is asked of /proc, so that no unsafe
+/// call is needed.
+///
+/// # Errors
+/// When /proc does not say who we are.
+pub fn as_root(program: &Path) -> Result<Command> {
+    let status = std::fs::read_to_string("/proc/self/status").context("reading the own user id")?;
+    let root = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:"))
+        .and_then(|ids| ids.split_whitespace().nth(1).map(|id| id == "0"))
+        .context("no Uid in /proc/self/status")?;
+    if root {
+        return Ok(Command::new(program));
+    }
+    let mut command = Command::new("sudo");
+    command.arg("-n").arg(program);
+    Ok(command)
 }
 
 /// Finds a program on the search path.

@@ -78,11 +78,19 @@ pub enum PromptKey {
     SayName,
     HasJoined,
     HasLeft,
+    RecordingStarted,
+    RecordingStopped,
+    RecordingPaused,
+    RecordingResumed,
+    RecordingFailed,
+    BeingRecorded,
+    NotAllowed,
+    HelpHost,
 }
 
 impl PromptKey {
     /// Every prompt, for the owner of the manifest to check against.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 30] = [
         Self::Welcome,
         Self::EnterConferenceId,
         Self::EnterPin,
@@ -105,6 +113,14 @@ impl PromptKey {
         Self::SayName,
         Self::HasJoined,
         Self::HasLeft,
+        Self::RecordingStarted,
+        Self::RecordingStopped,
+        Self::RecordingPaused,
+        Self::RecordingResumed,
+        Self::RecordingFailed,
+        Self::BeingRecorded,
+        Self::NotAllowed,
+        Self::HelpHost,
     ];
 
     /// The key in the prompt manifest.
@@ -133,6 +149,14 @@ impl PromptKey {
             Self::SayName => "say-name",
             Self::HasJoined => "has-joined",
             Self::HasLeft => "has-left",
+            Self::RecordingStarted => "recording-started",
+            Self::RecordingStopped => "recording-stopped",
+            Self::RecordingPaused => "recording-paused",
+            Self::RecordingResumed => "recording-resumed",
+            Self::RecordingFailed => "recording-failed",
+            Self::BeingRecorded => "being-recorded",
+            Self::NotAllowed => "not-allowed",
+            Self::HelpHost => "help-host",
         }
     }
 }

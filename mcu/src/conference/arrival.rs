@@ -117,6 +117,7 @@ impl Focus {
         }
         let view = participant.view();
         self.roster.insert(participant);
+        self.tell_recorder(&seat.participant);
         self.tell_all(
             &ServerMessage::ParticipantJoined { participant: view },
             Some(&seat.participant),

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::Surroundings;
 use super::channels::Uses;
 use super::limit::TimeLimit;
+use super::record::{self, OnAir};
 use super::roster::{Participant, Roster};
 use super::seat::{Command, Link, Summary};
 use super::sound::{Company, Spoken};
@@ -40,6 +41,7 @@ pub(super) struct Focus {
     pub(super) company: Company,
     pub(super) spoken: Spoken,
     pub(super) next_play: u64,
+    pub(super) on_air: Option<OnAir>,
     pub(super) generations: u64,
     pub(super) events: mpsc::Sender<(RoomId, RoomEvent)>,
     inbox: Option<mpsc::Receiver<(RoomId, RoomEvent)>>,
@@ -66,6 +68,7 @@ impl Focus {
             company: Company::default(),
             spoken: Spoken::default(),
             next_play: 0,
+            on_air: None,
             generations: 0,
             events,
             inbox: Some(inbox),
@@ -109,6 +112,7 @@ impl Focus {
                     clip = None;
                 },
                 _ = heartbeat.tick() => self.renew_presence(),
+                end = record::ended(&mut self.on_air) => self.recording_ended(end),
                 () = tokio::time::sleep_until(until) => {
                     if self.roster.len() == 0 { break; }
                     first = tokio::time::Instant::now() + Duration::from_secs(3600);
@@ -172,7 +176,7 @@ impl Focus {
             }
             Command::Key { participant, digit } => {
                 if let Some(leg) = self.roster.get(&participant).and_then(|person| person.leg) {
-                    self.key(leg, digit);
+                    self.key(leg, digit).await;
                 }
             }
             Command::Lost {
@@ -192,11 +196,13 @@ impl Focus {
             Command::Participants { reply } => {
                 let _ = reply.send(self.roster.views());
             }
+            Command::Record { order, reply } => self.record(order, reply).await,
             Command::Summary { reply } => {
                 let _ = reply.send(Summary {
                     participants: self.roster.guests(),
                     locked: self.locked,
                     time_left: self.limit.left(Instant::now()),
+                    recording: self.recording_state(),
                 });
             }
             Command::Close { reason } => self.close(reason).await,
@@ -216,6 +222,8 @@ impl Focus {
             locked: self.locked,
             time_left: self.limit.left(Instant::now()).map(|left| left.as_secs()),
             channels: self.language_views(),
+            recording: self.recording_state(),
+            recording_since_ms: self.on_air.as_ref().map(OnAir::since_ms),
         }
     }
 
@@ -343,6 +351,7 @@ impl Focus {
     /// The room and what is left in it.
     async fn shut(&mut self) {
         self.close(EndReason::ConferenceEnded).await;
+        self.finish_recording().await;
         if let Some(room) = self.room.take()
             && let Err(error) = self.around.media.close_room(room).await
         {

@@ -74,6 +74,10 @@ impl Focus {
                     self.show_conference();
                 }
             }
+            Order::Record(on) => self.record_on(on).await?,
+            Order::RecordPause(on) => {
+                self.pause_recording(on)?;
+            }
             Order::End => self.close(EndReason::ConferenceEnded).await,
             Order::Extend(more) => {
                 let now = Instant::now();

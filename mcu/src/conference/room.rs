@@ -31,7 +31,7 @@ impl Focus {
             RoomEvent::Mixer(Event::Slot { leg, slot, source }) => {
                 self.slot(leg, usize::from(slot), source)
             }
-            RoomEvent::Mixer(Event::Digit { leg, digit }) => self.key(leg, digit),
+            RoomEvent::Mixer(Event::Digit { leg, digit }) => self.key(leg, digit).await,
             RoomEvent::Mixer(Event::PlayFinished { play }) => self.play_finished(play),
             RoomEvent::Connected { .. } | RoomEvent::Captured { .. } => {}
             RoomEvent::LegGone {
@@ -83,13 +83,14 @@ impl Focus {
     }
 
     /// A key of a phone in the conference, from RTP or SIP INFO.
-    pub(super) fn key(&mut self, leg: LegId, digit: Digit) {
+    pub(super) async fn key(&mut self, leg: LegId, digit: Digit) {
         let Some(participant) = self.roster.owner(leg).map(str::to_owned) else {
             return;
         };
         let Some(person) = self.roster.get_mut(&participant) else {
             return;
         };
+        let host = person.role == Role::Host;
         match person.keys.digit(clock::now(), digit) {
             Some(InCallCommand::ToggleMute) => {
                 let since = person.host_muted.map(|at| at.elapsed());
@@ -100,6 +101,9 @@ impl Focus {
                 person.hand = !person.hand;
                 self.show(&participant);
             }
+            Some(InCallCommand::ToggleRecording) if host => self.toggle_recording(leg).await,
+            Some(InCallCommand::ToggleRecording) => self.say(leg, PromptKey::NotAllowed),
+            Some(InCallCommand::Help) if host => self.say(leg, PromptKey::HelpHost),
             Some(InCallCommand::Help) => self.say(leg, PromptKey::Help),
             None => {}
         }
@@ -149,6 +153,7 @@ impl Focus {
         if let Some(before) = self.roster.set_leg(participant, Some(leg)) {
             self.drop_leg(before).await;
         }
+        self.tell_recorder(participant);
         if let Some(person) = self.roster.get_mut(participant) {
             person.hold = None;
             person.music = None;

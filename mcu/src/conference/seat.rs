@@ -11,9 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::aside::Wish;
 use super::entry::Refusal;
 use super::order::Denied;
+use super::record::{RecordOrder, RecordRefusal};
 use crate::auth::Role;
 use crate::media::RoomId;
-use crate::signal::protocol::{EndReason, Kind, ParticipantView};
+use crate::signal::protocol::{EndReason, Kind, ParticipantView, RecordingState};
 use crate::store::ConferenceRecord;
 
 /// What goes to a session.
@@ -100,6 +101,8 @@ pub(crate) enum Order {
     Gain(String, i8),
     Remove(String),
     Lock(bool),
+    Record(bool),
+    RecordPause(bool),
     End,
     /// So much longer than the time limit says now.
     Extend(Duration),
@@ -166,6 +169,10 @@ pub(crate) enum Command {
         generation: u64,
         heard: Instant,
     },
+    Record {
+        order: RecordOrder,
+        reply: oneshot::Sender<Result<String, RecordRefusal>>,
+    },
     Summary {
         reply: oneshot::Sender<Summary>,
     },
@@ -181,6 +188,7 @@ pub(crate) struct Summary {
     pub(crate) locked: bool,
     /// Until the time limit, if there is one.
     pub(crate) time_left: Option<Duration>,
+    pub(crate) recording: RecordingState,
 }
 
 /// How others reach a focus.

@@ -12,7 +12,7 @@ use super::focus::Focus;
 use super::roster::Participant;
 use crate::config::{Announce, LonelyMusic};
 use crate::prompts::concatenated;
-use crate::signal::protocol::Kind;
+use crate::signal::protocol::{Kind, RecordingState};
 
 /// Entry tones are heard in conferences up to this size.
 const TONES_UP_TO: usize = 30;
@@ -62,6 +62,9 @@ impl Focus {
             let words = self.around.prompts.get(PromptKey::FirstParticipant);
             self.company = Company::AloneUntil(Instant::now() + duration(&words) + BREATH);
             self.play(Audience::Leg(leg), words);
+        }
+        if let (Kind::Phone, RecordingState::On, Some(leg)) = (kind, self.recording_state(), leg) {
+            self.say(leg, PromptKey::BeingRecorded);
         }
         // Before the tone, which would be a note of the music otherwise.
         self.settle_music();

@@ -14,7 +14,7 @@ use super::Api;
 use super::problem::Problem;
 use crate::auth::Role;
 use crate::conference::{self, NewConference};
-use crate::signal::protocol::DialIn;
+use crate::signal::protocol::{DialIn, RecordingState};
 use crate::store::ConferenceRecord;
 
 /// Conferences on one page at most.
@@ -69,6 +69,8 @@ pub(super) struct ConferenceBody {
     max_minutes: Option<u32>,
     /// Seconds until it ends; null when nobody is in it or it has no limit.
     time_left_seconds: Option<u64>,
+    /// Whether it is recorded now.
+    recording: RecordingState,
     dial_in: Option<DialIn>,
 }
 
@@ -256,5 +258,6 @@ async fn view(api: &Api, record: ConferenceRecord) -> ConferenceBody {
         time_left_seconds: running
             .and_then(|running| running.time_left)
             .map(|left| left.as_secs()),
+        recording: running.map_or(RecordingState::Off, |running| running.recording),
     }
 }

@@ -77,6 +77,10 @@ pub enum ClientMessage {
     Remove { participant: String },
     /// Host: lets no more guests in.
     Lock { on: bool },
+    /// Host: starts or stops recording.
+    Record { on: bool },
+    /// Host: pauses the recording or lets it go on.
+    RecordPause { on: bool },
     /// Host: ends the conference for all.
     End {},
 }
@@ -131,6 +135,8 @@ pub enum ServerMessage {
     TimeLeft { seconds: u64 },
     /// One whispers to the other, one of whom hears this.
     Whisper { from: String, to: String, on: bool },
+    /// The recording ended because it could not be written; the conference goes on.
+    RecordingFailed { reason: RecordingFault },
     /// To `ping`.
     Pong {},
     /// The last message was not carried out, or media failed.
@@ -207,6 +213,34 @@ pub struct ConferenceView {
     /// Languages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<ChannelView>,
+    /// Whether what is said is kept.
+    pub recording: RecordingState,
+    /// When that recording began, milliseconds since 1970; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording_since_ms: Option<i64>,
+}
+
+/// Whether a conference is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingState {
+    /// No.
+    #[default]
+    Off,
+    /// Yes.
+    On,
+    /// There is a recording, and what is said now is not in it.
+    Paused,
+}
+
+/// Why a recording ended too early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingFault {
+    /// The disk is full, or nearly.
+    DiskFull,
+    /// The disk refused to take more for another reason.
+    WriteFailed,
 }
 
 /// A language into which somebody interprets.
@@ -393,7 +427,8 @@ mod tests {
             value
         });
         let all = "join offer mute camera hand leave ping mute_participant deafen_participant hold_participant \
-                   gain_participant side_open side_leave whisper channel_open channel_close listen extend remove lock end";
+                   gain_participant side_open side_leave whisper channel_open channel_close listen extend remove lock record \
+                   record_pause end";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 
@@ -410,7 +445,7 @@ mod tests {
             value
         });
         let all = "joined answer slots video participant_joined participant_changed participant_left floor talking \
-                   conference time_left whisper pong error ended";
+                   conference time_left whisper recording_failed pong error ended";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 

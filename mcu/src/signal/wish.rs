@@ -46,6 +46,8 @@ pub(super) fn wish(message: ClientMessage) -> Option<Action> {
         }
         ClientMessage::Remove { participant } => Action::Order(Order::Remove(participant)),
         ClientMessage::Lock { on } => Action::Order(Order::Lock(on)),
+        ClientMessage::Record { on } => Action::Order(Order::Record(on)),
+        ClientMessage::RecordPause { on } => Action::Order(Order::RecordPause(on)),
         ClientMessage::End {} => Action::Order(Order::End),
     })
 }

@@ -39,6 +39,10 @@ pub struct View {
     pub floor: Option<String>,
     /// Guests stay out.
     pub locked: bool,
+    /// `off`, `on` or `paused`.
+    pub recording: String,
+    /// Why recordings failed, in order.
+    pub recordings_failed: Vec<String>,
     /// Video slots the server wishes.
     pub slots_wanted: usize,
     /// `mid` of each slot, from the last answer.
@@ -151,7 +155,8 @@ impl View {
                 let person = self.roster.get_mut(&id).context("a stranger talks")?;
                 person.talking = flag(&message["on"])?;
             }
-            "conference" => self.locked = flag(&message["conference"]["locked"])?,
+            "conference" => self.conference(&message["conference"])?,
+            "recording_failed" => self.recordings_failed.push(text(&message["reason"])?),
             "pong" | "whisper" | "time_left" => {}
             "error" => {
                 let code = text(&message["code"])?;
@@ -167,6 +172,12 @@ impl View {
         Ok(Task::None)
     }
 
+    fn conference(&mut self, conference: &Value) -> Result<()> {
+        self.locked = flag(&conference["locked"])?;
+        self.recording = text(&conference["recording"])?;
+        Ok(())
+    }
+
     fn joined(&mut self, message: &Value) -> Result<()> {
         self.participant = text(&message["participant"])?;
         self.resume = text(&message["resume"])?;
@@ -174,7 +185,7 @@ impl View {
         let roster = list(&message["roster"])?;
         self.roster = roster.iter().map(person).collect::<Result<_>>()?;
         self.floor = maybe(&message["floor"])?;
-        self.locked = flag(&message["conference"]["locked"])?;
+        self.conference(&message["conference"])?;
         self.roster
             .get(&self.participant)
             .context("not in one's own roster")?;
