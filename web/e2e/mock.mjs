@@ -28,6 +28,7 @@ export class Mock {
   locked = false
   timeLeft = undefined
   channels = []
+  recording = 'off'
   slots = 1
   #next = 0
   #http
@@ -57,6 +58,7 @@ export class Mock {
     this.locked = false
     this.timeLeft = undefined
     this.channels = []
+    this.recording = 'off'
     this.slots = 1
     this.silent = false
   }
@@ -81,6 +83,11 @@ export class Mock {
   depart(id, reason = 'left') {
     this.roster.delete(id)
     this.tell({ type: 'participant_left', participant: id, reason })
+  }
+
+  record(recording) {
+    this.recording = recording
+    this.tell({ type: 'conference', conference: this.#conference('1001') })
   }
 
   cut() {
@@ -162,6 +169,10 @@ export class Mock {
       case 'lock':
         this.locked = message.on
         return this.tell({ type: 'conference', conference: this.#conference(own.conference) })
+      case 'record':
+        return this.record(message.on ? 'on' : 'off')
+      case 'record_pause':
+        return this.record(message.on ? 'paused' : 'on')
       case 'end':
         return this.tell({ type: 'ended', reason: 'conference_ended' })
       case 'ping':
@@ -209,7 +220,7 @@ export class Mock {
   }
 
   #conference(id) {
-    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, time_left: this.timeLeft, channels: this.channels }
+    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, recording: this.recording, time_left: this.timeLeft, channels: this.channels }
   }
 
   /** Gives the slots to whoever has a camera; tests fill `cameras` and `mids`. */

@@ -130,6 +130,14 @@ export class Client extends Store<ClientState> {
     this.#send({ type: 'lock', on })
   }
 
+  record(on: boolean): void {
+    this.#send({ type: 'record', on })
+  }
+
+  pauseRecording(on: boolean): void {
+    this.#send({ type: 'record_pause', on })
+  }
+
   end(): void {
     this.#send({ type: 'end' })
   }

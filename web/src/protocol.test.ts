@@ -22,7 +22,7 @@ describe('decode', () => {
       participant: 'p_1',
       role: 'host',
       resume: 'secret',
-      conference: { id: '1001', name: 'Demo', locked: false, timeLeft: null, channels: [] },
+      conference: { id: '1001', name: 'Demo', locked: false, recording: 'off', timeLeft: null, channels: [] },
       dialIn: { sip: 'sip:1001@127.0.0.1:5060', conference: '1001' },
       roster: [{ ...ann, ...usual }],
       floor: null,
@@ -44,6 +44,13 @@ describe('decode', () => {
     const channels = [{ channel: 3, name: 'Français', interpreter: null }]
     const conference = { id: '1001', name: 'Demo', locked: false, time_left: 300, channels }
     expect(decode(JSON.stringify({ type: 'conference', conference }))).toMatchObject({ conference: { timeLeft: 300, channels } })
+  })
+
+  test('reads whether the conference is recorded, and why that failed', () => {
+    const of = (recording: string) => decode(`{"type":"conference","conference":{"id":"1","name":"Demo","locked":false,"recording":"${recording}"}}`)
+    for (const recording of ['off', 'on', 'paused']) expect(of(recording)).toMatchObject({ conference: { recording } })
+    expect(of('backwards')).toMatchObject({ conference: { recording: 'off' } })
+    expect(decode('{"type":"recording_failed","reason":"disk_full"}')).toEqual({ type: 'recording_failed', reason: 'disk_full' })
   })
 
   test('words of a newer server fall back, unknown fields are ignored', () => {

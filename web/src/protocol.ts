@@ -50,7 +50,15 @@ export interface ConferenceView {
   /** Seconds until the time limit ends it, when this was said; null without one. */
   readonly timeLeft: number | null
   readonly channels: readonly Language[]
+  /** Whether what is said is kept. */
+  readonly recording: Recording
 }
+
+const RECORDINGS = ['off', 'on', 'paused'] as const
+export type Recording = (typeof RECORDINGS)[number]
+
+const RECORDING_FAULTS = ['disk_full', 'write_failed'] as const
+export type RecordingFault = (typeof RECORDING_FAULTS)[number]
 
 /** How a phone reaches this conference. */
 export interface DialIn {
@@ -75,6 +83,7 @@ const ERROR_CODES = [
   'forbidden',
   'rate_limited',
   'not_joined',
+  'unavailable',
 ] as const
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
@@ -95,7 +104,7 @@ export interface JoinRequest {
 export type ClientMessage =
   | ({ readonly type: 'join'; readonly version: number; readonly resume?: string } & JoinRequest)
   | { readonly type: 'offer'; readonly sdp: string }
-  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock'; readonly on: boolean }
+  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock' | 'record' | 'record_pause'; readonly on: boolean }
   | {
       readonly type: 'mute_participant' | 'deafen_participant' | 'hold_participant'
       readonly participant: ParticipantId
@@ -135,6 +144,7 @@ export type ServerMessage =
   | { readonly type: 'conference'; readonly conference: ConferenceView }
   | { readonly type: 'time_left'; readonly seconds: number }
   | { readonly type: 'whisper'; readonly from: ParticipantId; readonly to: ParticipantId; readonly on: boolean }
+  | { readonly type: 'recording_failed'; readonly reason: RecordingFault }
   | { readonly type: 'pong' }
   | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string }
   | { readonly type: 'ended'; readonly reason: EndReason }
@@ -218,6 +228,7 @@ function conference(value: unknown): ConferenceView {
     locked: from['locked'] === true,
     timeLeft: numberOrNull(from, 'time_left'),
     channels: from['channels'] === undefined ? [] : list(from, 'channels', language),
+    recording: word(from, 'recording', RECORDINGS, 'off'),
   }
 }
 
@@ -258,6 +269,7 @@ const decoders: { readonly [T in ServerMessage['type']]: (from: Fields) => Extra
   conference: (from) => ({ type: 'conference', conference: conference(from['conference']) }),
   time_left: (from) => ({ type: 'time_left', seconds: count(from, 'seconds') }),
   whisper: (from) => ({ type: 'whisper', from: text(from, 'from'), to: text(from, 'to'), on: from['on'] === true }),
+  recording_failed: (from) => ({ type: 'recording_failed', reason: word(from, 'reason', RECORDING_FAULTS, 'write_failed') }),
   pong: () => ({ type: 'pong' }),
   error: (from) => ({
     type: 'error',

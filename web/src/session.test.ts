@@ -26,7 +26,7 @@ const joined = (self: string, ...roster: Participant[]): ServerMessage => ({
   participant: self,
   role: 'guest',
   resume: `secret of ${self}`,
-  conference: { id: '1001', name: 'Demo', locked: false, timeLeft: null, channels: [] },
+  conference: { id: '1001', name: 'Demo', locked: false, recording: 'off', timeLeft: null, channels: [] },
   dialIn: null,
   roster: [person(self), ...roster],
   floor: null,
@@ -161,6 +161,19 @@ describe('a lost connection', () => {
     expect(back.effects).toEqual([{ type: 'peer_stop' }, { type: 'peer_start' }])
   })
 
+  test('a recording is told as it begins, pauses, goes on, ends and fails', () => {
+    const of = (recording: 'off' | 'on' | 'paused') =>
+      said({ type: 'conference', conference: { id: '1001', name: 'Demo', locked: false, recording, timeLeft: null, channels: [] } })
+    const { state } = play([of('on'), of('on'), of('paused'), of('off'), said({ type: 'recording_failed', reason: 'disk_full' })], inRoom())
+    expect(state.notices.map(({ notice }) => notice)).toEqual([
+      { kind: 'recording', from: 'off', to: 'on' },
+      { kind: 'recording', from: 'on', to: 'paused' },
+      { kind: 'recording', from: 'paused', to: 'off' },
+      { kind: 'recording_failed', reason: 'disk_full' },
+    ])
+    expect(state.conference?.recording).toBe('off')
+  })
+
   test('a room locked meanwhile is told at the door', () => {
     const { state } = play(
       [
@@ -208,7 +221,7 @@ describe('what is not as usual', () => {
     const warned = play([said({ type: 'time_left', seconds: 59 })], inRoom()).state
     expect(warned).toMatchObject({ timeLeft: { seconds: 59 } })
     expect(warned.notices.at(-1)?.notice).toEqual({ kind: 'time_left', minutes: 1 })
-    const conference = { id: '1001', name: 'Demo', locked: false, timeLeft: 660, channels: [] }
+    const conference = { id: '1001', name: 'Demo', locked: false, recording: 'off' as const, timeLeft: 660, channels: [] }
     const { state } = play([said({ type: 'conference', conference })], warned)
     expect(state.timeLeft).toEqual({ seconds: 660, said: 2 })
     expect(kinds(state)).toEqual(['time_left'])

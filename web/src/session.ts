@@ -15,6 +15,8 @@ import {
   type LeaveReason,
   type Participant,
   type ParticipantId,
+  type Recording,
+  type RecordingFault,
   type Role,
   type ServerMessage,
   type SlotAssignment,
@@ -26,6 +28,8 @@ export type Notice =
   | { readonly kind: 'left'; readonly name: string; readonly reason: LeaveReason }
   | { readonly kind: 'hand'; readonly name: string }
   | { readonly kind: 'locked'; readonly on: boolean }
+  | { readonly kind: 'recording'; readonly from: Recording; readonly to: Recording }
+  | { readonly kind: 'recording_failed'; readonly reason: RecordingFault }
   | { readonly kind: 'back' }
   | { readonly kind: 'refused'; readonly code: ErrorCode }
   | { readonly kind: 'time_left'; readonly minutes: number }
@@ -275,17 +279,16 @@ function received(state: SessionState, message: ServerMessage): Step {
       return unchanged(floor(state, message.participant))
     case 'talking':
       return unchanged(talking(state, message.participant, message.on))
-    case 'conference': {
-      const turned = state.conference !== null && state.conference.locked !== message.conference.locked
-      const next = { ...state, conference: message.conference, timeLeft: limit(state, message.conference.timeLeft) }
-      return unchanged(turned ? told(next, { kind: 'locked', on: message.conference.locked }) : next)
-    }
     case 'time_left': {
       const next = { ...state, timeLeft: limit(state, message.seconds) }
       return unchanged(told(next, { kind: 'time_left', minutes: Math.max(1, Math.round(message.seconds / 60)) }))
     }
     case 'whisper':
       return unchanged(whispered(state, message.from, message.to, message.on))
+    case 'conference':
+      return unchanged(conference(state, message.conference))
+    case 'recording_failed':
+      return unchanged(told(state, { kind: 'recording_failed', reason: message.reason }))
     case 'pong':
       return unchanged(state)
   }
@@ -298,6 +301,17 @@ function whispered(state: SessionState, from: ParticipantId, to: ParticipantId, 
   if (from === state.self) return { ...state, whisperTo: on ? to : null }
   const others = state.whisperFrom.filter((id) => id !== from)
   return { ...state, whisperFrom: on ? [...others, from] : others }
+}
+
+/** What is different about the conference, told. */
+function conference(state: SessionState, now: ConferenceView): SessionState {
+  const before = state.conference
+  let next: SessionState = { ...state, conference: now, timeLeft: limit(state, now.timeLeft) }
+  if (before && before.locked !== now.locked) next = told(next, { kind: 'locked', on: now.locked })
+  if (before && before.recording !== now.recording) {
+    next = told(next, { kind: 'recording', from: before.recording, to: now.recording })
+  }
+  return next
 }
 
 function joined(state: SessionState, message: Joined): Step {

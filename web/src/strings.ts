@@ -79,6 +79,7 @@ const refusals: Refused = {
   forbidden: { title: 'You may not do that', fix: 'Only a host of this conference may.' },
   rate_limited: { title: 'Too many tries', fix: 'Wait a minute, then try again.' },
   not_joined: { title: 'You are not in the conference', fix: 'Join again.' },
+  unavailable: { title: 'The server cannot do this now', fix: 'Try again in a moment. If it stays so, tell whoever runs the server.' },
   unreachable: { title: 'The server does not answer', fix: 'Check your network connection, then try again.' },
 }
 
@@ -146,10 +147,19 @@ export const en = {
     leaveOptions: 'Leave or end',
     leaveOnly: 'Leave the conference',
     endForAll: 'End for everyone',
+    record: 'Record the conference',
+    recordOptions: 'Recording: pause or stop',
+    recordPause: 'Pause recording',
+    recordResume: 'Go on recording',
+    recordStop: 'Stop recording',
   },
   room: {
     people: (count: number) => (count === 1 ? '1 participant' : `${count} participants`),
     locked: 'Locked',
+    recording: 'REC',
+    recordingSpoken: 'This conference is being recorded',
+    recordingPaused: 'REC paused',
+    recordingPausedSpoken: 'The recording is paused',
     stage: 'Stage',
     tiles: 'Participants’ pictures',
     you: 'you',
@@ -231,6 +241,9 @@ export const en = {
     endTitle: 'End the conference for everyone?',
     endText: 'All participants and phone callers are disconnected.',
     end: 'End for everyone',
+    stopRecordingTitle: 'Stop recording?',
+    stopRecordingText: 'What was said so far is kept. A new recording is a new file.',
+    stopRecording: 'Stop recording',
     cancel: 'Cancel',
   },
   settings: {
@@ -260,6 +273,12 @@ export const en = {
         return `${notice.name} raised a hand`
       case 'locked':
         return notice.on ? 'The conference is now locked' : 'The conference is open again'
+      case 'recording':
+        if (notice.to === 'off') return 'The recording has stopped'
+        if (notice.to === 'paused') return 'The recording is paused'
+        return notice.from === 'paused' ? 'The recording goes on' : 'This conference is now being recorded'
+      case 'recording_failed':
+        return notice.reason === 'disk_full' ? 'The recording has failed: the disk is full' : 'The recording has failed'
       case 'back':
         return 'You are back'
       case 'refused':

@@ -16,6 +16,7 @@ import {
   SettingsIcon,
   SpeakerViewIcon,
 } from './icons'
+import { RecordButton } from './Recording'
 import type { View } from './Stage'
 
 export interface RoomActions {
@@ -82,6 +83,7 @@ export function Bar({ actions, view, setView, peopleOpen, openSettings }: BarPro
       >
         {view === 'grid' ? <SpeakerViewIcon /> : <GridIcon />}
       </IconButton>
+      {session.role === 'host' && <RecordButton />}
       <IconButton label={strings.bar.settings} onPress={openSettings}>
         <SettingsIcon />
       </IconButton>

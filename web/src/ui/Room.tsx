@@ -7,6 +7,7 @@ import { useClient, useClientState, useSelf } from './context'
 import { LockIcon } from './icons'
 import { Notices } from './Notices'
 import { People } from './People'
+import { RecordingBadge } from './Recording'
 import { Settings } from './Settings'
 import { Sound } from './Sound'
 import { Stage, type View } from './Stage'
@@ -55,6 +56,7 @@ function RoomHeader() {
           <LockIcon /> {strings.room.locked}
         </span>
       )}
+      {conference && <RecordingBadge recording={conference.recording} />}
       <span className="room-count">{strings.room.people(session.roster.length)}</span>
       {feel && (
         <span className="feel" data-feel={feel} role="img" aria-label={strings.room.feel[feel]} title={strings.room.feel[feel]}>

@@ -47,6 +47,12 @@ export const PeopleIcon = icon(
     <path d="M2.8 19.500c.5-3.5 3-5.3 6.2-5.300s5.7 1.8 6.2 5.300M15.5 5.400a3.3 3.3 0 0 1 0 6.200M17.6 14.700c2 .6 3.3 2.2 3.7 4.8" />
   </>,
 )
+export const RecordIcon = icon(
+  <>
+    <circle cx="12" cy="12" r="8.5" />
+    <circle cx="12" cy="12" r="4.2" fill="currentcolor" />
+  </>,
+)
 export const GridIcon = icon(
   <>
     <rect x="3.5" y="4.5" width="7.2" height="6.3" rx="1.5" />
