@@ -3,6 +3,9 @@
 pub mod pesq;
 pub mod speech;
 
+pub mod crowd;
+pub mod process;
+
 use std::fmt;
 
 /// A measured figure: `name value unit floor ratio`, with one decimal unless the format asks for more.

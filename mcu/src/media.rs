@@ -23,6 +23,7 @@ mod offer;
 mod outbox;
 mod phone;
 mod ports;
+mod srtp;
 mod timers;
 mod transport_cc;
 mod watch;

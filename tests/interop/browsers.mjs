@@ -135,6 +135,21 @@ async function look() {
   return seen;
 }
 
+/** Runs in the page: what it got of the remote audio, and what the server's sender reports (RTCP) say of it. */
+async function hearing() {
+  const connection = window.__plenum.connections.filter((c) => c.connectionState === 'connected').at(-1);
+  if (!connection) throw new Error('no connected RTCPeerConnection');
+  const entries = [...(await connection.getStats()).values()];
+  const got = entries.find((e) => e.type === 'inbound-rtp' && e.kind === 'audio');
+  const told = entries.find((e) => e.type === 'remote-outbound-rtp' && e.id === got?.remoteId);
+  return {
+    received: got?.packetsReceived ?? 0,
+    lost: got?.packetsLost ?? 0,
+    reports: told?.reportsSent ?? 0,
+    sent: told?.packetsSent ?? 0,
+  };
+}
+
 /** Runs in the page: a call from the page to itself, to know that the fake devices and the measuring work. */
 async function loopback() {
   const local = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
@@ -214,6 +229,9 @@ const actions = {
   },
   async look({ name }) {
     return browsers.get(name).page.evaluate(look);
+  },
+  async hearing({ name }) {
+    return browsers.get(name).page.evaluate(hearing);
   },
   async text({ name }) {
     return browsers.get(name).page.locator('body').innerText();

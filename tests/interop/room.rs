@@ -140,6 +140,13 @@ fn two_browsers_and_two_phones_hear_exactly_the_others_and_see_each_other() {
     let ben = browsers.record("ben", 6).unwrap();
     let ann_sees = browsers.look("ann").unwrap();
     let ben_sees = browsers.look("ben").unwrap();
+    // The last sender report is at most five seconds old, with a little for the clocks of a busy machine.
+    let hearing = browsers.hearing("ann").unwrap();
+    let behind = hearing.received.checked_sub(hearing.sent);
+    assert!(
+        hearing.reports >= 4 && behind.is_some_and(|behind| behind <= 350) && hearing.lost == 0,
+        "sender reports do not count what was sent: {hearing:?}"
+    );
     browsers
         .screenshot("ann", &folder.join("room.png"))
         .unwrap();

@@ -37,6 +37,19 @@ pub struct Picture {
     pub frames: u64,
 }
 
+/// The remote audio as a page's statistics have it.
+#[derive(Debug, Clone, Copy)]
+pub struct Hearing {
+    /// Packets that came.
+    pub received: u64,
+    /// Packets that did not.
+    pub lost: i64,
+    /// Sender reports that came.
+    pub reports: u64,
+    /// Packets sent until the last of them, as it says.
+    pub sent: u64,
+}
+
 /// Four flat colours, a camera picture that survives every codec: red, green, blue of the quadrants.
 pub type Colours = [[u8; 3]; 4];
 
@@ -164,6 +177,21 @@ impl Browsers {
         let answer = self.ask(json!({ "action": "look", "name": name }))?;
         let pictures = answer.as_array().context("pictures are no array")?;
         pictures.iter().map(picture).collect()
+    }
+
+    /// What the page got of the remote audio.
+    ///
+    /// # Errors
+    /// When it has no connection.
+    pub fn hearing(&mut self, name: &str) -> Result<Hearing> {
+        let answer = self.ask(json!({ "action": "hearing", "name": name }))?;
+        let count = |key: &str| answer[key].as_u64().with_context(|| format!("no {key}"));
+        Ok(Hearing {
+            received: count("received")?,
+            lost: answer["lost"].as_i64().context("no lost")?,
+            reports: count("reports")?,
+            sent: count("sent")?,
+        })
     }
 
     /// All visible text of the page.

@@ -19,9 +19,9 @@ use plenum_mixer::{AudioSetting, LegConfig, LegId, OutPacket};
 
 use self::latch::{Latch, Seen};
 use self::reception::Reception;
-use super::Limits;
 use super::budget::Budget;
 use super::ports::{PortLease, RtpSockets};
+use super::{Limits, clock};
 
 /// What SDP agreed for a phone leg.
 pub use plenum_dialin::sdp::AudioSession as PhoneMedia;
@@ -45,7 +45,6 @@ pub(super) struct Phone {
     reported: Instant,
     reception: Option<Reception>,
     sent: Sent,
-    buffer: Vec<u8>,
 }
 
 /// What we sent, for sender reports.
@@ -68,6 +67,15 @@ pub(super) enum PhoneInput {
     Unlatched,
     /// Beyond the leg's budget.
     OverBudget,
+}
+
+/// What became of an RTCP datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PhoneReport {
+    /// Not RTCP, or from elsewhere than the call's media.
+    Malformed,
+    /// With the share of our packets that was lost since the report before, in 1/256, if it tells.
+    Read { lost: Option<u8> },
 }
 
 /// What went out with a report.
@@ -109,7 +117,6 @@ impl Phone {
             reported: now,
             reception: None,
             sent: Sent::default(),
-            buffer: Vec::with_capacity(256),
         }
     }
 
@@ -227,17 +234,22 @@ impl Phone {
         PhoneInput::Packet { packet, first }
     }
 
-    /// Reads a report of theirs. False when it is none, or comes from elsewhere than the call's media.
-    pub(super) fn on_rtcp(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) -> bool {
+    /// Reads a report of theirs.
+    pub(super) fn on_rtcp(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) -> PhoneReport {
         let expected = self
             .latch
             .locked()
             .map_or(self.media.remote_rtcp.ip(), |rtp| rtp.ip());
         if source.ip() != expected {
-            return false;
+            return PhoneReport::Malformed;
         }
         let Some(report) = wire::read_report(datagram, self.ssrc) else {
-            return false;
+            return PhoneReport::Malformed;
         };
         if self.latch.locked().is_some() {
             self.rtcp_source = Some(source);
@@ -247,16 +259,18 @@ impl Phone {
         if let (Some((ssrc, ntp)), Some(reception)) = (report.sender, &mut self.reception) {
             reception.sender_report(ssrc, ntp, now);
         }
-        true
+        PhoneReport::Read {
+            lost: report.ours.map(|(fraction, _)| fraction),
+        }
     }
 
-    /// Sends an audio packet; returns the bytes sent, `None` when nothing could be.
-    pub(super) fn send(&mut self, packet: &OutPacket) -> Option<usize> {
+    /// Sends an audio packet, written in `buffer`; returns the bytes sent, `None` when nothing could be.
+    pub(super) fn send(&mut self, packet: &OutPacket, buffer: &mut Vec<u8>) -> Option<usize> {
         let to = self.latch.destination()?;
-        if !wire::write(packet, self.ssrc, &mut self.buffer) {
+        if !wire::write(packet, self.ssrc, buffer) {
             return None;
         }
-        let sent = self.rtp.send_to(&self.buffer, to).ok()?;
+        let sent = self.rtp.send_to(buffer, to).ok()?;
         self.sent.packets = self.sent.packets.wrapping_add(1);
         let octets = u32::try_from(packet.payload.len()).unwrap_or_default();
         self.sent.octets = self.sent.octets.wrapping_add(octets);
@@ -276,6 +290,7 @@ impl Phone {
         let jitter = self.reception.as_ref().map(Reception::jitter);
         let (block, interval) = self.reception.as_mut().map(|r| r.report(now)).unzip();
         let sender = std::mem::take(&mut self.sent.since_report).then_some(wire::SenderBlock {
+            ntp: clock::to_ntp(now),
             timestamp: self.sent.timestamp,
             packets: self.sent.packets,
             octets: self.sent.octets,
@@ -316,5 +331,59 @@ fn receive(socket: &UdpSocket, scratch: &mut [u8]) -> Option<io::Result<(usize, 
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
         // An ICMP "port unreachable" of something we sent comes back here; the socket goes on.
         Err(error) => Some(Err(error)),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use plenum_codecs::audio::AudioCodec;
+    use plenum_dialin::sdp::Direction;
+
+    use super::super::MediaConfig;
+    use super::super::ports::PortPool;
+    use super::*;
+
+    #[test]
+    fn a_phones_report_tells_what_was_lost_of_ours() {
+        let now = Instant::now();
+        let pool = PortPool::new(&MediaConfig::default());
+        let media = PhoneMedia {
+            remote_rtp: "192.0.2.7:4000".parse().unwrap(),
+            remote_rtcp: "192.0.2.7:4001".parse().unwrap(),
+            codec: AudioCodec::Pcmu,
+            payload_type: 0,
+            receive_payload_type: 0,
+            telephone_event: None,
+            comfort_noise: None,
+            direction: Direction::SendReceive,
+            ptime: 20,
+        };
+        let theirs = media.remote_rtcp;
+        let mut phone = Phone::new(pool.bind().unwrap(), media, &Limits::default(), now);
+        let report = |ssrc| {
+            let block = wire::ReceptionBlock {
+                ssrc,
+                fraction_lost: 25,
+                total_lost: 7,
+                highest_sequence: 100,
+                jitter: 0,
+                last_sender_report: 0,
+                delay: 0,
+            };
+            wire::report(9, None, Some(block), "phone").unwrap()
+        };
+        let ours = report(phone.ssrc);
+        assert_eq!(
+            phone.on_rtcp(now, theirs, &ours),
+            PhoneReport::Read { lost: Some(25) }
+        );
+        let of_another = report(phone.ssrc.wrapping_add(1));
+        assert_eq!(
+            phone.on_rtcp(now, theirs, &of_another),
+            PhoneReport::Read { lost: None }
+        );
+        let stranger = "192.0.2.8:4001".parse().unwrap();
+        assert_eq!(phone.on_rtcp(now, stranger, &ours), PhoneReport::Malformed);
     }
 }

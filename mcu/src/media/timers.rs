@@ -1,9 +1,11 @@
 //! A timer heap with one live deadline per key.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::hash::Hash;
 use std::time::Instant;
+
+use rustc_hash::FxHashMap;
 
 /// Stale entries that the heap may hold besides one for each live key before it is swept.
 const STALE: usize = 64;
@@ -13,7 +15,7 @@ const STALE: usize = 64;
 #[derive(Debug)]
 pub(super) struct Timers<K> {
     heap: BinaryHeap<Reverse<(Instant, K)>>,
-    live: HashMap<K, Entry>,
+    live: FxHashMap<K, Entry>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +30,7 @@ impl<K: Copy + Ord + Hash> Timers<K> {
     pub(super) fn new() -> Self {
         Self {
             heap: BinaryHeap::new(),
-            live: HashMap::new(),
+            live: FxHashMap::default(),
         }
     }
 

@@ -1,30 +1,32 @@
 //! One WebRTC peer's transport: ICE, DTLS, SRTP and RTCP by str0m in RTP mode.
 //!
-//! The only file (with its tests) that names the crate. The worker gives it datagrams and time and takes
-//! datagrams and [`PeerEvent`]s; it knows neither sockets nor rooms. Every method may panic on hostile input:
-//! the worker calls it through [`super::guard::Guarded`].
+//! The only module that names the crate. The worker gives it datagrams and time and takes datagrams and
+//! [`PeerEvent`]s; it knows neither sockets nor rooms. Every method may panic on hostile input: the worker calls
+//! it through [`super::guard::Guarded`]. Audio to the peer goes past the crate ([`audio`]).
+
+mod audio;
+mod keys;
+mod negotiation;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use plenum_codecs::audio::{AudioCodec, EncoderSetting};
-use plenum_codecs::video::VideoCodec;
 use plenum_codecs::{AudioLevel, MediaPacket};
-use plenum_mixer::{AudioSetting, LegConfig, LegId, OutPacket, Track, VideoSetting};
-use str0m::change::SdpOffer;
+use plenum_mixer::{OutPacket, Track};
 use str0m::config::{CryptoProvider, DtlsCert};
-use str0m::format::Codec;
-use str0m::media::{KeyframeRequestKind, Media, MediaKind, Mid, Rid};
+use str0m::media::{KeyframeRequestKind, Mid, Rid};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{Extension, ExtensionMap, ExtensionValues, RtpPacket, RtpWrite, SeqNo, Ssrc};
-use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+use str0m::rtp::{RtpPacket, RtpWrite, SeqNo, Ssrc};
+use str0m::{Event, Input, Output, Rtc};
 
+use self::audio::AudioStream;
+use self::keys::Exported;
+use super::clock;
 use super::demux::{self, Kind};
-use super::offer::{OfferError, Outline};
+use super::offer::Outline;
 use super::transport_cc::{self, NumberGuard};
-use super::{Limits, PeerAnswer, clock};
 
 /// Video packets kept per slot to answer NACKs: about a second of 2.5 Mbit/s. The stack's default of 1,024
 /// costs a listener with four slots several megabytes.
@@ -52,7 +54,7 @@ pub(super) struct IdentityError;
 
 impl Identity {
     pub(super) fn generate() -> Result<Self, IdentityError> {
-        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+        let crypto = Arc::new(keys::tapped(str0m::crypto::from_feature_flags()));
         let certificate = crypto
             .dtls_provider
             .generate_certificate()
@@ -75,6 +77,8 @@ pub(super) enum PeerEvent {
     KeyframeRequest { slot: u8 },
     /// The address has shown that it knows the ICE password.
     Validated(SocketAddr),
+    /// A receiver report on our audio: the share lost since the one before, in 1/256.
+    Loss { fraction: u8 },
     /// The peer said goodbye.
     Closed,
 }
@@ -100,14 +104,25 @@ pub(super) struct PeerTransport {
     outline: Outline,
     numbers: NumberGuard,
     number_extension: Option<u8>,
-    audio: Option<Outgoing>,
+    keys: Exported,
+    /// The first audio line that we were ever asked to send on.
+    audio: Option<AudioStream>,
     slots: Vec<Outgoing>,
     incoming: Vec<Incoming>,
+    /// Where the stack sends: the pair that the peer has nominated.
+    destination: Option<SocketAddr>,
+    /// The peer may have nominated another pair; the stack shows which with the next thing it sends.
+    asking: bool,
+    /// What the peer's last report said of our audio, until it is polled.
+    loss: Option<u8>,
+    /// Whom that thing names as its sender.
+    prober: Option<Ssrc>,
+    now: Instant,
     connected: bool,
     closed: bool,
 }
 
-/// A stream we send.
+/// A video stream we send.
 #[derive(Debug)]
 struct Outgoing {
     mid: Mid,
@@ -145,247 +160,6 @@ impl Numbering {
 }
 
 impl PeerTransport {
-    /// Answers a first offer. `local` is the address that peers are told.
-    pub(super) fn accept(
-        identity: &Identity,
-        local: SocketAddr,
-        offer: &str,
-        limits: &Limits,
-        now: Instant,
-    ) -> Result<(Self, PeerAnswer), OfferError> {
-        let outline = Outline::read(offer, limits)?;
-        let number_extension = outline.transport_number;
-        let mut config = RtcConfig::new()
-            .set_extension_map(extension_map(number_extension))
-            .set_rtp_mode(true)
-            .set_ice_lite(true)
-            .set_crypto_provider(Arc::clone(&identity.crypto))
-            .set_dtls_cert(identity.certificate.clone())
-            .set_send_buffer_audio(8)
-            .set_send_buffer_video(RESEND_PACKETS)
-            .clear_codecs()
-            .enable_opus(true, false)
-            .enable_vp8(true);
-        config
-            .codec_config()
-            .add_h264(108.into(), Some(109.into()), true, H264_PROFILE);
-        let mut rtc = config.build(now);
-        let candidate = Candidate::host(local, Protocol::Udp)
-            .map_err(|e| OfferError::Malformed(e.to_string()))?;
-        rtc.add_local_candidate(candidate);
-        let mut peer = Self {
-            rtc,
-            local,
-            outline: Outline::default(),
-            numbers: NumberGuard::default(),
-            number_extension,
-            audio: None,
-            slots: Vec::new(),
-            incoming: Vec::new(),
-            connected: false,
-            closed: false,
-        };
-        let answer = peer.negotiate(offer, limits)?;
-        Ok((peer, answer))
-    }
-
-    /// Answers a first or a later offer. An error leaves the streams as they were.
-    pub(super) fn negotiate(
-        &mut self,
-        offer: &str,
-        limits: &Limits,
-    ) -> Result<PeerAnswer, OfferError> {
-        let outline = Outline::read(offer, limits)?;
-        if !outline.continues(&self.outline) {
-            return Err(OfferError::Reordered);
-        }
-        if self
-            .number_extension
-            .is_some_and(|id| outline.moves_transport_number(id))
-        {
-            return Err(OfferError::AmbiguousExtension);
-        }
-        let malformed = |e: &dyn std::fmt::Display| OfferError::Malformed(e.to_string());
-        let parsed = SdpOffer::from_sdp_string(offer).map_err(|e| malformed(&e))?;
-        let answer = self
-            .rtc
-            .sdp_api()
-            .accept_offer(parsed)
-            .map_err(|e| malformed(&e))?;
-        self.outline = outline;
-        self.adopt_lines();
-        if self.audio_setting().is_none() {
-            return Err(OfferError::NoAudio);
-        }
-        let slot_mids = self.slots.iter().map(|slot| slot.mid.to_string()).collect();
-        Ok(PeerAnswer {
-            sdp: answer.to_sdp_string(),
-            slot_mids,
-        })
-    }
-
-    /// Takes over what was agreed: one audio line, video slots in m-line order, incoming camera and screen.
-    fn adopt_lines(&mut self) {
-        let old_slots = std::mem::take(&mut self.slots);
-        let old_audio = self.audio.take();
-        self.incoming.clear();
-        let mut cameras = 0;
-        let mids: Vec<Mid> = self
-            .outline
-            .lines
-            .iter()
-            .map(|line| Mid::from(line.mid.as_str()))
-            .collect();
-        for mid in mids {
-            let Some(media) = self.rtc.media(mid) else {
-                continue;
-            };
-            if media.disabled() {
-                continue;
-            }
-            let (kind, direction) = (media.kind(), media.direction());
-            if direction.is_receiving() {
-                let track = match kind {
-                    MediaKind::Audio => Track::Audio,
-                    MediaKind::Video if cameras == 0 => Track::Camera,
-                    MediaKind::Video => Track::Screen,
-                };
-                cameras += usize::from(kind == MediaKind::Video);
-                self.incoming.push(Incoming {
-                    mid,
-                    track,
-                    layer: None,
-                });
-            }
-            if !direction.is_sending() {
-                continue;
-            }
-            let Some(stream) = self
-                .rtc
-                .direct_api()
-                .stream_tx_by_mid(mid, None)
-                .map(|s| s.ssrc())
-            else {
-                continue;
-            };
-            let known = old_slots
-                .iter()
-                .chain(&old_audio)
-                .find(|o| o.ssrc == stream);
-            let numbering = known.map_or_else(Numbering::default, |o| Numbering { ..o.numbering });
-            let outgoing = Outgoing {
-                mid,
-                ssrc: stream,
-                numbering,
-            };
-            match kind {
-                MediaKind::Audio if self.audio.is_none() => self.audio = Some(outgoing),
-                MediaKind::Video if self.slots.len() < usize::from(u8::MAX) => {
-                    if known.is_none() {
-                        self.shrink_cache(stream);
-                    }
-                    self.slots.push(outgoing);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn shrink_cache(&mut self, ssrc: Ssrc) {
-        if let Some(stream) = self.rtc.direct_api().stream_tx(&ssrc) {
-            stream.set_rtx_cache(RESEND_PACKETS, RESEND_AGE, Some(0.15));
-        }
-    }
-
-    /// The room's view of the leg.
-    pub(super) fn leg_config(&self, id: LegId) -> Option<LegConfig> {
-        let audio = self.audio_setting()?;
-        Some(LegConfig {
-            id,
-            audio,
-            video: self.video_setting(),
-            muted: false,
-            listen_only: false,
-        })
-    }
-
-    fn audio_setting(&self) -> Option<AudioSetting> {
-        let line = self.lines(MediaKind::Audio).next()?;
-        let (payload_type, _) = self.codecs(line).find(|(_, codec)| *codec == Codec::Opus)?;
-        let receiving = self.incoming.iter().any(|i| i.track == Track::Audio);
-        Some(AudioSetting {
-            receive: if receiving {
-                vec![(payload_type, AudioCodec::Opus)]
-            } else {
-                Vec::new()
-            },
-            send: self
-                .audio
-                .is_some()
-                .then(|| (payload_type, EncoderSetting::of(AudioCodec::Opus))),
-            telephone_event: None,
-            comfort_noise: None,
-            level_extension: line.remote_extmap().id_of(Extension::AudioLevel).is_some(),
-        })
-    }
-
-    fn video_setting(&self) -> Option<VideoSetting> {
-        let of = |mid: Mid| -> Vec<(u8, VideoCodec)> {
-            let Some(media) = self.rtc.media(mid) else {
-                return Vec::new();
-            };
-            let known = self
-                .codecs(media)
-                .filter_map(|(payload_type, codec)| match codec {
-                    Codec::Vp8 => Some((payload_type, VideoCodec::Vp8)),
-                    Codec::H264 => Some((payload_type, VideoCodec::H264)),
-                    _ => None,
-                });
-            known.collect()
-        };
-        let camera = self
-            .incoming
-            .iter()
-            .find(|i| i.track == Track::Camera)
-            .map(|i| i.mid);
-        let first_slot = self.slots.first().map(|s| s.mid);
-        if camera.is_none() && first_slot.is_none() {
-            return None;
-        }
-        Some(VideoSetting {
-            receive: camera.map(of).unwrap_or_default(),
-            send: first_slot.map(of).unwrap_or_default(),
-            slots: self.slot_count(),
-        })
-    }
-
-    /// Lines of a kind that are in use, in m-line order.
-    fn lines(&self, kind: MediaKind) -> impl Iterator<Item = &Media> {
-        let mids = self
-            .outline
-            .lines
-            .iter()
-            .map(|line| Mid::from(line.mid.as_str()));
-        mids.filter_map(|mid| self.rtc.media(mid))
-            .filter(move |media| media.kind() == kind && !media.disabled())
-    }
-
-    /// Payload types and codecs agreed for a line, ours preferred first.
-    fn codecs(&self, line: &Media) -> impl Iterator<Item = (u8, Codec)> {
-        let agreed = line.remote_pts();
-        self.rtc
-            .codec_config()
-            .params()
-            .iter()
-            .filter(|p| agreed.contains(&p.pt()))
-            .map(|p| (*p.pt(), p.spec().codec))
-    }
-
-    /// Video slots that the peer has a line for.
-    pub(super) fn slot_count(&self) -> u8 {
-        u8::try_from(self.slots.len()).unwrap_or(u8::MAX)
-    }
-
     /// Our ICE user fragment: STUN requests for this peer name it. It changes with an ICE restart.
     pub(super) fn ufrag(&mut self) -> String {
         self.rtc.direct_api().local_ice_credentials().ufrag
@@ -398,6 +172,7 @@ impl PeerTransport {
         source: SocketAddr,
         datagram: &[u8],
     ) -> Received {
+        self.now = now;
         if demux::kind_of(datagram) == Some(Kind::Rtp)
             && !demux::is_rtcp(datagram)
             && let Some(number) = self
@@ -411,10 +186,16 @@ impl PeerTransport {
             return Received::Malformed;
         };
         // An error here is a DTLS record the handshake cannot use; whether the peer is lost shows in time.
-        match self.rtc.handle_input(Input::Receive(now, receive)) {
-            Ok(()) => Received::Taken,
-            Err(_) => Received::Malformed,
+        if self.rtc.handle_input(Input::Receive(now, receive)).is_err() {
+            return Received::Malformed;
         }
+        if demux::kind_of(datagram) == Some(Kind::Rtp)
+            && demux::is_rtcp(datagram)
+            && let Some(fraction) = self.audio.as_mut().and_then(|a| a.read_report(datagram))
+        {
+            self.loss = Some(fraction);
+        }
+        Received::Taken
     }
 
     /// Lets time pass, then polls.
@@ -424,10 +205,16 @@ impl PeerTransport {
         events: &mut Vec<PeerEvent>,
         send: &mut dyn FnMut(SocketAddr, &[u8]),
     ) -> Result<Instant, TransportError> {
+        self.now = now;
         self.poll(events, send)?;
         self.rtc
             .handle_input(Input::Timeout(now))
             .map_err(|e| TransportError(e.to_string()))?;
+        if let Some(to) = self.destination
+            && let Some(report) = self.audio.as_mut().and_then(|audio| audio.report(now))
+        {
+            send(to, &report);
+        }
         self.poll(events, send)
     }
 
@@ -443,17 +230,27 @@ impl PeerTransport {
                 .poll_output()
                 .map_err(|e| TransportError(e.to_string()))?
             {
+                Output::Timeout(_) if std::mem::take(&mut self.asking) => self.ask_destination(),
                 Output::Timeout(at) => {
+                    if let Some(fraction) = self.loss.take() {
+                        events.push(PeerEvent::Loss { fraction });
+                    }
                     if !self.rtc.is_alive() && !self.closed {
                         self.closed = true;
                         events.push(PeerEvent::Closed);
                     }
-                    return Ok(at);
+                    let report = self.audio.as_ref().and_then(AudioStream::due);
+                    return Ok(report.map_or(at, |due| due.min(at)));
                 }
                 Output::Transmit(datagram) => {
                     // A success goes only to whoever sent a request with the right password.
                     if demux::is_binding_success(&datagram.contents) {
                         events.push(PeerEvent::Validated(datagram.destination));
+                        self.asking |=
+                            self.connected && self.destination != Some(datagram.destination);
+                    }
+                    if demux::kind_of(&datagram.contents) != Some(Kind::Stun) {
+                        self.destination = Some(datagram.destination);
                     }
                     send(datagram.destination, &datagram.contents);
                 }
@@ -467,6 +264,7 @@ impl PeerTransport {
         match event {
             Event::Connected => {
                 self.connected = true;
+                self.unlock_audio();
                 events.push(PeerEvent::Connected);
             }
             Event::RtpPacket(packet) => {
@@ -524,26 +322,36 @@ impl PeerTransport {
         })
     }
 
-    /// Queues an audio packet; it leaves with the next [`PeerTransport::advance`]. False when nothing can be
-    /// sent now.
-    pub(super) fn write_audio(&mut self, packet: &OutPacket, payload: Arc<[u8]>) -> bool {
-        let Some(outgoing) = self.audio.as_mut().filter(|_| self.connected) else {
-            return false;
+    /// Makes the stack send something, which shows where it sends now. It does not tell otherwise that the peer
+    /// has nominated another pair, and to one that only listens it has nothing else to say for minutes.
+    fn ask_destination(&mut self) {
+        let Some(audio) = &self.audio else { return };
+        let mut api = self.rtc.direct_api();
+        // A feedback that nobody understands and everybody skips (RFC 4585 §6.4), from one sender for all.
+        let sender = *self.prober.get_or_insert_with(|| api.new_ssrc());
+        api.send_app_specific_feedback(sender, audio.ssrc().into(), *b"PLNM");
+    }
+
+    fn unlock_audio(&mut self) {
+        let (Some(audio), Some(keys)) = (&mut self.audio, self.keys.get()) else {
+            return;
         };
-        let number = SeqNo::from(outgoing.numbering.map(packet.sequence));
-        let extensions = ExtensionValues {
-            audio_level: packet
-                .audio_level
-                .and_then(|l| i8::try_from(l.dbov.min(127)).ok())
-                .map(|level| -level),
-            voice_activity: packet.audio_level.map(|l| l.voice),
-            ..ExtensionValues::default()
-        };
-        let ssrc = outgoing.ssrc;
-        self.write(
-            ssrc,
-            rtp_write(packet, number, payload).ext_vals(extensions),
-        )
+        if !audio.unlock(keys, self.now) {
+            tracing::error!("SRTP keys cannot be used");
+        }
+    }
+
+    /// Turns an audio packet into the datagram to send, in `buffer`, and returns whereto. `None` when nothing can
+    /// be sent now.
+    pub(super) fn write_audio(
+        &mut self,
+        packet: &OutPacket,
+        buffer: &mut Vec<u8>,
+    ) -> Option<SocketAddr> {
+        let to = self
+            .destination
+            .filter(|_| self.connected && !self.closed)?;
+        self.audio.as_mut()?.write(packet, buffer).then_some(to)
     }
 
     /// Queues a video packet of a slot, kept for retransmission.
@@ -584,36 +392,18 @@ impl PeerTransport {
         }
     }
 
-    /// Says goodbye (RTCP BYE, DTLS close-notify); poll once more to send it.
-    pub(super) fn close(&mut self) {
+    /// Says goodbye (RTCP BYE, DTLS close-notify); poll once more to send the rest of it.
+    pub(super) fn close(&mut self, send: &mut dyn FnMut(SocketAddr, &[u8])) {
         self.closed = true;
+        if let Some(to) = self.destination
+            && let Some(goodbye) = self.audio.as_mut().and_then(AudioStream::goodbye)
+        {
+            send(to, &goodbye);
+        }
         if let Err(error) = self.rtc.close() {
             tracing::debug!(%error, "peer could not say goodbye");
         }
     }
-}
-
-/// The header extensions that we know. The stack reads packets by one map for all lines, whatever each line has
-/// agreed on, and keeps what an offer does not name under the id it began with. So the transport-wide number has
-/// its offered id from the start, or none at all: its guard must look where the stack looks.
-fn extension_map(transport_number: Option<u8>) -> ExtensionMap {
-    let mut map = ExtensionMap::empty();
-    let others = [
-        Extension::AudioLevel,
-        Extension::AbsoluteSendTime,
-        Extension::RtpMid,
-        Extension::RtpStreamId,
-        Extension::RepairedRtpStreamId,
-        Extension::VideoOrientation,
-    ];
-    let ids = (1..=14).filter(|id| Some(*id) != transport_number);
-    for (id, extension) in ids.zip(others) {
-        map.set(id, extension);
-    }
-    if let Some(id) = transport_number {
-        map.set(id, Extension::TransportSequenceNumber);
-    }
-    map
 }
 
 fn rtp_write(packet: &OutPacket, number: SeqNo, payload: Arc<[u8]>) -> RtpWrite {

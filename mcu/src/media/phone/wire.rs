@@ -4,11 +4,11 @@
 //! malformed packet.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use plenum_codecs::MediaPacket;
 use plenum_mixer::OutPacket;
+use rtcp::goodbye::Goodbye;
 use rtcp::receiver_report::ReceiverReport;
 use rtcp::reception_report::ReceptionReport;
 use rtcp::sender_report::SenderReport;
@@ -22,8 +22,6 @@ use webrtc_util::marshal::{Marshal, MarshalSize, Unmarshal};
 /// RTP without payload is 12 bytes; the longest sane audio packet is 120 ms of G.711 with extensions.
 const SHORTEST: usize = 12;
 const LONGEST: usize = 1_500;
-/// Seconds from 1900 to 1970 (RFC 3550 §4).
-const NTP_TO_UNIX: u64 = 2_208_988_800;
 
 /// Parses an RTP datagram; `None` when it is none.
 pub(in crate::media) fn parse(datagram: &[u8]) -> Option<MediaPacket> {
@@ -113,7 +111,7 @@ pub(super) fn write(packet: &OutPacket, ssrc: u32, buffer: &mut Vec<u8>) -> bool
 
 /// What a report says of the stream we receive (RFC 3550 §6.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ReceptionBlock {
+pub(in crate::media) struct ReceptionBlock {
     pub(super) ssrc: u32,
     /// Lost since the last report, in 256ths.
     pub(super) fraction_lost: u8,
@@ -130,14 +128,16 @@ pub(super) struct ReceptionBlock {
 
 /// What we have sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SenderBlock {
-    pub(super) timestamp: u32,
-    pub(super) packets: u32,
-    pub(super) octets: u32,
+pub(in crate::media) struct SenderBlock {
+    /// The moment of the report, and the timestamp that a packet of that moment would have.
+    pub(in crate::media) ntp: u64,
+    pub(in crate::media) timestamp: u32,
+    pub(in crate::media) packets: u32,
+    pub(in crate::media) octets: u32,
 }
 
 /// Writes SR (when we send) or RR, and SDES with the CNAME: a compound packet (RFC 3550 §6.1).
-pub(super) fn report(
+pub(in crate::media) fn report(
     ssrc: u32,
     sender: Option<SenderBlock>,
     reception: Option<ReceptionBlock>,
@@ -158,7 +158,7 @@ pub(super) fn report(
     let first: Box<dyn rtcp::packet::Packet + Send + Sync> = match sender {
         Some(sender) => Box::new(SenderReport {
             ssrc,
-            ntp_time: ntp_now(),
+            ntp_time: sender.ntp,
             rtp_time: sender.timestamp,
             packet_count: sender.packets,
             octet_count: sender.octets,
@@ -171,17 +171,38 @@ pub(super) fn report(
             profile_extensions: Bytes::new(),
         }),
     };
+    rtcp::packet::marshal(&[first, Box::new(description(ssrc, cname))]).ok()
+}
+
+fn description(ssrc: u32, cname: &str) -> SourceDescription {
     let name = SourceDescriptionItem {
         sdes_type: SdesType::SdesCname,
         text: Bytes::copy_from_slice(cname.as_bytes()),
     };
-    let description = SourceDescription {
+    SourceDescription {
         chunks: vec![SourceDescriptionChunk {
             source: ssrc,
             items: vec![name],
         }],
+    }
+}
+
+/// Writes an empty RR, SDES and BYE: the stream has ended (RFC 3550 §6.6).
+pub(in crate::media) fn goodbye(ssrc: u32, cname: &str) -> Option<Bytes> {
+    let first = ReceiverReport {
+        ssrc,
+        ..ReceiverReport::default()
     };
-    rtcp::packet::marshal(&[first, Box::new(description)]).ok()
+    let bye = Goodbye {
+        sources: vec![ssrc],
+        reason: Bytes::new(),
+    };
+    rtcp::packet::marshal(&[
+        Box::new(first),
+        Box::new(description(ssrc, cname)),
+        Box::new(bye),
+    ])
+    .ok()
 }
 
 /// What their report told us.
@@ -190,7 +211,7 @@ pub(in crate::media) struct Report {
     /// Middle 32 bits of the NTP time of their sender report, and whose it is.
     pub(super) sender: Option<(u32, u32)>,
     /// Of our stream: lost since their last report in 256ths, jitter in timestamp units.
-    pub(super) ours: Option<(u8, u32)>,
+    pub(in crate::media) ours: Option<(u8, u32)>,
 }
 
 /// Reads a compound RTCP packet; `None` when it is none. `ours` is our SSRC.
@@ -223,14 +244,6 @@ pub(in crate::media) fn read_report(datagram: &[u8], ours: u32) -> Option<Report
         }
     }
     Some(report)
-}
-
-fn ntp_now() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let fraction = (u64::from(since.subsec_nanos()) << 32) / 1_000_000_000;
-    ((since.as_secs() + NTP_TO_UNIX) << 32) | fraction
 }
 
 #[cfg(test)]
@@ -284,6 +297,7 @@ mod tests {
     #[test]
     fn reports_are_read_amid_packets_that_we_do_not_need() {
         let block = SenderBlock {
+            ntp: 1 << 32,
             timestamp: 1,
             packets: 2,
             octets: 3,
@@ -305,6 +319,7 @@ mod tests {
         let rtcp = report(
             5,
             Some(SenderBlock {
+                ntp: 1 << 32,
                 timestamp: 1,
                 packets: 2,
                 octets: 3,
@@ -343,6 +358,7 @@ mod tests {
         let sr = report(
             5,
             Some(SenderBlock {
+                ntp: 1 << 32,
                 timestamp: 1,
                 packets: 2,
                 octets: 3,

@@ -183,6 +183,10 @@ impl Worker {
                 let feedback = Feedback::KeyframeRequest { slot };
                 self.give(leg, now, Input::Feedback { leg, feedback });
             }
+            PeerEvent::Loss { fraction } => {
+                let feedback = Feedback::Loss { fraction };
+                self.give(leg, now, Input::Feedback { leg, feedback });
+            }
             PeerEvent::Closed => self.gone(leg, LegGone::Closed),
         }
     }
@@ -223,10 +227,9 @@ impl Worker {
     pub(super) fn close_peer(&mut self, leg: LegId, peer: &mut Peer) {
         let (socket, metrics, happened) = (&self.socket, &self.metrics, &mut self.peer_events);
         let said = peer.transport.call(|transport| {
-            transport.close();
-            transport.poll(happened, &mut |to, bytes| {
-                transmit(socket, metrics, to, bytes)
-            })
+            let mut send = |to, bytes: &[u8]| transmit(socket, metrics, to, bytes);
+            transport.close(&mut send);
+            transport.poll(happened, &mut send)
         });
         self.peer_events.clear();
         if !matches!(said, Ok(Ok(_))) {

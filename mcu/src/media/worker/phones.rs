@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use mio::Token;
-use plenum_mixer::{Input, LegId, Track};
+use plenum_mixer::{Feedback, Input, LegId, Track};
 
 use super::legs::{Kind, PhoneLeg};
 use super::links::ToRoom;
 use super::run::{Timer, Worker};
 use crate::media::metrics::Dropped;
-use crate::media::phone::PhoneInput;
+use crate::media::phone::{PhoneInput, PhoneReport};
 
 /// Datagrams read from one phone's socket before others have their turn.
 const BATCH: usize = 16;
@@ -42,20 +42,24 @@ impl Worker {
                 continue;
             };
             let judged = if is_rtp {
-                Some(phone.phone.on_rtp(now, source, datagram))
+                Ok(phone.phone.on_rtp(now, source, datagram))
             } else {
-                None
+                Err(phone.phone.on_rtcp(now, source, datagram))
             };
-            let report = judged.is_none() && phone.phone.on_rtcp(now, source, datagram);
             self.metrics.rtp.packets_in.inc();
             self.metrics
                 .rtp
                 .bytes_in
                 .inc_by(u64::try_from(length).unwrap_or_default());
             match judged {
-                Some(input) => self.on_phone_input(leg, now, input),
-                None if report => {}
-                None => self.metrics.dropped(Dropped::Malformed, 1),
+                Ok(input) => self.on_phone_input(leg, now, input),
+                Err(PhoneReport::Read { lost }) => {
+                    if let Some(fraction) = lost {
+                        let feedback = Feedback::Loss { fraction };
+                        self.give(leg, now, Input::Feedback { leg, feedback });
+                    }
+                }
+                Err(PhoneReport::Malformed) => self.metrics.dropped(Dropped::Malformed, 1),
             }
         }
         self.scratch = scratch;

@@ -1,19 +1,20 @@
 //! Rooms homed on a worker: ticks, and what the mixer puts out.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use mio::net::UdpSocket;
 use plenum_codecs::MediaTime;
 use plenum_mixer::{Event, Input, LegId, OutPacket, Output, Room, RoomStats, Track};
+use rustc_hash::FxHashMap;
 
 use super::legs::{Kind, Leg};
 use super::links::{Crossing, ToLeg};
 use super::run::{Timer, Worker};
 use super::seats::Seat;
 use crate::media::guard::Guarded;
-use crate::media::metrics::{Dropped, Metrics};
+use crate::media::metrics::{Dropped, Metrics, Traffic};
 use crate::media::outbox::Outbox;
 use crate::media::{LegGone, RoomEvent, RoomId, TapSink, clock};
 
@@ -30,7 +31,7 @@ pub(super) struct HomedRoom {
     /// Who records, if somebody does.
     pub(super) tap: Option<TapSink>,
     /// The legs in the room, and where their transports are.
-    pub(super) seats: HashMap<LegId, Seat>,
+    pub(super) seats: FxHashMap<LegId, Seat>,
     /// The rest of its outputs waits for its turn.
     pub(super) draining: bool,
     /// What the metrics know of it.
@@ -43,7 +44,7 @@ impl HomedRoom {
             room: Guarded::new(room),
             outbox,
             tap: None,
-            seats: HashMap::new(),
+            seats: FxHashMap::default(),
             draining: false,
             counted: RoomStats::default(),
         }
@@ -223,7 +224,10 @@ impl Worker {
             return self.metrics.dropped(Dropped::LegGone, 1);
         };
         let outcome = match what {
-            ToLeg::Audio(packet) => send_audio(entry, packet, &mut self.payloads, &self.metrics),
+            ToLeg::Audio(packet) => {
+                let wire = (&self.socket, &mut self.packet);
+                send_audio(entry, packet, wire, &mut self.tally)
+            }
             ToLeg::Video { slot, packet } => send_video(entry, *slot, packet, &mut self.payloads),
             ToLeg::Keyframe { track } => request_keyframe(entry, *track),
         };
@@ -289,29 +293,76 @@ fn note(
     }
 }
 
+/// What a round of the loop adds to the metrics: a room has thousands of packets per tick, and each counter is
+/// shared between threads.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    webrtc: Sent,
+    rtp: Sent,
+    not_sent: u64,
+}
+
+#[derive(Debug, Default)]
+struct Sent {
+    packets: u64,
+    bytes: u64,
+}
+
+impl Sent {
+    fn count(&mut self, bytes: usize) {
+        self.packets += 1;
+        self.bytes += u64::try_from(bytes).unwrap_or_default();
+    }
+
+    fn add_to(&self, traffic: &Traffic) {
+        traffic.packets_out.inc_by(self.packets);
+        traffic.bytes_out.inc_by(self.bytes);
+    }
+}
+
+impl Tally {
+    /// Counts what has gathered, and begins anew.
+    pub(super) fn flush(&mut self, metrics: &Metrics) {
+        let Self {
+            webrtc,
+            rtp,
+            not_sent,
+        } = std::mem::take(self);
+        webrtc.add_to(&metrics.webrtc);
+        rtp.add_to(&metrics.rtp);
+        if not_sent > 0 {
+            metrics.dropped(Dropped::SendFull, not_sent);
+        }
+    }
+}
+
+/// Sends at once: sound waits for nothing.
 fn send_audio(
     entry: &mut Leg,
     packet: &OutPacket,
-    payloads: &mut PayloadCache,
-    metrics: &Metrics,
+    (socket, buffer): (&UdpSocket, &mut Vec<u8>),
+    tally: &mut Tally,
 ) -> Outcome {
     match &mut entry.kind {
         Kind::Peer(peer) if !peer.connected => Outcome::Dropped(Dropped::NotConnected),
-        Kind::Peer(peer) => {
-            let payload = payloads.get(&packet.payload);
-            queued(peer.transport.call(|t| t.write_audio(packet, payload)))
-        }
-        Kind::Phone(leg) => match leg.phone.send(packet) {
-            Some(bytes) => {
-                metrics.rtp.packets_out.inc();
-                metrics
-                    .rtp
-                    .bytes_out
-                    .inc_by(u64::try_from(bytes).unwrap_or_default());
+        Kind::Peer(peer) => match peer.transport.call(|t| t.write_audio(packet, buffer)) {
+            Ok(Some(to)) => {
+                match socket.send_to(buffer, to) {
+                    Ok(sent) => tally.webrtc.count(sent),
+                    Err(_) => tally.not_sent += 1,
+                }
                 Outcome::Done
             }
-            None => Outcome::Dropped(Dropped::SendFull),
+            Ok(None) => Outcome::Dropped(Dropped::NotConnected),
+            Err(_) => Outcome::Faulted,
         },
+        Kind::Phone(leg) => {
+            match leg.phone.send(packet, buffer) {
+                Some(bytes) => tally.rtp.count(bytes),
+                None => tally.not_sent += 1,
+            }
+            Outcome::Done
+        }
         Kind::Clip(_) => Outcome::Done,
     }
 }

@@ -12,10 +12,11 @@ use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 use plenum_codecs::MediaPacket;
 use plenum_mixer::{LegId, Output, Track};
+use rustc_hash::FxHashMap;
 
 use super::legs::{Kind, Leg};
 use super::links::{Doorbell, Links};
-use super::rooms::{HomedRoom, PayloadCache};
+use super::rooms::{HomedRoom, PayloadCache, Tally};
 use super::{INBOX, Load, Message, Shared};
 use crate::media::directory::Directory;
 use crate::media::log_limit::LogLimit;
@@ -78,16 +79,17 @@ pub(super) struct Worker {
     bell: Arc<Doorbell>,
     pub(super) links: Links,
     stop: Arc<AtomicBool>,
+    // Keys that are numbers of ours need no hash that resists strangers; they are looked up several times a packet.
     /// Rooms homed here; their legs may live anywhere.
-    pub(super) rooms: HashMap<RoomId, HomedRoom>,
+    pub(super) rooms: FxHashMap<RoomId, HomedRoom>,
     /// Legs whose transports live here; their rooms may be homed anywhere.
-    pub(super) legs: HashMap<LegId, Leg>,
+    pub(super) legs: FxHashMap<LegId, Leg>,
     /// Legs that ended while they moved, and why, until it is known whom to tell.
     pub(super) departed: HashMap<LegId, Option<LegGone>>,
     /// Rooms with outputs that wait for their turn.
     pub(super) undrained: VecDeque<RoomId>,
     /// Phones' sockets in the poll.
-    pub(super) tokens: HashMap<Token, LegId>,
+    pub(super) tokens: FxHashMap<Token, LegId>,
     pub(super) next_token: usize,
     /// Addresses that proved to be a peer's.
     pub(super) addresses: HashMap<SocketAddr, LegId>,
@@ -107,6 +109,9 @@ pub(super) struct Worker {
     rounds: u64,
     // Buffers kept for their capacity.
     pub(super) scratch: Vec<u8>,
+    /// The audio packet that is being sent.
+    pub(super) packet: Vec<u8>,
+    pub(super) tally: Tally,
     pub(super) peer_events: Vec<PeerEvent>,
     pub(super) clip_packets: Vec<(Track, MediaPacket)>,
     pub(super) outputs: Vec<Output>,
@@ -163,11 +168,11 @@ pub(super) fn prepare(index: usize, shared: &Shared<'_>) -> Result<Prepared, Med
         bell: Arc::clone(&bell),
         links: Links::default(),
         stop: Arc::clone(&stop),
-        rooms: HashMap::new(),
-        legs: HashMap::new(),
+        rooms: FxHashMap::default(),
+        legs: FxHashMap::default(),
         departed: HashMap::new(),
         undrained: VecDeque::new(),
-        tokens: HashMap::new(),
+        tokens: FxHashMap::default(),
         next_token: FIRST_PHONE,
         addresses: HashMap::new(),
         ufrags: HashMap::new(),
@@ -180,6 +185,8 @@ pub(super) fn prepare(index: usize, shared: &Shared<'_>) -> Result<Prepared, Med
         payloads: PayloadCache::default(),
         rounds: 0,
         scratch: vec![0; SCRATCH],
+        packet: Vec::with_capacity(SCRATCH),
+        tally: Tally::default(),
         peer_events: Vec::new(),
         clip_packets: Vec::new(),
         outputs: Vec::new(),
@@ -242,6 +249,7 @@ impl Worker {
             busy |= self.drain_waiting();
             self.settle();
             waits = self.flush_links();
+            self.tally.flush(&self.metrics);
         }
         let legs: Vec<LegId> = self.legs.keys().copied().collect();
         for leg in legs {

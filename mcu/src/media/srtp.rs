@@ -1,0 +1,351 @@
+//! SRTP and SRTCP of one association (RFC 3711, RFC 7714) for the streams that we protect ourselves.
+//!
+//! The WebRTC stack keeps its own contexts over the same master keys. No keystream may ever be used twice, so
+//! whoever builds an [`Outbound`] promises that the stack never sends RTP or RTCP under its SSRC: the SSRC is
+//! part of every initialization vector, and under it the indices here only grow.
+
+use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
+use aws_lc_rs::hmac;
+
+/// Bytes of an RTCP packet that stay in the clear (RFC 3711 §3.4).
+const REPORT_HEAD: usize = 8;
+/// E flag and index (RFC 3711 §3.4).
+const REPORT_INDEX: usize = 4;
+const ENCRYPTED: u32 = 0x8000_0000;
+const GCM_TAG: usize = 16;
+const SHA1_TAG: usize = 10;
+/// Index of our first SRTCP packet. Should the stack have reported under the SSRC before it forgot it, it has
+/// not come so far.
+const FIRST_REPORT: u32 = 1 << 30;
+/// A peer reports under its one or two SSRCs; one that makes up more is not heard under them.
+const REPORTERS: usize = 8;
+
+/// What DTLS has agreed on (RFC 5764 §4.1.2, RFC 7714 §14.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Profile {
+    Aes128CmSha1,
+    Aes128Gcm,
+    Aes256Gcm,
+}
+
+impl Profile {
+    /// Bytes of master key and salt.
+    fn lengths(self) -> (usize, usize) {
+        match self {
+            Self::Aes128CmSha1 => (16, 14),
+            Self::Aes128Gcm => (16, 12),
+            Self::Aes256Gcm => (32, 12),
+        }
+    }
+}
+
+/// The master keys of both directions.
+pub(super) struct Keys {
+    profile: Profile,
+    ours: Master,
+    theirs: Master,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys")
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone)]
+struct Master {
+    key: Vec<u8>,
+    salt: Vec<u8>,
+}
+
+impl Keys {
+    /// Cuts up what DTLS exported (RFC 5764 §4.2): client key, server key, client salt, server salt.
+    /// `None` when its length does not fit the profile.
+    pub(super) fn new(profile: Profile, exported: &[u8], we_are_client: bool) -> Option<Self> {
+        let (key, salt) = profile.lengths();
+        if exported.len() != 2 * (key + salt) {
+            return None;
+        }
+        let (keys, salts) = exported.split_at(2 * key);
+        let side = |server: bool| {
+            let of = |both: &[u8], length: usize| {
+                let (client, servers) = both.split_at(length);
+                if server { servers } else { client }.to_vec()
+            };
+            Master {
+                key: of(keys, key),
+                salt: of(salts, salt),
+            }
+        };
+        Some(Self {
+            profile,
+            ours: side(!we_are_client),
+            theirs: side(we_are_client),
+        })
+    }
+}
+
+/// Which keys to derive (RFC 3711 §4.3.2): the label of the cipher's; authentication and salt come after it.
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    Rtp = 0,
+    Rtcp = 3,
+}
+
+impl Master {
+    /// AES in counter mode over zeroes (RFC 3711 §4.3.3).
+    fn derive(&self, label: u8, out: &mut [u8]) -> Option<()> {
+        let cipher = if self.key.len() == 32 {
+            &AES_256
+        } else {
+            &AES_128
+        };
+        let mut vector = [0; 16];
+        vector
+            .get_mut(..self.salt.len())?
+            .copy_from_slice(&self.salt);
+        vector[7] ^= label;
+        let key = EncryptingKey::ctr(UnboundCipherKey::new(cipher, &self.key).ok()?).ok()?;
+        out.fill(0);
+        let context = EncryptionContext::Iv128(vector.into());
+        key.less_safe_encrypt(out, context).ok()?;
+        Some(())
+    }
+
+    fn cipher(&self, profile: Profile, purpose: Use) -> Option<Cipher> {
+        let label = purpose as u8;
+        let mut key = [0; 32];
+        let key = key.get_mut(..self.key.len())?;
+        self.derive(label, key)?;
+        let mut salt = [0; 14];
+        self.derive(label + 2, salt.get_mut(..self.salt.len())?)?;
+        Some(match profile {
+            Profile::Aes128Gcm | Profile::Aes256Gcm => {
+                let algorithm = if key.len() == 32 {
+                    &AES_256_GCM
+                } else {
+                    &AES_128_GCM
+                };
+                Cipher::Gcm {
+                    key: LessSafeKey::new(UnboundKey::new(algorithm, key).ok()?),
+                    salt: *salt.first_chunk()?,
+                }
+            }
+            Profile::Aes128CmSha1 => {
+                let mut secret = [0; 20];
+                self.derive(label + 1, &mut secret)?;
+                Cipher::Counter(Box::new(Counter {
+                    key: EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, key).ok()?).ok()?,
+                    secret: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &secret),
+                    salt,
+                }))
+            }
+        })
+    }
+}
+
+/// A session key, ready for use.
+enum Cipher {
+    Gcm {
+        key: LessSafeKey,
+        salt: [u8; 12],
+    },
+    /// Old browsers only, and large.
+    Counter(Box<Counter>),
+}
+
+struct Counter {
+    key: EncryptingKey,
+    secret: hmac::Key,
+    salt: [u8; 14],
+}
+
+impl std::fmt::Debug for Cipher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cipher")
+    }
+}
+
+/// RFC 7714 §8.1 and §9.1: two zero bytes, SSRC, 48 bits of index; an SRTCP index fills the lower 32.
+fn gcm_nonce(salt: [u8; 12], ssrc: u32, index: u64) -> Nonce {
+    let number = (u128::from(ssrc) << 48) | u128::from(index & 0xffff_ffff_ffff);
+    let mut padded = [0; 16];
+    if let Some(tail) = padded.last_chunk_mut() {
+        *tail = salt;
+    }
+    let vector = (number ^ u128::from_be_bytes(padded)).to_be_bytes();
+    Nonce::assume_unique_for_key(vector.last_chunk().copied().unwrap_or_default())
+}
+
+/// RFC 3711 §4.1.1: salt, SSRC and index above the 16 bits of the block counter.
+fn counter_vector(salt: [u8; 14], ssrc: u32, index: u64) -> EncryptionContext {
+    let mut padded = [0; 16];
+    if let Some(head) = padded.first_chunk_mut() {
+        *head = salt;
+    }
+    let number = (u128::from(ssrc) << 64) | (u128::from(index & 0xffff_ffff_ffff) << 16);
+    EncryptionContext::Iv128((u128::from_be_bytes(padded) ^ number).to_be_bytes().into())
+}
+
+/// What we send under one SSRC.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    ssrc: u32,
+    rtp: Cipher,
+    rtcp: Cipher,
+    /// Index of the next RTP packet at least.
+    next: u64,
+    next_report: u32,
+}
+
+impl Outbound {
+    /// `None` when a key cannot be derived, which no key of the right length does.
+    pub(super) fn new(keys: &Keys, ssrc: u32) -> Option<Self> {
+        Some(Self {
+            ssrc,
+            rtp: keys.ours.cipher(keys.profile, Use::Rtp)?,
+            rtcp: keys.ours.cipher(keys.profile, Use::Rtcp)?,
+            next: 0,
+            next_report: FIRST_REPORT,
+        })
+    }
+
+    /// Protects an RTP packet in place, whose first `header` bytes stay readable. `index` is its sequence number
+    /// with the rollovers before it. False, with the packet spoilt, when the index is not higher than all before
+    /// it: the same keystream would be used again.
+    pub(super) fn protect(&mut self, packet: &mut Vec<u8>, header: usize, index: u64) -> bool {
+        if index < self.next || header > packet.len() {
+            return false;
+        }
+        self.next = index + 1;
+        match &self.rtp {
+            Cipher::Gcm { key, salt } => {
+                let (head, body) = packet.split_at_mut(header);
+                let nonce = gcm_nonce(*salt, self.ssrc, index);
+                let Ok(tag) = key.seal_in_place_separate_tag(nonce, Aad::from(&*head), body) else {
+                    return false;
+                };
+                packet.extend_from_slice(tag.as_ref());
+            }
+            Cipher::Counter(counter) => {
+                let Counter { key, secret, salt } = &**counter;
+                let vector = counter_vector(*salt, self.ssrc, index);
+                let (_, body) = packet.split_at_mut(header);
+                if key.less_safe_encrypt(body, vector).is_err() {
+                    return false;
+                }
+                let mut tag = hmac::Context::with_key(secret);
+                tag.update(packet);
+                let [_, _, rollovers @ .., _, _] = index.to_be_bytes();
+                tag.update(&rollovers);
+                let tag = tag.sign();
+                packet.extend_from_slice(tag.as_ref().get(..SHA1_TAG).unwrap_or_default());
+            }
+        }
+        true
+    }
+
+    /// Protects a compound RTCP packet in place, which begins with our SSRC. False, with the packet spoilt, when
+    /// it cannot be.
+    pub(super) fn protect_report(&mut self, packet: &mut Vec<u8>) -> bool {
+        if packet.get(4..REPORT_HEAD) != Some(&self.ssrc.to_be_bytes())
+            || self.next_report >= ENCRYPTED
+        {
+            return false;
+        }
+        let index = self.next_report;
+        self.next_report += 1;
+        let trailer = (ENCRYPTED | index).to_be_bytes();
+        let (head, body) = packet.split_at_mut(REPORT_HEAD);
+        match &self.rtcp {
+            Cipher::Gcm { key, salt } => {
+                let nonce = gcm_nonce(*salt, self.ssrc, u64::from(index));
+                let aad = [&*head, &trailer].concat();
+                let Ok(tag) = key.seal_in_place_separate_tag(nonce, Aad::from(aad), body) else {
+                    return false;
+                };
+                packet.extend_from_slice(tag.as_ref());
+                packet.extend_from_slice(&trailer);
+            }
+            Cipher::Counter(counter) => {
+                let Counter { key, secret, salt } = &**counter;
+                let vector = counter_vector(*salt, self.ssrc, u64::from(index));
+                if key.less_safe_encrypt(body, vector).is_err() {
+                    return false;
+                }
+                packet.extend_from_slice(&trailer);
+                let tag = hmac::sign(secret, packet);
+                packet.extend_from_slice(tag.as_ref().get(..SHA1_TAG).unwrap_or_default());
+            }
+        }
+        true
+    }
+}
+
+/// Reads the peer's RTCP beside the stack, which does not tell what is said of streams it does not know.
+#[derive(Debug)]
+pub(super) struct ReportReader {
+    rtcp: Cipher,
+    /// The peer's SSRCs and the least index that is new under each (RFC 3711 §3.3.2).
+    next: Vec<(u32, u32)>,
+}
+
+impl ReportReader {
+    /// `None` when a key cannot be derived, which no key of the right length does.
+    pub(super) fn new(keys: &Keys) -> Option<Self> {
+        Some(Self {
+            rtcp: keys.theirs.cipher(keys.profile, Use::Rtcp)?,
+            next: Vec::new(),
+        })
+    }
+
+    /// The compound packet in a datagram; `None` when it is not the peer's, or older than one read before.
+    pub(super) fn open(&mut self, datagram: &[u8]) -> Option<Vec<u8>> {
+        let (head, _) = datagram.split_at_checked(REPORT_HEAD)?;
+        let ssrc = u32::from_be_bytes(*head.last_chunk()?);
+        let tag = match self.rtcp {
+            Cipher::Gcm { .. } => 0,
+            Cipher::Counter(_) => SHA1_TAG,
+        };
+        let (covered, tag) = datagram.split_at_checked(datagram.len().checked_sub(tag)?)?;
+        let (text, trailer) = covered.split_last_chunk::<REPORT_INDEX>()?;
+        let index = u32::from_be_bytes(*trailer);
+        let index = index.checked_sub(ENCRYPTED)?;
+        let known = self.next.iter().position(|(of, _)| *of == ssrc);
+        match known.and_then(|at| self.next.get(at)) {
+            Some((_, next)) if index < *next => return None,
+            None if self.next.len() == REPORTERS => return None,
+            _ => {}
+        }
+        let mut plain = text.to_vec();
+        let body = plain.get_mut(REPORT_HEAD..)?;
+        match &self.rtcp {
+            Cipher::Gcm { key, salt } => {
+                let nonce = gcm_nonce(*salt, ssrc, u64::from(index));
+                let aad = [head, trailer].concat();
+                key.open_in_place(nonce, Aad::from(aad), body).ok()?;
+                plain.truncate(text.len().checked_sub(GCM_TAG)?);
+            }
+            Cipher::Counter(counter) => {
+                let Counter { key, secret, salt } = &**counter;
+                // The tag is cut, so the crate's own comparison, which wants all of it, does not serve.
+                let ours = hmac::sign(secret, covered);
+                let ours = ours.as_ref().get(..SHA1_TAG)?;
+                aws_lc_rs::constant_time::verify_slices_are_equal(ours, tag).ok()?;
+                let vector = counter_vector(*salt, ssrc, u64::from(index));
+                key.less_safe_encrypt(body, vector).ok()?;
+            }
+        }
+        match known.and_then(|at| self.next.get_mut(at)) {
+            Some((_, next)) => *next = index + 1,
+            None => self.next.push((ssrc, index + 1)),
+        }
+        Some(plain)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! Keys against the vectors of RFC 3711, and what must never happen twice. That others can read it is shown with
+//! real peers.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use super::*;
+
+const PROFILES: [Profile; 3] = [
+    Profile::Aes128CmSha1,
+    Profile::Aes128Gcm,
+    Profile::Aes256Gcm,
+];
+const SSRC: u32 = 0xdead_beef;
+
+fn hex(text: &str) -> Vec<u8> {
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+/// Both ends of an association.
+fn ends(profile: Profile) -> (Keys, Keys) {
+    let (key, salt) = profile.lengths();
+    let exported: Vec<u8> = (0..=255).take(2 * (key + salt)).collect();
+    (
+        Keys::new(profile, &exported, true).unwrap(),
+        Keys::new(profile, &exported, false).unwrap(),
+    )
+}
+
+/// An empty receiver report of ours.
+fn report() -> Vec<u8> {
+    [&[0x80, 201, 0, 1][..], &SSRC.to_be_bytes()].concat()
+}
+
+#[test]
+fn session_keys_are_those_of_the_standard() {
+    // RFC 3711 appendix B.3.
+    let master = Master {
+        key: hex("E1F97A0D3E018BE0D64FA32C06DE4139"),
+        salt: hex("0EC675AD498AFEEBB6960B3AABE6"),
+    };
+    let derived = |label, length| {
+        let mut out = vec![1; length];
+        master.derive(label, &mut out).unwrap();
+        out
+    };
+    assert_eq!(derived(0, 16), hex("C61E7A93744F39EE10734AFE3FF7A087"));
+    assert_eq!(derived(2, 14), hex("30CBBC08863D8C85D49DB34A9AE1"));
+    assert_eq!(
+        derived(1, 20),
+        hex("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4")
+    );
+}
+
+#[test]
+fn an_index_is_never_used_again() {
+    for profile in PROFILES {
+        let mut outbound = Outbound::new(&ends(profile).0, SSRC).unwrap();
+        let mut protect = |index| outbound.protect(&mut vec![0x80; 40], 12, index);
+        assert!(protect(7) && protect(70_000));
+        assert!(!protect(70_000) && !protect(8) && !protect(69_999));
+        assert!(protect(70_001));
+    }
+}
+
+#[test]
+fn the_same_packet_never_looks_the_same() {
+    for profile in PROFILES {
+        let (client, server) = ends(profile);
+        let mut streams = [
+            Outbound::new(&client, SSRC).unwrap(),
+            Outbound::new(&client, SSRC + 1).unwrap(),
+            Outbound::new(&server, SSRC).unwrap(),
+        ];
+        let mut seen = Vec::new();
+        for stream in &mut streams {
+            for index in [1, 2, 1 + (1 << 16)] {
+                let mut packet = vec![0; 40];
+                assert!(stream.protect(&mut packet, 12, index));
+                seen.push(packet[12..28].to_vec());
+            }
+        }
+        let all = seen.len();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), all, "{profile:?}");
+    }
+}
+
+#[test]
+fn a_report_is_read_once_by_the_other_end_alone() {
+    for profile in PROFILES {
+        let (client, server) = ends(profile);
+        let mut outbound = Outbound::new(&client, SSRC).unwrap();
+        let mut reader = ReportReader::new(&server).unwrap();
+        let plain = [report(), report()].concat();
+        let mut first = plain.clone();
+        assert!(outbound.protect_report(&mut first));
+        let mut second = plain.clone();
+        assert!(outbound.protect_report(&mut second));
+        for at in 0..first.len() {
+            let mut forged = first.clone();
+            forged[at] ^= 1;
+            assert_eq!(reader.open(&forged), None, "{profile:?}, byte {at}");
+            assert_eq!(reader.open(&first[..at]), None, "{profile:?}, cut at {at}");
+        }
+        assert_eq!(ReportReader::new(&client).unwrap().open(&first), None);
+        assert_eq!(reader.open(&first), Some(plain.clone()));
+        assert_eq!(reader.open(&first), None, "{profile:?}: a replay");
+        assert_eq!(reader.open(&second), Some(plain));
+    }
+}
+
+#[test]
+fn a_report_of_another_stream_is_not_protected() {
+    let mut outbound = Outbound::new(&ends(Profile::Aes128Gcm).0, SSRC + 1).unwrap();
+    assert!(!outbound.protect_report(&mut report()));
+    assert!(!outbound.protect_report(&mut vec![0x80, 201]));
+}
+
+#[test]
+fn keys_of_a_wrong_length_are_none() {
+    for profile in PROFILES {
+        assert!(Keys::new(profile, &[0; 55], true).is_none());
+        assert!(!format!("{:?}", ends(profile).0).contains('['));
+    }
+}

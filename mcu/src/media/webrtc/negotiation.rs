@@ -1,0 +1,349 @@
+//! What a peer and we agree on: its offers answered, the streams that follow, and the room's view of the leg.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use plenum_codecs::audio::{AudioCodec, EncoderSetting};
+use plenum_codecs::video::VideoCodec;
+use plenum_mixer::{AudioSetting, LegConfig, LegId, Track, VideoSetting};
+use str0m::change::SdpOffer;
+use str0m::format::Codec;
+use str0m::media::{Media, MediaKind, Mid};
+use str0m::net::Protocol;
+use str0m::rtp::{Extension, ExtensionMap, Ssrc};
+use str0m::{Candidate, RtcConfig};
+
+use super::audio::{Agreed, AudioStream};
+use super::{
+    H264_PROFILE, Identity, Incoming, Numbering, Outgoing, PeerTransport, RESEND_AGE,
+    RESEND_PACKETS, keys,
+};
+use crate::media::offer::{OfferError, Outline};
+use crate::media::transport_cc::NumberGuard;
+use crate::media::{Limits, PeerAnswer, clock};
+
+impl PeerTransport {
+    /// Answers a first offer. `local` is the address that peers are told.
+    pub(in crate::media) fn accept(
+        identity: &Identity,
+        local: SocketAddr,
+        offer: &str,
+        limits: &Limits,
+        now: Instant,
+    ) -> Result<(Self, PeerAnswer), OfferError> {
+        let outline = Outline::read(offer, limits)?;
+        let number_extension = outline.transport_number;
+        let mut config = RtcConfig::new()
+            .set_extension_map(extension_map(number_extension))
+            .set_rtp_mode(true)
+            .set_ice_lite(true)
+            .set_crypto_provider(Arc::clone(&identity.crypto))
+            .set_dtls_cert(identity.certificate.clone())
+            .set_send_buffer_audio(8)
+            .set_send_buffer_video(RESEND_PACKETS)
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true);
+        config
+            .codec_config()
+            .add_h264(108.into(), Some(109.into()), true, H264_PROFILE);
+        let (mut rtc, keys) = keys::of(|| config.build(now));
+        // The stack has just taken its pair of clocks, if this is its first peer; so do we.
+        let _ = clock::to_ntp(now);
+        let candidate = Candidate::host(local, Protocol::Udp)
+            .map_err(|e| OfferError::Malformed(e.to_string()))?;
+        rtc.add_local_candidate(candidate);
+        let mut peer = Self {
+            rtc,
+            local,
+            outline: Outline::default(),
+            numbers: NumberGuard::default(),
+            number_extension,
+            keys: keys.unwrap_or_default(),
+            audio: None,
+            destination: None,
+            asking: false,
+            loss: None,
+            prober: None,
+            now,
+            slots: Vec::new(),
+            incoming: Vec::new(),
+            connected: false,
+            closed: false,
+        };
+        let answer = peer.negotiate(offer, limits)?;
+        Ok((peer, answer))
+    }
+
+    /// Answers a first or a later offer. An error leaves the streams as they were.
+    pub(in crate::media) fn negotiate(
+        &mut self,
+        offer: &str,
+        limits: &Limits,
+    ) -> Result<PeerAnswer, OfferError> {
+        let outline = Outline::read(offer, limits)?;
+        if !outline.continues(&self.outline) {
+            return Err(OfferError::Reordered);
+        }
+        if self
+            .number_extension
+            .is_some_and(|id| outline.moves_transport_number(id))
+        {
+            return Err(OfferError::AmbiguousExtension);
+        }
+        let malformed = |e: &dyn std::fmt::Display| OfferError::Malformed(e.to_string());
+        let parsed = SdpOffer::from_sdp_string(offer).map_err(|e| malformed(&e))?;
+        self.lend_audio();
+        let answered = self.rtc.sdp_api().accept_offer(parsed);
+        let answer = match answered {
+            Ok(answer) => {
+                self.outline = outline;
+                self.adopt_lines();
+                answer
+            }
+            Err(error) => {
+                self.reclaim_audio();
+                return Err(malformed(&error));
+            }
+        };
+        self.reclaim_audio();
+        self.unlock_audio();
+        if self.audio_setting().is_none() {
+            return Err(OfferError::NoAudio);
+        }
+        let slot_mids = self.slots.iter().map(|slot| slot.mid.to_string()).collect();
+        Ok(PeerAnswer {
+            sdp: answer.to_sdp_string(),
+            slot_mids,
+        })
+    }
+
+    /// Takes over what was agreed: one audio line, video slots in m-line order, incoming camera and screen.
+    fn adopt_lines(&mut self) {
+        let old_slots = std::mem::take(&mut self.slots);
+        if let Some(audio) = &mut self.audio {
+            audio.shut();
+        }
+        let mut heard = false;
+        self.incoming.clear();
+        let mut cameras = 0;
+        let mids: Vec<Mid> = self
+            .outline
+            .lines
+            .iter()
+            .map(|line| Mid::from(line.mid.as_str()))
+            .collect();
+        for mid in mids {
+            let Some(media) = self.rtc.media(mid) else {
+                continue;
+            };
+            if media.disabled() {
+                continue;
+            }
+            let (kind, direction) = (media.kind(), media.direction());
+            if direction.is_receiving() {
+                let track = match kind {
+                    MediaKind::Audio => Track::Audio,
+                    MediaKind::Video if cameras == 0 => Track::Camera,
+                    MediaKind::Video => Track::Screen,
+                };
+                cameras += usize::from(kind == MediaKind::Video);
+                self.incoming.push(Incoming {
+                    mid,
+                    track,
+                    layer: None,
+                });
+            }
+            if !direction.is_sending() {
+                continue;
+            }
+            let Some(stream) = self
+                .rtc
+                .direct_api()
+                .stream_tx_by_mid(mid, None)
+                .map(|s| s.ssrc())
+            else {
+                continue;
+            };
+            if kind == MediaKind::Audio {
+                if !std::mem::replace(&mut heard, true) {
+                    self.adopt_audio(mid, stream);
+                }
+                continue;
+            }
+            let known = old_slots.iter().find(|o| o.ssrc == stream);
+            let numbering = known.map_or_else(Numbering::default, |o| Numbering { ..o.numbering });
+            let outgoing = Outgoing {
+                mid,
+                ssrc: stream,
+                numbering,
+            };
+            if self.slots.len() < usize::from(u8::MAX) {
+                if known.is_none() {
+                    self.shrink_cache(stream);
+                }
+                self.slots.push(outgoing);
+            }
+        }
+    }
+
+    /// Lets the stack know the audio stream again, so that its answer names it; [`Self::reclaim_audio`] must
+    /// follow before the stack gets to send anything.
+    fn lend_audio(&mut self) {
+        let Some(audio) = &self.audio else { return };
+        let mid = Mid::from(audio.agreed().mid.as_str());
+        // The stack asserts that it knows the line.
+        if self.rtc.media(mid).is_some() {
+            let ssrc = audio.ssrc().into();
+            self.rtc
+                .direct_api()
+                .declare_stream_tx(ssrc, None, mid, None);
+        }
+    }
+
+    /// Makes the stack forget the audio stream: from now on it sends neither RTP nor reports under its SSRC.
+    fn reclaim_audio(&mut self) {
+        if let Some(audio) = &self.audio {
+            self.rtc.direct_api().remove_stream_tx(audio.ssrc().into());
+        }
+    }
+
+    /// The audio line that we send on.
+    fn adopt_audio(&mut self, mid: Mid, ssrc: Ssrc) {
+        let Some(media) = self.rtc.media(mid) else {
+            return;
+        };
+        let extensions = media.remote_extmap();
+        let agreed = Agreed {
+            open: true,
+            mid: mid.to_string(),
+            cname: media.cname().to_owned(),
+            level_extension: extensions.id_of(Extension::AudioLevel),
+            mid_extension: extensions.id_of(Extension::RtpMid),
+        };
+        match &mut self.audio {
+            Some(audio) if audio.ssrc() == *ssrc => audio.agree(agreed),
+            _ => self.audio = Some(AudioStream::new(*ssrc, agreed)),
+        }
+    }
+
+    fn shrink_cache(&mut self, ssrc: Ssrc) {
+        if let Some(stream) = self.rtc.direct_api().stream_tx(&ssrc) {
+            stream.set_rtx_cache(RESEND_PACKETS, RESEND_AGE, Some(0.15));
+        }
+    }
+
+    /// The room's view of the leg.
+    pub(in crate::media) fn leg_config(&self, id: LegId) -> Option<LegConfig> {
+        let audio = self.audio_setting()?;
+        Some(LegConfig {
+            id,
+            audio,
+            video: self.video_setting(),
+            muted: false,
+            listen_only: false,
+        })
+    }
+
+    fn audio_setting(&self) -> Option<AudioSetting> {
+        let line = self.lines(MediaKind::Audio).next()?;
+        let (payload_type, _) = self.codecs(line).find(|(_, codec)| *codec == Codec::Opus)?;
+        let receiving = self.incoming.iter().any(|i| i.track == Track::Audio);
+        Some(AudioSetting {
+            receive: if receiving {
+                vec![(payload_type, AudioCodec::Opus)]
+            } else {
+                Vec::new()
+            },
+            send: self
+                .audio
+                .as_ref()
+                .is_some_and(|audio| audio.agreed().open)
+                .then(|| (payload_type, EncoderSetting::of(AudioCodec::Opus))),
+            telephone_event: None,
+            comfort_noise: None,
+            level_extension: line.remote_extmap().id_of(Extension::AudioLevel).is_some(),
+        })
+    }
+
+    fn video_setting(&self) -> Option<VideoSetting> {
+        let of = |mid: Mid| -> Vec<(u8, VideoCodec)> {
+            let Some(media) = self.rtc.media(mid) else {
+                return Vec::new();
+            };
+            let known = self
+                .codecs(media)
+                .filter_map(|(payload_type, codec)| match codec {
+                    Codec::Vp8 => Some((payload_type, VideoCodec::Vp8)),
+                    Codec::H264 => Some((payload_type, VideoCodec::H264)),
+                    _ => None,
+                });
+            known.collect()
+        };
+        let camera = self
+            .incoming
+            .iter()
+            .find(|i| i.track == Track::Camera)
+            .map(|i| i.mid);
+        let first_slot = self.slots.first().map(|s| s.mid);
+        if camera.is_none() && first_slot.is_none() {
+            return None;
+        }
+        Some(VideoSetting {
+            receive: camera.map(of).unwrap_or_default(),
+            send: first_slot.map(of).unwrap_or_default(),
+            slots: self.slot_count(),
+        })
+    }
+
+    /// Lines of a kind that are in use, in m-line order.
+    fn lines(&self, kind: MediaKind) -> impl Iterator<Item = &Media> {
+        let mids = self
+            .outline
+            .lines
+            .iter()
+            .map(|line| Mid::from(line.mid.as_str()));
+        mids.filter_map(|mid| self.rtc.media(mid))
+            .filter(move |media| media.kind() == kind && !media.disabled())
+    }
+
+    /// Payload types and codecs agreed for a line, ours preferred first.
+    fn codecs(&self, line: &Media) -> impl Iterator<Item = (u8, Codec)> {
+        let agreed = line.remote_pts();
+        self.rtc
+            .codec_config()
+            .params()
+            .iter()
+            .filter(|p| agreed.contains(&p.pt()))
+            .map(|p| (*p.pt(), p.spec().codec))
+    }
+
+    /// Video slots that the peer has a line for.
+    pub(in crate::media) fn slot_count(&self) -> u8 {
+        u8::try_from(self.slots.len()).unwrap_or(u8::MAX)
+    }
+}
+
+/// The header extensions that we know. The stack reads packets by one map for all lines, whatever each line has
+/// agreed on, and keeps what an offer does not name under the id it began with. So the transport-wide number has
+/// its offered id from the start, or none at all: its guard must look where the stack looks.
+fn extension_map(transport_number: Option<u8>) -> ExtensionMap {
+    let mut map = ExtensionMap::empty();
+    let others = [
+        Extension::AudioLevel,
+        Extension::AbsoluteSendTime,
+        Extension::RtpMid,
+        Extension::RtpStreamId,
+        Extension::RepairedRtpStreamId,
+        Extension::VideoOrientation,
+    ];
+    let ids = (1..=14).filter(|id| Some(*id) != transport_number);
+    for (id, extension) in ids.zip(others) {
+        map.set(id, extension);
+    }
+    if let Some(id) = transport_number {
+        map.set(id, Extension::TransportSequenceNumber);
+    }
+    map
+}
