@@ -8,6 +8,8 @@ pub mod process;
 
 use std::fmt;
 
+use anyhow::Context;
+
 /// A measured figure: `name value unit floor ratio`, with one decimal unless the format asks for more.
 #[derive(Debug, Clone, Copy)]
 pub struct Figure<'a> {
@@ -36,4 +38,14 @@ impl fmt::Display for Figure<'_> {
             value / floor
         )
     }
+}
+
+/// Time that this thread has spent on a processor: unlike a clock's it does not count what others do on the machine.
+///
+/// # Errors
+/// When the kernel does not tell it.
+pub fn thread_time() -> anyhow::Result<std::time::Duration> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanos = told.split(' ').next().context("no time in schedstat")?;
+    Ok(std::time::Duration::from_nanos(nanos.parse()?))
 }

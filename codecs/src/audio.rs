@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of packets, order or loss; the jitter buffer decides what to decode and when to conceal.
 
+pub mod comfort_noise;
 mod conceal;
 pub mod g711;
 mod g722;
@@ -222,6 +223,24 @@ impl AudioDecoder {
         }
     }
 
+    /// Appends `samples` (at 48 kHz, a multiple of 120) of a pause that the sender has announced (Opus DTX): the background as the decoder
+    /// knows it, for as long as it lasts. For other codecs it is silence.
+    pub fn pause(&mut self, samples: usize, out: &mut Vec<i16>) {
+        match &mut self.0 {
+            DecoderKind::Opus(decoder) => decoder.pause(samples, out),
+            DecoderKind::Telephony(_) => out.resize(out.len() + samples, 0),
+        }
+    }
+
+    /// As [`AudioDecoder::conceal`] for the end of a gap, when the payload after it has come already: G.711 goes over from what came before
+    /// to what comes after. That payload is to be decoded next as usual.
+    pub fn conceal_before(&mut self, next_payload: &[u8], samples: usize, out: &mut Vec<i16>) {
+        match &mut self.0 {
+            DecoderKind::Opus(decoder) => decoder.conceal(samples, out),
+            DecoderKind::Telephony(decoder) => decoder.conceal_before(next_payload, samples, out),
+        }
+    }
+
     /// Recovers a lost payload of `samples` (48 kHz, a multiple of 120) from the in-band FEC of the payload after it.
     /// Returns false and appends nothing when that payload carries none; then [`AudioDecoder::conceal`] is the way. The next
     /// payload itself is to be decoded afterwards as usual.
@@ -257,6 +276,27 @@ pub fn payload_samples(codec: AudioCodec, payload: &[u8]) -> Result<usize, Codec
 #[must_use]
 pub fn carries_fec(codec: AudioCodec, payload: &[u8]) -> bool {
     codec == AudioCodec::Opus && opus_codec::has_fec(payload).unwrap_or(false)
+}
+
+/// Whether the loss of the payload before is the better hidden for having this one at hand: it carries FEC, or
+/// [`AudioDecoder::conceal_before`] makes use of it.
+#[must_use]
+pub fn mends_loss_before(codec: AudioCodec, payload: &[u8]) -> bool {
+    match codec {
+        AudioCodec::Opus => carries_fec(codec, payload),
+        AudioCodec::G722 => false,
+        AudioCodec::Pcmu | AudioCodec::Pcma => true,
+    }
+}
+
+/// Loudness of a payload in −dBov (see [`level_dbov`]) for codecs that need no decoder for it: G.711.
+#[must_use]
+pub fn payload_level(codec: AudioCodec, payload: &[u8]) -> Option<u8> {
+    match codec {
+        AudioCodec::Pcmu => Some(g711::Law::Mu.level(payload)),
+        AudioCodec::Pcma => Some(g711::Law::A.level(payload)),
+        AudioCodec::Opus | AudioCodec::G722 => None,
+    }
 }
 
 /// Encodes one stream of 20 ms frames. A clone goes on where the original stands: to a decoder the two are one encoder, up to
@@ -347,6 +387,15 @@ impl AudioEncoder {
 
 /// Loudness in −dBov as RFC 6464 has it: 0 is a square wave at full scale, 127 silence; a full-scale sine is 3.
 #[must_use]
+pub fn level_dbov(samples: &[i16]) -> u8 {
+    let energy = samples
+        .iter()
+        .map(|&sample| u64::from(sample.unsigned_abs()).pow(2))
+        .sum();
+    energy_dbov(energy, samples.len())
+}
+
+/// The level of so many samples whose squares add up to `energy`.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a level has a resolution of 1 dB"
@@ -356,15 +405,11 @@ impl AudioEncoder {
     clippy::cast_sign_loss,
     reason = "clamped to 0..=127 first"
 )]
-pub fn level_dbov(samples: &[i16]) -> u8 {
-    let energy: u64 = samples
-        .iter()
-        .map(|&sample| u64::from(sample.unsigned_abs()).pow(2))
-        .sum();
+fn energy_dbov(energy: u64, samples: usize) -> u8 {
     if energy == 0 {
         return 127;
     }
-    let mean = energy as f64 / samples.len() as f64;
+    let mean = energy as f64 / samples as f64;
     (-10.0 * (mean / (32_768.0 * 32_768.0)).log10())
         .round()
         .clamp(0.0, 127.0) as u8

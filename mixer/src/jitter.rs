@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use plenum_codecs::MediaTime;
+use plenum_codecs::audio::comfort_noise::ComfortNoise;
 use plenum_codecs::audio::{AudioCodec, FRAME};
-use plenum_codecs::{AudioLevel, MediaTime};
 
 use delay::DelayEstimator;
 
@@ -35,10 +36,11 @@ pub(crate) enum Body {
     Audio {
         codec: AudioCodec,
         payload: Bytes,
-        level: Option<AudioLevel>,
+        /// −dBov, where it is known without decoding.
+        level: Option<u8>,
     },
-    /// A telephone event or comfort noise: takes a sequence number, is heard as silence.
-    Quiet,
+    /// A telephone event, or the description of the background: takes a sequence number, and time passes in silence or in that noise.
+    Quiet(Option<ComfortNoise>),
 }
 
 /// A packet in the buffer.
@@ -48,8 +50,8 @@ pub(crate) struct Stored {
     /// Of the first sample.
     pub(crate) timestamp: u64,
     pub(crate) samples: u64,
-    /// The packet before can be restored from it.
-    pub(crate) fec: bool,
+    /// The loss of the packet before is better hidden with it at hand.
+    pub(crate) mends: bool,
     pub(crate) arrived: MediaTime,
 }
 
@@ -249,7 +251,7 @@ impl JitterBuffer {
             .find(|packet| matches!(packet.body, Body::Audio { .. }))
     }
 
-    /// The packet after a gap, if it directly follows the lost one and so may carry its FEC.
+    /// The packet after a gap, if it directly follows the lost one and so may mend its loss.
     pub(crate) fn following(&self) -> Option<&Stored> {
         let (sequence, packet) = self.packets.first_key_value()?;
         (Some(*sequence) == self.next).then_some(packet)
@@ -385,9 +387,9 @@ impl JitterBuffer {
         self.stats.lost += missing;
         self.forget(missing);
         self.next = Some(sequence);
-        if let Some(first) = self.packets.get(&sequence).filter(|first| first.fec) {
+        if let Some(first) = self.packets.get(&sequence).filter(|first| first.mends) {
             self.delay
-                .observe_recoverable(first.arrived, first.timestamp.saturating_sub(first.samples));
+                .observe_mendable(first.arrived, first.timestamp.saturating_sub(first.samples));
         }
         let samples =
             gap.saturating_sub(self.ahead).min(MAX_CONCEALED) / CONCEAL_UNIT * CONCEAL_UNIT;
@@ -401,7 +403,7 @@ impl JitterBuffer {
         self.queued -= packet.samples;
         self.next = Some(sequence + 1);
         self.seen = self.seen << 1 | 1;
-        self.quiet = matches!(packet.body, Body::Quiet);
+        self.quiet = matches!(packet.body, Body::Quiet(_));
         if self.quiet {
             return Some(packet);
         }

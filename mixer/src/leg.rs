@@ -1,5 +1,6 @@
 //! One participant's media state, which goes along when the leg moves to another room.
 
+mod preroll;
 mod receiver;
 mod stretch;
 

@@ -69,5 +69,16 @@ macro_rules! targets {
 }
 
 targets!(
-    sip, sdp, offer, rtp, rtcp, datagram, signalling, dtmf, h264, vp8, config
+    sip,
+    sdp,
+    offer,
+    rtp,
+    rtcp,
+    datagram,
+    signalling,
+    dtmf,
+    comfort_noise,
+    h264,
+    vp8,
+    config
 );

@@ -13,6 +13,7 @@ mod levels;
 mod moving;
 mod names;
 mod net;
+mod pauses;
 mod phone;
 mod recording;
 mod renditions;

@@ -5,6 +5,7 @@
 mod mutate;
 
 use bytes::Bytes;
+use plenum_codecs::audio::comfort_noise::{ComfortNoise, NoiseGenerator};
 use plenum_codecs::telephone_event::{Digit, DigitDetector};
 use plenum_codecs::video::{VideoCodec, h264, vp8};
 use plenum_codecs::{AudioLevel, MediaPacket};
@@ -17,7 +18,7 @@ pub use mutate::Mutator;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("sip", sip),
     ("sdp", sdp),
     ("offer", offer),
@@ -26,6 +27,7 @@ pub const TARGETS: [Target; 11] = [
     ("datagram", datagram),
     ("signalling", signalling),
     ("dtmf", dtmf),
+    ("comfort_noise", comfort_noise),
     ("h264", h264_payload),
     ("vp8", vp8_payload),
     ("config", config),
@@ -120,6 +122,52 @@ pub fn dtmf(bytes: &[u8]) {
         );
     }
     assert!(presses.len() <= packets.len(), "more presses than packets");
+}
+
+/// A description of a background: noise of it is as long as asked, and of the level of silence it is silence.
+///
+/// # Panics
+/// When it is not.
+pub fn comfort_noise(bytes: &[u8]) {
+    let mut generator: Option<NoiseGenerator> = None;
+    let mut heard = Vec::new();
+    // Updates of one stream, each of the length that its first octet says.
+    let mut rest = bytes;
+    while let Some((&length, payload)) = rest.split_first() {
+        let (payload, after) = payload.split_at(usize::from(length).min(payload.len()));
+        rest = after;
+        let Ok(noise) = ComfortNoise::parse(payload) else {
+            assert!(
+                payload.is_empty(),
+                "only a payload without a level is refused"
+            );
+            continue;
+        };
+        assert!(noise.dbov() <= 127, "a level of seven bits");
+        match &mut generator {
+            Some(generator) => generator.change(noise),
+            None => generator = Some(NoiseGenerator::new(noise)),
+        }
+        let Some(generator) = &mut generator else {
+            continue;
+        };
+        for frame in 0..3 {
+            heard.clear();
+            generator.extend(960, &mut heard);
+            assert_eq!(heard.len(), 960, "a frame is a frame");
+            // The first goes over, the second empties the resampler, the third is of the new level alone.
+            let silent = heard.iter().all(|sample| sample.unsigned_abs() <= 1);
+            assert!(
+                noise.dbov() < 127 || frame < 2 || rings(payload) || silent,
+                "noise at no level"
+            );
+        }
+    }
+}
+
+/// Whether the filter is so near to resonance that it goes on for a while after its excitation has ended.
+fn rings(payload: &[u8]) -> bool {
+    payload.iter().skip(1).any(|index| index.abs_diff(127) > 40)
 }
 
 /// H.264 payloads, singly and as a stream; what comes out whole survives being sent again.

@@ -181,21 +181,22 @@ fn the_load_generator_names_each_young_crate_in_one_file_of_its_own() {
 
 #[test]
 fn one_module_each_names_the_young_crates() {
-    let of = |folder: &str, names: &[&str]| {
-        let files: BTreeSet<String> = names
-            .iter()
-            .flat_map(|name| product_that_names(folder, name))
-            .filter(|file| !file.starts_with(LOAD))
-            .collect();
-        // A module is a file, or a file and what lies below it.
-        let module = files.iter().find_map(|file| file.strip_suffix(".rs"));
-        let module = module.unwrap_or_else(|| panic!("{names:?} in {folder}: {files:?}"));
-        assert!(
-            files.iter().all(|file| file == &format!("{module}.rs")
-                || file.starts_with(&format!("{module}/"))),
-            "{names:?} in {folder}: {files:?}"
-        );
-    };
+    let of =
+        |folder: &str, names: &[&str]| {
+            let files: BTreeSet<String> = names
+                .iter()
+                .flat_map(|name| product_that_names(folder, name))
+                .filter(|file| !file.starts_with(LOAD))
+                .collect();
+            // A module is a file, or a file and what lies below it.
+            let module = files.iter().find_map(|file| file.strip_suffix(".rs"));
+            let module = module.unwrap_or_else(|| panic!("{names:?} in {folder}: {files:?}"));
+            assert!(
+                files.iter().all(|file| file == &format!("{module}.rs")
+                    || file.starts_with(&format!("{module}/"))),
+                "{names:?} in {folder}: {files:?}"
+            );
+        };
     of("mcu", &["str0m"]);
     of("dialin", &["sipx_sip", "sipx_transport", "sipx_ua"]);
     for folder in ["codecs", "mixer", "companion"] {

@@ -32,6 +32,22 @@ impl Law {
         }
     }
 
+    /// Loudness of octets in −dBov, by their squares from a table.
+    #[must_use]
+    pub fn level(self, octets: &[u8]) -> u8 {
+        static MU: [u32; 256] = squares(Mu);
+        static A_TABLE: [u32; 256] = squares(A);
+        let squares = match self {
+            Mu => &MU,
+            A => &A_TABLE,
+        };
+        let energy = octets
+            .iter()
+            .map(|&octet| u64::from(squares[usize::from(octet)]))
+            .sum();
+        super::energy_dbov(energy, octets.len())
+    }
+
     /// The octet of a zero sample.
     #[must_use]
     pub const fn silence(self) -> u8 {
@@ -83,6 +99,17 @@ const fn table(law: Law) -> [i16; 256] {
         octet += 1;
     }
     table
+}
+
+const fn squares(law: Law) -> [u32; 256] {
+    let samples = table(law);
+    let mut squares = [0; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        squares[octet] = (samples[octet].unsigned_abs() as u32).pow(2);
+        octet += 1;
+    }
+    squares
 }
 
 const fn decode_mu(octet: i16) -> i16 {
@@ -194,6 +221,19 @@ mod tests {
                 "A-law octet {octet}"
             );
         }
+    }
+
+    #[test]
+    fn the_level_of_octets_is_that_of_their_samples() {
+        for law in [Mu, A] {
+            for step in [1, 3, 40] {
+                let octets: Vec<u8> = (0..=255).step_by(step).collect();
+                let samples: Vec<i16> = octets.iter().map(|&octet| law.decode(octet)).collect();
+                assert_eq!(law.level(&octets), crate::audio::level_dbov(&samples));
+            }
+            assert_eq!(law.level(&[]), 127);
+        }
+        assert_eq!(Mu.level(&[Mu.silence(); 160]), 127);
     }
 
     #[test]

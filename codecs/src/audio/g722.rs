@@ -279,6 +279,21 @@ impl Decoder {
         }
     }
 
+    /// Learns, in place of lost octets, from what is played for them: of `samples` the first 24 are what its filter has heard already.
+    pub(super) fn follow(&mut self, samples: &[i16]) {
+        let Some((window, samples)) = samples.split_first_chunk::<24>() else {
+            return;
+        };
+        let mut encoder = Encoder {
+            low: self.low.clone(),
+            high: self.high.clone(),
+            window: window.map(i32::from),
+        };
+        for &pair in samples.as_chunks().0 {
+            self.decode(encoder.encode(pair));
+        }
+    }
+
     /// The two samples at 16 kHz of an octet. Every octet is valid.
     pub(super) fn decode(&mut self, octet: u8) -> [i16; 2] {
         let (low_bits, high_bits) = (i32::from(octet & 63), i32::from(octet >> 6));

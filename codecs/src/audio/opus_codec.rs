@@ -88,6 +88,21 @@ impl OpusDecoder {
         self.gap = self.gap.saturating_add(samples);
     }
 
+    /// What libopus plays in a pause: the background, which does not fade.
+    pub(super) fn pause(&mut self, samples: usize, out: &mut Vec<i16>) {
+        let end = out.len() + samples;
+        while out.len() < end {
+            let grains = (end - out.len()).div_ceil(GRAIN) * GRAIN;
+            if self
+                .run(&[], grains.min(MAX_PAYLOAD_SAMPLES), false, out)
+                .is_err()
+            {
+                break;
+            }
+        }
+        out.resize(end, 0);
+    }
+
     pub(super) fn decode_fec(
         &mut self,
         next: &[u8],

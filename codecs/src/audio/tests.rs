@@ -172,6 +172,50 @@ fn a_lost_frame_of_a_tone_is_concealed_at_its_level() {
 }
 
 #[test]
+fn a_gap_is_closer_to_what_was_lost_when_the_next_payload_is_at_hand() {
+    for codec in [AudioCodec::Pcmu, AudioCodec::Pcma] {
+        let payloads = encode(EncoderSetting::of(codec), &voice(200));
+        let lost = |i: usize| i % 10 == 5;
+        let run = |mode: u8| {
+            let mut decoder = AudioDecoder::new(codec).unwrap();
+            let mut heard = Vec::new();
+            for (i, payload) in payloads.iter().enumerate() {
+                match mode {
+                    1 if lost(i) => decoder.conceal(FRAME, &mut heard),
+                    2 if lost(i) => decoder.conceal_before(&payloads[i + 1], FRAME, &mut heard),
+                    _ => decoder.decode(payload, &mut heard).unwrap(),
+                }
+                assert_eq!(heard.len(), (i + 1) * FRAME);
+            }
+            // The gaps and 10 ms after them, where speech is faded in.
+            (0..200)
+                .filter(|&i| lost(i))
+                .flat_map(|i| heard[i * FRAME..(i + 1) * FRAME + 480].to_vec())
+                .collect::<Vec<_>>()
+        };
+        let (whole, one, both) = (run(0), run(1), run(2));
+        let (one, both) = (snr(&whole, &one), snr(&whole, &both));
+        assert!(
+            both > one + 2.0,
+            "{codec:?}: {one:.1} dB from one side, {both:.1} from both"
+        );
+    }
+}
+
+/// Too little after the gap to know a pitch, or a codec that decodes only in order: concealment as ever.
+#[test]
+fn the_next_payload_is_of_use_or_does_no_harm() {
+    for codec in ALL {
+        for octets in [1, 40, 80, 100, 160, 480, 960] {
+            let mut decoder = AudioDecoder::new(codec).unwrap();
+            let mut out = Vec::new();
+            decoder.conceal_before(&vec![0x55; octets], 2_880, &mut out);
+            assert_eq!(out.len(), 2_880, "{codec:?}, {octets} octets");
+        }
+    }
+}
+
+#[test]
 fn a_long_gap_fades_to_silence() {
     for codec in ALL {
         let mut decoder = AudioDecoder::new(codec).unwrap();

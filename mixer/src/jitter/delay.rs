@@ -12,6 +12,9 @@ const BIN_SAMPLES: i64 = 240;
 const BINS: usize = 32;
 /// Of a hundred packets one may come too late.
 const LATE_PERCENT: u32 = 1;
+/// What a packet counts, and what a lost one counts that its successor would mend: missing that is bad, but not a packet more lost.
+const PACKET: u32 = 2;
+const MENDABLE: u32 = 1;
 /// 10 ms: one tick's phase is added by the tick itself.
 const MIN_TARGET: i64 = 480;
 /// 160 ms, so that a burst still fits under the buffer's cap.
@@ -99,15 +102,15 @@ impl DelayEstimator {
         self.hopeless = 0;
         self.catching_up &= falls;
         if !self.catching_up {
-            self.count(late);
+            self.count(late, PACKET);
         }
     }
 
-    /// A lost packet could be had from its successor, which came at `now`: it was as late as that.
-    pub(super) fn observe_recoverable(&mut self, now: MediaTime, timestamp: u64) {
+    /// A lost packet could be mended by its successor, which came at `now`: it was as late as that.
+    pub(super) fn observe_mendable(&mut self, now: MediaTime, timestamp: u64) {
         let late = transit(now, timestamp) - self.reference();
         if !self.catching_up && late <= HOPELESS_NANOS {
-            self.count(late);
+            self.count(late, MENDABLE);
         }
     }
 
@@ -148,10 +151,10 @@ impl DelayEstimator {
         self.since = now;
     }
 
-    fn count(&mut self, late: i64) {
+    fn count(&mut self, late: i64, weight: u32) {
         let bin = usize::try_from(late / BIN_NANOS).unwrap_or(0).min(BINS - 1);
         if let Some(count) = self.running.bins.get_mut(bin) {
-            *count += 1;
+            *count += weight;
         }
         self.target = self.quantile();
     }

@@ -16,7 +16,7 @@ fn packet(timestamp: u64) -> Stored {
         body,
         timestamp,
         samples: 960,
-        fec: false,
+        mends: false,
         arrived: MediaTime::ZERO,
     }
 }
@@ -77,10 +77,10 @@ fn a_lost_packet_is_concealed_once_and_adds_no_delay() {
 
 fn event() -> Stored {
     Stored {
-        body: Body::Quiet,
+        body: Body::Quiet(None),
         timestamp: 0,
         samples: 0,
-        fec: false,
+        mends: false,
         arrived: MediaTime::ZERO,
     }
 }
@@ -247,7 +247,7 @@ proptest! {
                 let mut packet = packet(timestamp >> 1);
                 packet.samples = 120 * random.u64(0..48);
                 if packet.samples == 0 {
-                    packet.body = Body::Quiet;
+                    packet.body = Body::Quiet(None);
                 }
                 packet.arrived = at(now);
                 buffer.push(sequence, packet, pending);

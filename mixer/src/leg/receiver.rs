@@ -1,30 +1,37 @@
 //! Incoming audio of one leg: packets in at any time, one frame of 20 ms out per tick. Knows nothing of other legs.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
+use plenum_codecs::audio::comfort_noise::{ComfortNoise, NoiseGenerator};
 use plenum_codecs::audio::{
-    AudioCodec, AudioDecoder, FRAME, Frame, carries_fec, level_dbov, payload_samples,
+    AudioCodec, AudioDecoder, FRAME, Frame, level_dbov, mends_loss_before, payload_level,
+    payload_samples,
 };
 use plenum_codecs::sequence::{TimestampUnwrapper, Unwrapper};
 use plenum_codecs::telephone_event::{Digit, DigitDetector};
 use plenum_codecs::{MediaPacket, MediaTime};
 
+use super::preroll::{Preroll, Skipped};
 use super::stretch;
 use crate::config::AudioSetting;
 use crate::jitter::{Body, JitterBuffer, Step, Stored};
 use crate::stats::LegStats;
 
-/// Undecoded packets kept of a silent leg, so that the decoder knows what came before an onset: 60 ms.
-const SKIPPED: usize = 3;
 /// An Opus payload of no more octets is DTX (RFC 7587 §3.1.3).
 const DTX_OCTETS: usize = 2;
 /// Quieter than this (−dBov) a whole frame may be removed unheard.
 const SILENT: u8 = 55;
+/// The first 60 ms of a word that is caught up on are not stretched.
+const PREROLL_TICKS: u32 = 3;
+/// When nothing comes after a frame as quiet as this (−dBov), the sender pauses: Opus DTX need not send a packet to say so.
+const BACKGROUND: u8 = 50;
 /// The delay is left alone while it is off by less than this: 2.5 ms too long, 5 ms too short.
 const TOLERATED_OVER: i64 = 120;
 const TOLERATED_UNDER: i64 = 240;
+/// What waits beyond whole frames delays and lets no packet come later. It may be 7.5 ms, and is looked at over so many ticks, because
+/// packets that hold no whole number of frames leave a remainder now and then.
+const TOLERATED_SPARE: usize = 360;
+const SPARE_TICKS: u32 = 8;
 /// Ticks between corrections of the delay, …
 const CORRECTION_TICKS: u32 = 5;
 /// … which come in every second tick when it is off by 15 ms, …
@@ -40,8 +47,20 @@ const ALIKE_HURRIED: f32 = 0.5;
 pub(crate) enum Pull {
     /// The frame is going to be heard or measured.
     Decode,
-    /// Nobody will hear it: let time pass at no cost.
+    /// Nobody will hear it: let time pass at no cost, but the leg may become loud.
     Skip,
+    /// Nobody may hear it.
+    Discard,
+}
+
+/// What is heard while the sender sends nothing on purpose.
+#[derive(Debug)]
+enum Background {
+    Silence,
+    /// The sender has described it (RFC 3389).
+    Noise(Box<NoiseGenerator>),
+    /// The decoder knows it (Opus DTX).
+    Decoder,
 }
 
 #[derive(Debug)]
@@ -53,16 +72,26 @@ pub(crate) struct Receiver {
     decoder: Option<(AudioCodec, AudioDecoder)>,
     /// Decoded, not yet played.
     pcm: Vec<i16>,
-    scratch: Vec<i16>,
-    skipped: VecDeque<(AudioCodec, Bytes)>,
+    preroll: Preroll,
     digits: Option<(u8, DigitDetector)>,
     /// The frame of this tick.
     frame: Box<Frame>,
     since_correction: u32,
+    /// Least that has waited beyond whole frames, and ticks in which it was looked at.
+    spare: (usize, u32),
     /// Of the last tick in which it could be told, in samples.
     delay: i64,
     /// The last payload said that nothing follows for a while (Opus DTX).
     paused: bool,
+    background: Background,
+    /// Level of the last frame in −dBov.
+    level: u8,
+    /// Samples made up because nothing came: whether for a loss or in a pause, the next packet tells.
+    unexplained: u64,
+    /// Timestamp at the end of the last packet that was played, and how many had been lost until then.
+    ended: Option<(u64, u64)>,
+    /// Ticks for which the delay is left alone: the beginning of a word is being caught up on.
+    untouched: u32,
     decodes: u64,
     stats: LegStats,
 }
@@ -76,13 +105,18 @@ impl Receiver {
             buffer: JitterBuffer::new(cap),
             decoder: None,
             pcm: Vec::new(),
-            scratch: Vec::new(),
-            skipped: VecDeque::new(),
+            preroll: Preroll::default(),
             digits: None,
             frame: Box::new([0; FRAME]),
             since_correction: 0,
+            spare: (usize::MAX, 0),
             delay: 0,
             paused: false,
+            background: Background::Silence,
+            level: 127,
+            unexplained: 0,
+            ended: None,
+            untouched: 0,
             decodes: 0,
             stats: LegStats::default(),
         }
@@ -105,7 +139,9 @@ impl Receiver {
             self.sequence = Unwrapper::new();
             self.timestamp = TimestampUnwrapper::new();
             self.buffer.restart();
-            self.skipped.clear();
+            self.preroll.clear();
+            self.background = Background::Silence;
+            self.ended = None;
         }
         let event = setting
             .telephone_event
@@ -113,9 +149,13 @@ impl Receiver {
         let mut digit = None;
         let stored = if let Some((payload_type, _)) = event {
             digit = self.detect(&packet, payload_type);
-            quiet(now)
+            quiet(now, None)
         } else if setting.comfort_noise == Some(packet.payload_type) {
-            quiet(now)
+            let Ok(noise) = ComfortNoise::parse(&packet.payload) else {
+                self.stats.malformed += 1;
+                return None;
+            };
+            quiet(now, Some(noise))
         } else {
             let Some(stored) = self.audio(now, &packet, setting) else {
                 self.stats.malformed += 1;
@@ -136,8 +176,13 @@ impl Receiver {
     /// Level that the sender states for what is due next; `None` when it has to be decoded to be known.
     pub(crate) fn stated_level(&self) -> Option<u8> {
         match self.buffer.peek().map(|packet| &packet.body) {
-            Some(Body::Audio { level, .. }) => level.map(|level| level.dbov),
-            Some(Body::Quiet) | None => self.buffer.is_idle().then_some(127),
+            Some(Body::Audio { level, .. }) => *level,
+            Some(Body::Quiet(_)) | None => {
+                self.buffer.is_idle().then_some(match &self.background {
+                    Background::Noise(generator) => generator.dbov(),
+                    Background::Silence | Background::Decoder => 127,
+                })
+            }
         }
     }
 
@@ -146,8 +191,9 @@ impl Receiver {
         self.fill(now, how, FRAME);
         self.correct(now, how);
         let have = self.pcm.len().min(FRAME);
-        if how == Pull::Skip {
+        if how != Pull::Decode {
             self.pcm.drain(..have);
+            self.level = 127;
             return 127;
         }
         for (out, sample) in self
@@ -157,7 +203,8 @@ impl Receiver {
         {
             *out = sample;
         }
-        level_dbov(self.frame.as_slice())
+        self.level = level_dbov(self.frame.as_slice());
+        self.level
     }
 
     /// The frame of the last [`Receiver::pull`].
@@ -221,16 +268,20 @@ impl Receiver {
         let samples = payload_samples(codec, &packet.payload).ok()?;
         let scale = u64::from(48_000 / codec.clock_rate());
         let timestamp = self.timestamp.unwrap(packet.timestamp) * scale;
+        let level = packet
+            .audio_level
+            .map(|level| level.dbov)
+            .or_else(|| payload_level(codec, &packet.payload));
         let body = Body::Audio {
             codec,
             payload: packet.payload.clone(),
-            level: packet.audio_level,
+            level,
         };
         Some(Stored {
             body,
             timestamp,
             samples: samples as u64,
-            fec: carries_fec(codec, &packet.payload),
+            mends: mends_loss_before(codec, &packet.payload),
             arrived: now,
         })
     }
@@ -240,13 +291,17 @@ impl Receiver {
         while self.pcm.len() < wanted {
             match self.buffer.step(now, self.pcm.len()) {
                 Step::Play(packet) => self.play(&packet, how),
-                Step::Lost { samples } => self.replace_lost(samples, how),
+                Step::Lost { samples } => {
+                    self.stats.concealed += std::mem::take(&mut self.unexplained);
+                    self.ended = None;
+                    self.replace_lost(samples, how);
+                }
                 Step::Starved => {
-                    self.conceal(FRAME, how);
+                    self.starve(how);
                     break;
                 }
                 Step::Wait => {
-                    self.pcm.resize(wanted, 0);
+                    self.wait(wanted, how);
                     break;
                 }
             }
@@ -254,29 +309,95 @@ impl Receiver {
     }
 
     fn play(&mut self, packet: &Stored, how: Pull) {
-        let Body::Audio { codec, payload, .. } = &packet.body else {
-            return;
+        let (codec, payload, level) = match &packet.body {
+            Body::Audio {
+                codec,
+                payload,
+                level,
+            } => (*codec, payload, *level),
+            Body::Quiet(None) => return,
+            Body::Quiet(Some(noise)) => return self.hush(*noise),
         };
-        if how == Pull::Skip {
-            if self.skipped.len() == SKIPPED {
-                self.skipped.pop_front();
-            }
-            self.skipped.push_back((*codec, payload.clone()));
+        self.explain(packet);
+        self.background = Background::Silence;
+        if how != Pull::Decode {
+            self.preroll.push(Skipped {
+                codec,
+                payload: payload.clone(),
+                samples: packet.samples,
+                level: level.filter(|_| how == Pull::Skip),
+            });
             self.append_silence(packet.samples);
             return;
         }
-        let mut scratch = std::mem::take(&mut self.scratch);
-        while let Some((codec, before)) = self.skipped.pop_front() {
-            scratch.clear();
-            self.decode(codec, &before, &mut scratch);
-        }
-        self.scratch = scratch;
+        self.play_preroll();
         let mut pcm = std::mem::take(&mut self.pcm);
-        let decoded = self.decode(*codec, payload, &mut pcm);
+        let decoded = self.decode(codec, payload, &mut pcm);
         self.pcm = pcm;
         if !decoded {
             self.stats.malformed += 1;
-            self.conceal(usize::try_from(packet.samples).unwrap_or(0), how);
+            let samples = usize::try_from(packet.samples).unwrap_or(0);
+            self.stats.concealed += self.conceal(samples, how);
+        }
+    }
+
+    /// The packet that follows tells a pause, in which time went on without packets, from packets that were late.
+    fn explain(&mut self, packet: &Stored) {
+        let made_up = std::mem::take(&mut self.unexplained);
+        let now = (packet.timestamp + packet.samples, self.buffer.stats.lost);
+        let paused = self.ended.replace(now).is_some_and(|(ended, lost)| {
+            lost == self.buffer.stats.lost && packet.timestamp >= ended + made_up
+        });
+        self.stats.concealed += if paused { 0 } else { made_up };
+    }
+
+    /// A leg begins to be heard: its decoder learns what came before, and the beginning of the word is caught up on.
+    fn play_preroll(&mut self) {
+        let mut word = Vec::new();
+        while let Some((before, is_word)) = self.preroll.pop() {
+            self.decode(before.codec, &before.payload, &mut word);
+            if !is_word {
+                word.clear();
+            }
+        }
+        if !word.is_empty() {
+            // What waits is the silence that stood for the rest of the last packet.
+            self.pcm = word;
+            self.untouched = PREROLL_TICKS;
+        }
+    }
+
+    /// The sender describes its background instead of sending it.
+    fn hush(&mut self, noise: ComfortNoise) {
+        match &mut self.background {
+            Background::Noise(generator) => generator.change(noise),
+            background => *background = Background::Noise(Box::new(NoiseGenerator::new(noise))),
+        }
+    }
+
+    /// Nothing is there in time: a loss or a pause.
+    fn starve(&mut self, how: Pull) {
+        let opus = matches!(&self.decoder, Some((AudioCodec::Opus, _)));
+        if opus && (self.paused || self.level >= BACKGROUND) {
+            self.background = Background::Decoder;
+            self.wait(self.pcm.len() + FRAME, how);
+            return;
+        }
+        self.unexplained += self.conceal(FRAME, how);
+    }
+
+    /// The sender pauses, or its first packet waits.
+    fn wait(&mut self, wanted: usize, how: Pull) {
+        let missing = wanted.saturating_sub(self.pcm.len());
+        match (&mut self.background, &mut self.decoder) {
+            (Background::Noise(generator), _) if how == Pull::Decode => {
+                generator.extend(missing, &mut self.pcm);
+                self.pcm.truncate(wanted);
+            }
+            (Background::Decoder, Some((_, decoder))) if how == Pull::Decode => {
+                decoder.pause(missing, &mut self.pcm);
+            }
+            _ => self.pcm.resize(self.pcm.len() + missing, 0),
         }
     }
 
@@ -307,7 +428,7 @@ impl Receiver {
             && let Some((current, decoder)) = &mut self.decoder
             && current == codec
         {
-            // FEC holds the one packet before; what was lost before that is concealed first.
+            // The next packet mends the one before it; what was lost before that is concealed first.
             let recoverable = samples.min(usize::try_from(*following).unwrap_or(0));
             let earlier = samples - recoverable;
             if earlier > 0 {
@@ -321,22 +442,25 @@ impl Receiver {
             {
                 self.stats.recovered += 1;
             } else {
-                decoder.conceal(recoverable, &mut self.pcm);
+                decoder.conceal_before(payload, recoverable, &mut self.pcm);
                 self.stats.concealed += recoverable as u64;
             }
             return;
         }
-        self.conceal(samples, how);
+        self.stats.concealed += self.conceal(samples, how);
     }
 
-    fn conceal(&mut self, samples: usize, how: Pull) {
+    /// Gives how much of it was made up.
+    fn conceal(&mut self, samples: usize, how: Pull) -> u64 {
         match &mut self.decoder {
-            Some((_, decoder)) if how == Pull::Decode && self.skipped.is_empty() => {
+            Some((_, decoder)) if how == Pull::Decode && self.preroll.is_empty() => {
                 decoder.conceal(samples, &mut self.pcm);
-                // After DTX it is the comfort noise that the sender has asked for.
-                self.stats.concealed += if self.paused { 0 } else { samples as u64 };
+                samples as u64
             }
-            _ => self.append_silence(samples as u64),
+            _ => {
+                self.append_silence(samples as u64);
+                0
+            }
         }
     }
 
@@ -352,11 +476,16 @@ impl Receiver {
             return;
         };
         self.delay = timing.delay;
+        if self.untouched > 0 {
+            self.untouched -= 1;
+            return;
+        }
+        let spare = self.pcm.len() % FRAME;
+        let always_spare = self.watch_spare(spare);
         if timing.under() > TOLERATED_UNDER {
             self.expand(timing.under(), how);
         } else if timing.over() > TOLERATED_OVER {
             // A packet later than the margin would be missed: only what is beyond it may go.
-            let spare = self.pcm.len() % FRAME;
             let frame = i64::try_from(FRAME).unwrap_or(0);
             let limit = if timing.under() + frame <= TOLERATED_UNDER {
                 stretch::MAX_LAG
@@ -364,7 +493,21 @@ impl Receiver {
                 spare
             };
             self.accelerate(now, how, timing.over(), limit);
+        } else if always_spare > TOLERATED_SPARE {
+            self.accelerate(now, how, TOLERATED_OVER, always_spare);
         }
+    }
+
+    /// What has waited beyond whole frames in each of the last ticks; zero until that is known.
+    fn watch_spare(&mut self, spare: usize) -> usize {
+        let (least, ticks) = self.spare;
+        let least = least.min(spare);
+        if ticks + 1 < SPARE_TICKS {
+            self.spare = (least, ticks + 1);
+            return 0;
+        }
+        self.spare = (usize::MAX, 0);
+        least
     }
 
     /// How alike a seam has to be now, by so much is the delay off; `None`: the last correction was just before.
@@ -378,7 +521,7 @@ impl Receiver {
     }
 
     fn expand(&mut self, under: i64, how: Pull) {
-        let added = if how == Pull::Skip {
+        let added = if how != Pull::Decode {
             let missing = usize::try_from(under).unwrap_or(0);
             self.append_silence(missing as u64);
             missing
@@ -402,7 +545,8 @@ impl Receiver {
             return;
         }
         self.fill(now, how, 2 * FRAME);
-        let quiet = how == Pull::Skip || level_dbov(self.pcm.get(..FRAME).unwrap_or(&[])) > SILENT;
+        let quiet =
+            how != Pull::Decode || level_dbov(self.pcm.get(..FRAME).unwrap_or(&[])) > SILENT;
         let whole = i64::try_from(FRAME).is_ok_and(|frame| over >= frame);
         let removed = if quiet && whole && self.pcm.len() >= 2 * FRAME {
             self.pcm.drain(..FRAME);
@@ -417,17 +561,18 @@ impl Receiver {
     fn corrected(&mut self, samples: usize) {
         if samples > 0 {
             self.since_correction = 0;
+            self.spare = (usize::MAX, 0);
         }
     }
 }
 
-/// Takes a sequence number, is heard as silence.
-fn quiet(now: MediaTime) -> Stored {
+/// Takes a sequence number, and no time of its own.
+fn quiet(now: MediaTime, noise: Option<ComfortNoise>) -> Stored {
     Stored {
-        body: Body::Quiet,
+        body: Body::Quiet(noise),
         timestamp: 0,
         samples: 0,
-        fec: false,
+        mends: false,
         arrived: now,
     }
 }

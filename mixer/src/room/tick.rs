@@ -66,7 +66,11 @@ impl Room {
             let talks = talkers.of(leg.id());
             let heard = !talks.is_empty() || leg.voice.is_up() || leg.capture.is_some();
             if leg.pulled_at != Some(at) && (heard || !leg.receiver.is_idle()) {
-                let how = if heard { Pull::Decode } else { Pull::Skip };
+                let how = match (heard, leg.may_speak()) {
+                    (true, _) => Pull::Decode,
+                    (false, true) => Pull::Skip,
+                    (false, false) => Pull::Discard,
+                };
                 pull(leg, at, how, decodes);
             }
             if let Some(capture) = &mut leg.capture

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+use bytes::Bytes;
 use plenum_codecs::audio::g711::Law;
 use plenum_codecs::tone::{Tone, tone_rms};
 
@@ -129,6 +130,123 @@ fn a_tone_of_ten_minutes_has_no_gap_and_no_break_of_phase() {
         let level = tone_rms(second, 1_000.0);
         assert!((level - 5_657.0).abs() < 150.0, "{level}");
     }
+}
+
+/// The clock's error is made up by whole periods.
+#[test]
+fn a_tone_of_ten_minutes_from_a_clock_off_by_100_ppm_has_no_gap_and_no_break_of_phase() {
+    for millionths in [-100, 100] {
+        let mut call = Call::new(millionths);
+        call.runs(1_000, |_| Some(20));
+        call.heard.clear();
+        call.runs(600_000, |_| Some(20));
+        let stats = call.receiver.stats();
+        assert_eq!(stats.concealed + stats.lost + stats.late, 0, "{stats:?}");
+        assert!(stats.expanded.max(stats.accelerated) > 2_000, "{stats:?}");
+        let off = worst_break(&call.heard, 1_000.0);
+        assert!(off < 700.0, "{millionths} ppm: {off}");
+        for second in call.heard.chunks_exact(48_000) {
+            let level = tone_rms(second, 1_000.0);
+            assert!((level - 5_657.0).abs() < 150.0, "{level}");
+        }
+    }
+}
+
+/// A phone that sends nothing in pauses and says nothing of it: the sequence goes on, the timestamps have jumped.
+#[test]
+fn pauses_that_nobody_announces_are_neither_loss_nor_delay() {
+    let mut call = Call::new(0);
+    call.runs(1_000, |_| Some(20));
+    for pause in [60, 200, 1_000, 5_000, 80, 400] {
+        call.runs(pause, |_| None);
+        call.packet.sequence = call
+            .packet
+            .sequence
+            .wrapping_sub(u16::try_from(pause / 20).unwrap());
+        call.runs(100, |_| Some(20));
+        call.heard.clear();
+        call.runs(1_000, |_| Some(20));
+        let low = call
+            .heard
+            .chunks_exact(960)
+            .map(|frame| tone_rms(frame, 1_000.0))
+            .fold(f64::INFINITY, f64::min);
+        let stats = call.receiver.stats();
+        assert!(low > 5_000.0, "after {pause} ms: {low}, {stats:?}");
+        assert_eq!(
+            stats.lost + stats.late + stats.concealed,
+            0,
+            "after {pause} ms: {stats:?}"
+        );
+        assert!(call.delay_millis() <= 45, "after {pause} ms: {stats:?}");
+    }
+}
+
+#[test]
+fn an_ssrc_of_its_own_for_each_packet_costs_no_more_and_ends_with_the_attack() {
+    let mut call = Call::new(0);
+    for _ in 0..500 {
+        call.packet.ssrc += 1;
+        call.runs(20, |_| Some(20));
+        assert!(call.receiver.stats().buffer_ns <= 40_000_000);
+    }
+    assert!(
+        call.receiver.decodes() <= 501,
+        "{}",
+        call.receiver.decodes()
+    );
+    call.runs(300, |_| Some(20));
+    call.heard.clear();
+    call.runs(2_000, |_| Some(20));
+    let low = call
+        .heard
+        .chunks_exact(960)
+        .map(|frame| tone_rms(frame, 1_000.0))
+        .fold(f64::INFINITY, f64::min);
+    assert!(low > 5_000.0, "{low}, {:?}", call.receiver.stats());
+}
+
+#[test]
+fn the_counters_tell_what_was_late_made_up_and_stretched() {
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut call = Call::new(0);
+    call.runs(5_000, |_| Some(20));
+    let calm = call.receiver.stats();
+    assert!(
+        calm.target_ns == 10_000_000 && calm.delay_ns <= 33_000_000,
+        "{calm:?}"
+    );
+    call.runs(10_000, |_| Some(20 + random.u64(0..60)));
+    let jittery = call.receiver.stats();
+    assert!(
+        (55_000_000..=80_000_000).contains(&jittery.target_ns),
+        "{jittery:?}"
+    );
+    assert!(
+        jittery.delay_ns + 5_000_000 >= jittery.target_ns,
+        "{jittery:?}"
+    );
+    assert!(
+        jittery.expanded >= 48 * 20 && jittery.late <= 15,
+        "{jittery:?}"
+    );
+    // Two packets come half a second late: they are made up for, and counted late when they come.
+    call.runs(1_000, |at| {
+        Some(if (400..440).contains(&at) { 520 } else { 20 })
+    });
+    let late = call.receiver.stats();
+    assert_eq!(late.late, jittery.late + 2, "{late:?}");
+    assert!(
+        (960..=4 * 960).contains(&(late.concealed - jittery.concealed)),
+        "{late:?}"
+    );
+    call.runs(8_000, |_| Some(20));
+    let after = call.receiver.stats();
+    assert!(
+        after.accelerated >= 48 * 20 && after.delay_ns <= 36_000_000,
+        "{after:?}"
+    );
+    assert_eq!(after.duplicates + after.overflowed, 0, "{after:?}");
 }
 
 #[test]
