@@ -102,7 +102,10 @@ fn measure(work: Work) -> anyhow::Result<f64> {
     let mut began = Duration::ZERO;
     for tick in 0..WARMING + TICKS {
         if tick == WARMING {
-            anyhow::ensure!(room.stats().talkers == VOICES.into(), "all are to be mixed");
+            anyhow::ensure!(
+                room.stats().talkers == usize::from(VOICES),
+                "all are to be mixed"
+            );
             began = spent()?;
         }
         now += Duration::from_millis(20);

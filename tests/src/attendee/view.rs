@@ -132,22 +132,8 @@ impl View {
                     .map(|slot| Ok((text(&slot["mid"])?, maybe(&slot["participant"])?)))
                     .collect::<Result<_>>()?;
             }
-            "participant_joined" => {
-                let (id, person) = person(&message["participant"])?;
-                self.came.push(id.clone());
-                self.roster.insert(id, person);
-            }
-            "participant_changed" => {
-                let (id, person) = person(&message["participant"])?;
-                self.roster
-                    .insert(id, person)
-                    .context("a stranger changed")?;
-                self.changes += 1;
-            }
-            "participant_left" => {
-                let id = text(&message["participant"])?;
-                self.roster.remove(&id).context("a stranger left")?;
-                self.left.push((id, text(&message["reason"])?));
+            kind @ ("participant_joined" | "participant_changed" | "participant_left") => {
+                self.people(kind, message)?;
             }
             "floor" => self.floor = maybe(&message["participant"])?,
             "talking" => {
@@ -170,6 +156,27 @@ impl View {
             other => bail!("a message of unknown type {other}"),
         }
         Ok(Task::None)
+    }
+
+    /// Somebody has come, is different or has gone.
+    fn people(&mut self, kind: &str, message: &Value) -> Result<()> {
+        if kind == "participant_left" {
+            let id = text(&message["participant"])?;
+            self.roster.remove(&id).context("a stranger left")?;
+            self.left.push((id, text(&message["reason"])?));
+            return Ok(());
+        }
+        let (id, person) = person(&message["participant"])?;
+        if kind == "participant_joined" {
+            self.came.push(id.clone());
+            self.roster.insert(id, person);
+        } else {
+            self.roster
+                .insert(id, person)
+                .context("a stranger changed")?;
+            self.changes += 1;
+        }
+        Ok(())
     }
 
     fn conference(&mut self, conference: &Value) -> Result<()> {
