@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::net::{SocketAddr, UdpSocket};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,6 +26,9 @@ use tokio::sync::mpsc;
 
 const FEW: usize = 20;
 const MANY: usize = 220;
+/// The arguments that make the program measure one kind of leg.
+const BROWSERS: &str = "browsers";
+const PHONES: &str = "phones";
 /// Packets per second of each listener.
 const RATE: f64 = 50.0;
 const TIME: Duration = Duration::from_secs(6);
@@ -34,17 +38,25 @@ const OPUS_BYTES: usize = 200;
 const G711_BYTES: usize = 160;
 
 fn main() -> Result<()> {
-    if std::env::args().nth(1).as_deref() == Some(crowd::ROLE) {
-        return crowd::run();
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+    };
+    match std::env::args().nth(1).as_deref() {
+        Some(crowd::ROLE) => crowd::run(),
+        Some(BROWSERS) => runtime()?.block_on(async { webrtc(floor(OPUS_BYTES, true)?).await }),
+        Some(PHONES) => runtime()?.block_on(async { phones(floor(G711_BYTES, false)?).await }),
+        _ => {
+            // Each in a process of its own: memory that one kind of leg gave back would hide what the other takes.
+            for kind in [BROWSERS, PHONES] {
+                let status = Command::new(std::env::current_exe()?).arg(kind).status()?;
+                anyhow::ensure!(status.success(), "{kind}: {status}");
+            }
+            Ok(())
+        }
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        webrtc(floor(OPUS_BYTES, true)?).await?;
-        phones(floor(G711_BYTES, false)?).await
-    })
 }
 
 fn print(name: &str, value: f64, unit: &str, floor: f64) {
