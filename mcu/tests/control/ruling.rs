@@ -223,7 +223,9 @@ async fn upload(
         let request = agent
             .post(&url)
             .header("authorization", format!("Bearer {}", key.trim()))
-            .header("content-type", "audio/wav");
+            .header("content-type", "audio/wav")
+            // As uploaders of anything large do: an answer that refuses must not meet a sender in full flow.
+            .header("expect", "100-continue");
         request.send(&wav[..]).unwrap().status().as_u16()
     };
     tokio::task::spawn_blocking(send).await.unwrap()
