@@ -55,6 +55,8 @@ fn a_hundred_callers_join_through_the_attendant_and_leave_nothing_behind() {
                 lead_ms: 1000,
                 digits: &digits,
                 tone: (787.0, -20.0),
+                // Eight of a hundred are mixed: equal tones could cancel each other.
+                rise: 20.0,
                 seconds: STAY_SECONDS,
             },
         }

@@ -23,12 +23,12 @@ const SEED: u64 = 5;
 /// Of each recording, seconds.
 const HEARD: f64 = 8.0;
 
-/// What the worst listener must still have: the share of blocks of 20 ms in which each of the others' tones is within 3 dB of its
-/// median.
-const THERE_AT_5_PERCENT: f64 = 0.94;
-const THERE_AT_10_PERCENT: f64 = 0.88;
+/// The share of 20 ms in which a tone may be gone for the worst listener. A line that loses 5 % each way and has nobody who makes up for it takes
+/// 10 %, one of 10 % takes 19 %. Speech coding with FEC, to which Chromium changes under loss, leaves holes of its own in a steady tone.
+const HOLES_AT_5_PERCENT: f64 = 0.05;
+const HOLES_AT_10_PERCENT: f64 = 0.14;
 
-fn judge(who: &str, loss: u32, heard: &Recording, own: f64, least: f64) -> Result<String> {
+fn judge(who: &str, loss: u32, heard: &Recording, own: f64, most: f64) -> Result<String> {
     let mut report = format!("{who} at {loss} % loss:");
     for tone in [ANN, BEN, PHONE] {
         let level = heard.level(tone)?;
@@ -39,10 +39,10 @@ fn judge(who: &str, loss: u32, heard: &Recording, own: f64, least: f64) -> Resul
             );
             continue;
         }
-        let there = heard.presence(tone)?;
-        report += &format!(" {tone} Hz {level:.1} dB, there {there:.3};");
+        let holes = heard.holes(tone)?;
+        report += &format!(" {tone} Hz {level:.1} dB, holes {holes:.3};");
         ensure!((level - LEVEL).abs() < 3.0, "{report} not as loud as sent");
-        ensure!(there >= least, "{report} wanted {least}");
+        ensure!(holes <= most, "{report} at most {most} expected");
     }
     Ok(report)
 }
@@ -111,16 +111,16 @@ fn everybody_is_heard_at_5_and_at_10_percent_loss() {
 
     let mut windows = Vec::new();
     let mut verdicts = Vec::new();
-    for (loss, least) in [(5, THERE_AT_5_PERCENT), (10, THERE_AT_10_PERCENT)] {
+    for (loss, most) in [(5, HOLES_AT_5_PERCENT), (10, HOLES_AT_10_PERCENT)] {
         relay.impair(loss * 10, 0);
         sleep(Duration::from_secs(4));
-        windows.push((loss, least, answered.elapsed().as_secs_f64()));
+        windows.push((loss, most, answered.elapsed().as_secs_f64()));
         for (name, own) in [("ann", ANN), ("ben", BEN)] {
             let heard = browsers.record(name, 8).unwrap();
             heard
                 .write(&folder.join(format!("{name}-{loss}.wav")))
                 .unwrap();
-            verdicts.push(judge(name, loss, &heard, own, least));
+            verdicts.push(judge(name, loss, &heard, own, most));
         }
         phone.check_in_call().unwrap();
     }
@@ -129,9 +129,9 @@ fn everybody_is_heard_at_5_and_at_10_percent_loss() {
         .unwrap();
     let heard = phone.hang_up().unwrap();
     heard.write(&folder.join("phone-heard.wav")).unwrap();
-    for (loss, least, from) in windows {
+    for (loss, most, from) in windows {
         let heard = heard.between(from, HEARD).unwrap();
-        verdicts.push(judge("the phone", loss, &heard, PHONE, least));
+        verdicts.push(judge("the phone", loss, &heard, PHONE, most));
     }
     let (passed, lost) = relay.counts();
     for verdict in &verdicts {

@@ -94,6 +94,7 @@ fn gather(folder: &Path) -> Gathering {
             lead_ms: 1000,
             digits: &keys,
             tone: (SIPP, LEVEL),
+            rise: 0.0,
             seconds: 70,
         },
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use crate::tone::{sine, to_mulaw};
+use crate::tone::{glide, to_mulaw};
 
 /// Payload type that the sipp scenarios announce for telephone-event.
 pub const TELEPHONE_EVENT: u8 = 96;
@@ -21,6 +21,8 @@ pub struct Performance<'a> {
     pub digits: &'a str,
     /// Frequency of the tone in Hz and its peak in dBFS.
     pub tone: (f64, f64),
+    /// By how much the tone rises, in Hz per second.
+    pub rise: f64,
     /// How long the tone sounds, in s.
     pub seconds: u32,
 }
@@ -51,7 +53,8 @@ impl Performance<'_> {
                 stream.audio(&silence);
             }
         }
-        let tone = sine(self.tone.0, self.tone.1, f64::from(self.seconds), 8000);
+        let (frequency, level) = self.tone;
+        let tone = glide(frequency, self.rise, level, f64::from(self.seconds), 8000);
         for frame in tone.samples.chunks_exact(SAMPLES_PER_PACKET as usize) {
             let payload: Vec<u8> = frame.iter().map(|sample| to_mulaw(*sample)).collect();
             stream.audio(&payload);

@@ -16,16 +16,27 @@ pub struct Recording {
 
 /// A sine of `seconds` at `frequency` Hz with its peak at `dbfs` below full scale.
 #[must_use]
+pub fn sine(frequency: f64, dbfs: f64, seconds: f64, rate: u32) -> Recording {
+    glide(frequency, 0.0, dbfs, seconds, rate)
+}
+
+/// A sine that begins at `frequency` Hz and rises by `rise` Hz a second: copies of it that begin at different times beat, where those of a
+/// steady tone may cancel each other for good.
+#[must_use]
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a clamped sample and a short positive length"
 )]
-pub fn sine(frequency: f64, dbfs: f64, seconds: f64, rate: u32) -> Recording {
+pub fn glide(frequency: f64, rise: f64, dbfs: f64, seconds: f64, rate: u32) -> Recording {
     let peak = 32_767.0 * 10f64.powf(dbfs / 20.0);
     let count = (seconds * f64::from(rate)) as u32;
     let samples = (0..count)
-        .map(|n| (peak * (TAU * frequency * f64::from(n) / f64::from(rate)).sin()).round() as i16)
+        .map(|n| {
+            let at = f64::from(n) / f64::from(rate);
+            let turns = at * (frequency + rise * at / 2.0);
+            (peak * (TAU * turns).sin()).round() as i16
+        })
         .collect();
     Recording { samples, rate }
 }
@@ -140,28 +151,30 @@ impl Recording {
     /// # Errors
     /// When the recording is shorter than five blocks.
     pub fn steadiness(&self, frequency: f64) -> Result<f64> {
-        self.steady_blocks(frequency, 5)
+        let median = self.level(frequency)?;
+        self.share(frequency, 5, |level| (level - median).abs() < 3.0)
     }
 
-    /// The same over blocks of 20 ms: what a lost packet takes away shows, a break of the phase between packets does not.
+    /// The share of blocks of 20 ms in which the tone at `frequency` is more than 10 dB below its median: what lost packets take away and
+    /// nobody makes up for.
     ///
     /// # Errors
     /// When the recording is shorter than five blocks of 200 ms.
-    pub fn presence(&self, frequency: f64) -> Result<f64> {
-        self.steady_blocks(frequency, 50)
+    pub fn holes(&self, frequency: f64) -> Result<f64> {
+        let median = self.level(frequency)?;
+        self.share(frequency, 50, |level| level < median - 10.0)
     }
 
+    /// The share of blocks, so many a second, in which the tone's level is as wanted.
     #[expect(clippy::cast_precision_loss, reason = "few blocks")]
-    fn steady_blocks(&self, frequency: f64, per_second: u32) -> Result<f64> {
-        let median = self.level(frequency)?;
+    fn share(&self, frequency: f64, per_second: u32, wanted: impl Fn(f64) -> bool) -> Result<f64> {
         let block = usize::try_from(self.rate / per_second)?;
-        let levels: Vec<f64> = self
-            .samples
-            .chunks_exact(block)
-            .map(|samples| block_level(samples, frequency, self.rate))
-            .collect();
-        let steady = levels.iter().filter(|l| (*l - median).abs() < 3.0).count();
-        Ok(steady as f64 / levels.len() as f64)
+        let blocks = self.samples.chunks_exact(block);
+        let count = blocks.len();
+        let found = blocks
+            .filter(|samples| wanted(block_level(samples, frequency, self.rate)))
+            .count();
+        Ok(found as f64 / count as f64)
     }
 
     /// Peak level of the tone at `frequency` in dB below full scale: the median over blocks of 200 ms, each under a Hann window, so that
