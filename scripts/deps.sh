@@ -1,10 +1,6 @@
 #!/usr/bin/env bash
-<<<<<<< HEAD
-# Installs what the named sets need and is missing: build, call, test, bench, fuzz. Debian packages by apt-get (with sudo when not root), a
-=======
-# Installs what the named sets need and is missing: build, call, test, fuzz, scale, peers. Debian packages by apt-get (with sudo when not root), a
->>>>>>> dca778a (wip)
-# Node.js new enough for the page's bundler, the page's npm packages. Says what it does; silent when there is nothing to do.
+# Installs what the named sets need and is missing: build, call, test, bench, fuzz, scale, peers. Debian packages by apt-get (with sudo when
+# not root), a Node.js new enough for the page's bundler, the page's npm packages. Says what it does; silent when there is nothing to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -139,12 +135,8 @@ for set in "$@"; do
             cargo install --locked cargo-fuzz
         fi
         ;;
-<<<<<<< HEAD
-    *) fail "unknown set $set; there are build, call, test, bench, fuzz" ;;
-=======
     scale) install_packages "${SCALE_PACKAGES[@]}" ;;
     peers) install_packages "${PEERS_PACKAGES[@]}" ;;
-    *) fail "unknown set $set; there are build, call, test, fuzz, scale, peers" ;;
->>>>>>> dca778a (wip)
+    *) fail "unknown set $set; there are build, call, test, bench, fuzz, scale, peers" ;;
     esac
 done

@@ -85,6 +85,21 @@ fn no_file_has_more_than_500_lines_of_code() {
 }
 
 #[test]
+fn no_conflict_of_a_merge_is_committed() {
+    // Spelt so that this file has none.
+    let marks = ["<".repeat(7), ">".repeat(7)];
+    for file in committed() {
+        let Ok(text) = std::fs::read_to_string(root().join(&file)) else {
+            continue;
+        };
+        let found = text
+            .lines()
+            .position(|line| marks.iter().any(|mark| line.starts_with(mark.as_str())));
+        assert_eq!(found, None, "{file} has the mark of a conflict");
+    }
+}
+
+#[test]
 fn nothing_unfinished_is_committed() {
     let marks = [
         ["TO", "DO"].concat(),
