@@ -23,6 +23,7 @@ mod offer;
 mod outbox;
 mod phone;
 mod ports;
+mod rtp_header;
 mod srtp;
 mod timers;
 mod transport_cc;

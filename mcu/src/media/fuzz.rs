@@ -1,13 +1,25 @@
 //! Entry points for fuzzers: every parser of outside bytes of the media plane that is ours, over plain bytes. None may panic.
 
-use super::offer::Outline;
+use super::offer::{self, Outline};
+use super::rtp_header::{RtpHeader, unpadded};
 use super::{Limits, demux, phone, transport_cc};
 
-/// An RTP datagram as a phone leg reads it.
+/// An RTP datagram as a phone leg reads it, and as an audio stream of a browser is before SRTP.
 ///
 /// # Panics
 /// When a packet holds more than the datagram.
 pub fn rtp(bytes: &[u8]) {
+    if let Some(header) = RtpHeader::parse(bytes) {
+        assert!(
+            header.length <= bytes.len(),
+            "a header longer than its datagram"
+        );
+        for id in [1, 3, 14, 15] {
+            let _level = header.element(id, 1);
+        }
+        let payload = bytes.get(header.length..).unwrap_or_default();
+        let _payload = unpadded(payload, header.padded);
+    }
     if let Some(packet) = phone::wire::parse(bytes) {
         assert!(
             packet.payload.len() + 12 <= bytes.len(),
@@ -55,6 +67,7 @@ pub fn offer(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
+    let _audio = offer::without_audio_numbers(text);
     if let Ok(outline) = Outline::read(text, &Limits::default()) {
         assert!(
             outline.lines.len() <= Limits::default().media_lines,

@@ -4,7 +4,7 @@
 //! the mixer, telephone events among them.
 
 mod latch;
-mod reception;
+pub(super) mod reception;
 pub(super) mod wire;
 
 use std::io;
@@ -256,8 +256,10 @@ impl Phone {
             // A phone that suppresses silence still reports: it is there.
             self.heard = now;
         }
-        if let (Some((ssrc, ntp)), Some(reception)) = (report.sender, &mut self.reception) {
-            reception.sender_report(ssrc, ntp, now);
+        if let Some(reception) = &mut self.reception {
+            for (ssrc, ntp) in report.senders {
+                reception.sender_report(ssrc, ntp, now);
+            }
         }
         PhoneReport::Read {
             lost: report.ours.map(|(fraction, _)| fraction),

@@ -4,9 +4,13 @@
 //! whoever builds an [`Outbound`] promises that the stack never sends RTP or RTCP under its SSRC: the SSRC is
 //! part of every initialization vector, and under it the indices here only grow.
 
+mod inbound;
+
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::hmac;
+
+pub(super) use self::inbound::{PacketReader, ReportReader};
 
 /// Bytes of an RTCP packet that stay in the clear (RFC 3711 §3.4).
 const REPORT_HEAD: usize = 8;
@@ -18,8 +22,6 @@ const SHA1_TAG: usize = 10;
 /// Index of our first SRTCP packet. Should the stack have reported under the SSRC before it forgot it, it has
 /// not come so far.
 const FIRST_REPORT: u32 = 1 << 30;
-/// A peer reports under its one or two SSRCs; one that makes up more is not heard under them.
-const REPORTERS: usize = 8;
 
 /// What DTLS has agreed on (RFC 5764 §4.1.2, RFC 7714 §14.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -282,68 +284,6 @@ impl Outbound {
             }
         }
         true
-    }
-}
-
-/// Reads the peer's RTCP beside the stack, which does not tell what is said of streams it does not know.
-#[derive(Debug)]
-pub(super) struct ReportReader {
-    rtcp: Cipher,
-    /// The peer's SSRCs and the least index that is new under each (RFC 3711 §3.3.2).
-    next: Vec<(u32, u32)>,
-}
-
-impl ReportReader {
-    /// `None` when a key cannot be derived, which no key of the right length does.
-    pub(super) fn new(keys: &Keys) -> Option<Self> {
-        Some(Self {
-            rtcp: keys.theirs.cipher(keys.profile, Use::Rtcp)?,
-            next: Vec::new(),
-        })
-    }
-
-    /// The compound packet in a datagram; `None` when it is not the peer's, or older than one read before.
-    pub(super) fn open(&mut self, datagram: &[u8]) -> Option<Vec<u8>> {
-        let (head, _) = datagram.split_at_checked(REPORT_HEAD)?;
-        let ssrc = u32::from_be_bytes(*head.last_chunk()?);
-        let tag = match self.rtcp {
-            Cipher::Gcm { .. } => 0,
-            Cipher::Counter(_) => SHA1_TAG,
-        };
-        let (covered, tag) = datagram.split_at_checked(datagram.len().checked_sub(tag)?)?;
-        let (text, trailer) = covered.split_last_chunk::<REPORT_INDEX>()?;
-        let index = u32::from_be_bytes(*trailer);
-        let index = index.checked_sub(ENCRYPTED)?;
-        let known = self.next.iter().position(|(of, _)| *of == ssrc);
-        match known.and_then(|at| self.next.get(at)) {
-            Some((_, next)) if index < *next => return None,
-            None if self.next.len() == REPORTERS => return None,
-            _ => {}
-        }
-        let mut plain = text.to_vec();
-        let body = plain.get_mut(REPORT_HEAD..)?;
-        match &self.rtcp {
-            Cipher::Gcm { key, salt } => {
-                let nonce = gcm_nonce(*salt, ssrc, u64::from(index));
-                let aad = [head, trailer].concat();
-                key.open_in_place(nonce, Aad::from(aad), body).ok()?;
-                plain.truncate(text.len().checked_sub(GCM_TAG)?);
-            }
-            Cipher::Counter(counter) => {
-                let Counter { key, secret, salt } = &**counter;
-                // The tag is cut, so the crate's own comparison, which wants all of it, does not serve.
-                let ours = hmac::sign(secret, covered);
-                let ours = ours.as_ref().get(..SHA1_TAG)?;
-                aws_lc_rs::constant_time::verify_slices_are_equal(ours, tag).ok()?;
-                let vector = counter_vector(*salt, ssrc, u64::from(index));
-                key.less_safe_encrypt(body, vector).ok()?;
-            }
-        }
-        match known.and_then(|at| self.next.get_mut(at)) {
-            Some((_, next)) => *next = index + 1,
-            None => self.next.push((ssrc, index + 1)),
-        }
-        Some(plain)
     }
 }
 

@@ -5,6 +5,8 @@
 //! 2⁶⁴ and lets the feedback builder loop over the gap for ever: 1, 65530, 2 is enough. The number lies
 //! in a header extension and is in clear, so a packet that could do it is dropped before SRTP.
 
+use super::rtp_header::RtpHeader;
+
 /// Half of the 16-bit range: a number further than this above the maximum is taken to lie below it.
 const HALF: u64 = 1 << 15;
 const RANGE: u64 = 1 << 16;
@@ -60,56 +62,11 @@ fn extend(max: u64, number: u16) -> u64 {
     }
 }
 
-/// The transport-wide number in an RTP packet whose negotiated extension id is `id` (RFC 8285, both forms).
+/// The transport-wide number in an RTP packet whose negotiated extension id is `id`, as the stack finds it.
 /// `None` when there is none, or the header is malformed (the stack refuses such packets itself).
 pub(super) fn number_of(packet: &[u8], id: u8) -> Option<u16> {
-    let first = *packet.first()?;
-    if first >> 6 != 2 || first & 0x10 == 0 {
-        return None;
-    }
-    let start = 12 + usize::from(first & 0x0f) * 4;
-    let head = packet.get(start..start + 4)?;
-    let profile = u16::from_be_bytes([head[0], head[1]]);
-    let length = usize::from(u16::from_be_bytes([head[2], head[3]])) * 4;
-    let block = packet.get(start + 4..start + 4 + length)?;
-    match profile {
-        0xbede => find(block, id, |b| {
-            // Id 15 ends the extension (RFC 8285 section 4.2).
-            (b[0] >> 4 != 15).then(|| (b[0] >> 4, usize::from(b[0] & 0x0f) + 1, 1))
-        }),
-        p if p & 0xfff0 == 0x1000 => find(block, id, |b| Some((b[0], usize::from(*b.get(1)?), 2))),
-        _ => None,
-    }
-}
-
-/// Walks the elements of an extension block as the stack does: the last element of the id counts, one too short
-/// for a number does not, and what is cut off ends the walk. `head` gives id, length and size of an element's own
-/// header; `None` ends the walk.
-fn find(
-    mut block: &[u8],
-    id: u8,
-    head: impl Fn(&[u8]) -> Option<(u8, usize, usize)>,
-) -> Option<u16> {
-    let mut number = None;
-    while let Some(&byte) = block.first() {
-        if byte == 0 {
-            block = block.get(1..).unwrap_or_default();
-            continue;
-        }
-        let Some((element, length, own)) = head(block) else {
-            break;
-        };
-        let Some(value) = block.get(own..own + length) else {
-            break;
-        };
-        if element == id
-            && let Some(v) = value.get(..2)
-        {
-            number = Some(u16::from_be_bytes([v[0], v[1]]));
-        }
-        block = block.get(own + length..).unwrap_or_default();
-    }
-    number
+    let value = RtpHeader::parse(packet)?.element(id, 2)?;
+    Some(u16::from_be_bytes(*value.first_chunk()?))
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 //!
 //! The only module that names the crate. The worker gives it datagrams and time and takes datagrams and
 //! [`PeerEvent`]s; it knows neither sockets nor rooms. Every method may panic on hostile input: the worker calls
-//! it through [`super::guard::Guarded`]. Audio to the peer goes past the crate ([`audio`]).
+//! it through [`super::guard::Guarded`]. Audio goes past the crate, to the peer ([`audio`]) and from it ([`audio_in`]).
 
 mod audio;
+mod audio_in;
 mod keys;
 mod negotiation;
 
@@ -22,6 +23,8 @@ use str0m::rtp::{RtpPacket, RtpWrite, SeqNo, Ssrc};
 use str0m::{Event, Input, Output, Rtc};
 
 use self::audio::AudioStream;
+use self::audio_in::AudioReceiver;
+pub(super) use self::audio_in::Heard;
 use self::keys::Exported;
 use super::clock;
 use super::demux::{self, Kind};
@@ -107,6 +110,7 @@ pub(super) struct PeerTransport {
     keys: Exported,
     /// The first audio line that we were ever asked to send on.
     audio: Option<AudioStream>,
+    hearing: AudioReceiver,
     slots: Vec<Outgoing>,
     incoming: Vec<Incoming>,
     /// Where the stack sends: the pair that the peer has nominated.
@@ -191,11 +195,25 @@ impl PeerTransport {
         }
         if demux::kind_of(datagram) == Some(Kind::Rtp)
             && demux::is_rtcp(datagram)
-            && let Some(fraction) = self.audio.as_mut().and_then(|a| a.read_report(datagram))
+            && let Some(report) = self.audio.as_mut().and_then(|a| a.read_report(datagram))
         {
-            self.loss = Some(fraction);
+            if let Some((fraction, _)) = report.ours {
+                self.loss = Some(fraction);
+            }
+            for (ssrc, ntp) in report.senders {
+                self.hearing.sender_report(ssrc, ntp, now);
+            }
         }
         Received::Taken
+    }
+
+    /// Reads a datagram that is an audio packet of a stream which the stack has forgotten; others are as they were, for
+    /// [`Self::receive`]. Nothing needs to be polled after it.
+    pub(super) fn receive_audio(&mut self, now: Instant, datagram: &mut [u8]) -> Heard {
+        if demux::is_rtcp(datagram) {
+            return Heard::Foreign;
+        }
+        self.hearing.receive(now, datagram)
     }
 
     /// Lets time pass, then polls.
@@ -210,8 +228,10 @@ impl PeerTransport {
         self.rtc
             .handle_input(Input::Timeout(now))
             .map_err(|e| TransportError(e.to_string()))?;
+        let (audio, hearing) = (&mut self.audio, &mut self.hearing);
         if let Some(to) = self.destination
-            && let Some(report) = self.audio.as_mut().and_then(|audio| audio.report(now))
+            && let Some(audio) = audio
+            && let Some(report) = audio.report(now, || hearing.report(now))
         {
             send(to, &report);
         }
@@ -290,7 +310,7 @@ impl PeerTransport {
     }
 
     fn on_packet(&mut self, packet: RtpPacket) -> Option<PeerEvent> {
-        let header = &packet.header;
+        let (header, number) = (&packet.header, packet.seq_no);
         if let Some(number) = header.ext_vals.transport_cc {
             self.numbers.authenticated(number);
         }
@@ -316,10 +336,14 @@ impl PeerTransport {
             audio_level,
             payload: Bytes::from_owner(packet.payload),
         };
-        Some(PeerEvent::Packet {
-            track: incoming.track,
-            packet,
-        })
+        let track = incoming.track;
+        if track == Track::Audio
+            && self.audio.is_some()
+            && self.hearing.take_over(self.now, &packet, *number)
+        {
+            self.rtc.direct_api().remove_stream_rx(packet.ssrc.into());
+        }
+        Some(PeerEvent::Packet { track, packet })
     }
 
     /// Makes the stack send something, which shows where it sends now. It does not tell otherwise that the peer
@@ -336,7 +360,7 @@ impl PeerTransport {
         let (Some(audio), Some(keys)) = (&mut self.audio, self.keys.get()) else {
             return;
         };
-        if !audio.unlock(keys, self.now) {
+        if !audio.unlock(keys, self.now) || !self.hearing.unlock(keys) {
             tracing::error!("SRTP keys cannot be used");
         }
     }

@@ -8,7 +8,7 @@ use plenum_codecs::sequence::Unwrapper;
 use super::wire::ReceptionBlock;
 
 #[derive(Debug)]
-pub(super) struct Reception {
+pub(in crate::media) struct Reception {
     ssrc: u32,
     clock_rate: u32,
     unwrapper: Unwrapper,
@@ -25,12 +25,12 @@ pub(super) struct Reception {
 
 /// Loss since the last report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Interval {
-    pub(super) lost: u64,
+pub(in crate::media) struct Interval {
+    pub(in crate::media) lost: u64,
 }
 
 impl Reception {
-    pub(super) fn new(packet: &MediaPacket, clock_rate: u32) -> Self {
+    pub(in crate::media) fn new(packet: &MediaPacket, clock_rate: u32) -> Self {
         let mut unwrapper = Unwrapper::new();
         let first = unwrapper.unwrap(packet.sequence);
         Self {
@@ -47,13 +47,13 @@ impl Reception {
         }
     }
 
-    pub(super) fn ssrc(&self) -> u32 {
+    pub(in crate::media) fn ssrc(&self) -> u32 {
         self.ssrc
     }
 
     /// Counts a packet. `speech` packets have timestamps that run with the clock; telephone events do not
     /// and say nothing of jitter.
-    pub(super) fn count(
+    pub(in crate::media) fn count(
         &mut self,
         now: Instant,
         since: Instant,
@@ -81,19 +81,19 @@ impl Reception {
     }
 
     /// Their sender report has come.
-    pub(super) fn sender_report(&mut self, ssrc: u32, ntp_middle: u32, now: Instant) {
+    pub(in crate::media) fn sender_report(&mut self, ssrc: u32, ntp_middle: u32, now: Instant) {
         if ssrc == self.ssrc {
             self.sender_report = Some((ntp_middle, now));
         }
     }
 
     /// Jitter in seconds.
-    pub(super) fn jitter(&self) -> f64 {
+    pub(in crate::media) fn jitter(&self) -> f64 {
         f64::from(self.jitter16) / 16.0 / f64::from(self.clock_rate.max(1))
     }
 
     /// The block of the next report, and what was lost since the last.
-    pub(super) fn report(&mut self, now: Instant) -> (ReceptionBlock, Interval) {
+    pub(in crate::media) fn report(&mut self, now: Instant) -> (ReceptionBlock, Interval) {
         let expected = self.highest - self.first + 1;
         let (expected_before, received_before) = self.reported;
         self.reported = (expected, self.received);

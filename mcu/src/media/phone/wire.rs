@@ -136,14 +136,15 @@ pub(in crate::media) struct SenderBlock {
     pub(in crate::media) octets: u32,
 }
 
-/// Writes SR (when we send) or RR, and SDES with the CNAME: a compound packet (RFC 3550 §6.1).
+/// Writes SR (when we send) or RR with what it says of at most 31 streams, and SDES with the CNAME: a compound packet (RFC 3550 §6.1).
 pub(in crate::media) fn report(
     ssrc: u32,
     sender: Option<SenderBlock>,
-    reception: Option<ReceptionBlock>,
+    received: impl IntoIterator<Item = ReceptionBlock>,
     cname: &str,
 ) -> Option<Bytes> {
-    let reports: Vec<ReceptionReport> = reception
+    let reports: Vec<ReceptionReport> = received
+        .into_iter()
         .map(|r| ReceptionReport {
             ssrc: r.ssrc,
             fraction_lost: r.fraction_lost,
@@ -153,7 +154,6 @@ pub(in crate::media) fn report(
             last_sender_report: r.last_sender_report,
             delay: r.delay,
         })
-        .into_iter()
         .collect();
     let first: Box<dyn rtcp::packet::Packet + Send + Sync> = match sender {
         Some(sender) => Box::new(SenderReport {
@@ -206,10 +206,10 @@ pub(in crate::media) fn goodbye(ssrc: u32, cname: &str) -> Option<Bytes> {
 }
 
 /// What their report told us.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::media) struct Report {
-    /// Middle 32 bits of the NTP time of their sender report, and whose it is.
-    pub(super) sender: Option<(u32, u32)>,
+    /// Whose sender reports there are, and the middle 32 bits of their NTP times.
+    pub(in crate::media) senders: Vec<(u32, u32)>,
     /// Of our stream: lost since their last report in 256ths, jitter in timestamp units.
     pub(in crate::media) ours: Option<(u8, u32)>,
 }
@@ -232,7 +232,7 @@ pub(in crate::media) fn read_report(datagram: &[u8], ours: u32) -> Option<Report
         let any = packet.as_any();
         if let Some(sr) = any.downcast_ref::<SenderReport>() {
             let middle = u32::try_from((sr.ntp_time >> 16) & 0xffff_ffff).unwrap_or_default();
-            report.sender = Some((sr.ssrc, middle));
+            report.senders.push((sr.ssrc, middle));
             blocks = &sr.reports;
         } else if let Some(rr) = any.downcast_ref::<ReceiverReport>() {
             blocks = &rr.reports;
@@ -306,7 +306,7 @@ mod tests {
         // A feedback packet whose length leaves no room for what it should hold: the crate alone panics on it.
         let short_feedback = [0x81, 205, 0, 0];
         let compound = [&short_feedback[..], &report].concat();
-        assert_eq!(read_report(&compound, 7).unwrap().sender.unwrap().0, 5);
+        assert_eq!(read_report(&compound, 7).unwrap().senders[0].0, 5);
         assert_eq!(read_report(&short_feedback, 7), Some(Report::default()));
         assert_eq!(read_report(&[], 7), None);
         assert_eq!(read_report(&report[..report.len() - 1], 7), None);
@@ -369,12 +369,12 @@ mod tests {
         .unwrap();
         let theirs = read_report(&sr, 42).unwrap();
         assert_eq!(theirs.ours, Some((25, 33)));
-        assert_eq!(theirs.sender.unwrap().0, 5);
+        assert_eq!(theirs.senders[0].0, 5);
         let rr = report(5, None, Some(block), "plenum").unwrap();
         assert_eq!(
             read_report(&rr, 42).unwrap(),
             Report {
-                sender: None,
+                senders: Vec::new(),
                 ours: Some((25, 33))
             }
         );

@@ -1,6 +1,10 @@
 //! Keys against the vectors of RFC 3711, and what must never happen twice. That others can read it is shown with
 //! real peers.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "a sequence number is its index cut off"
+)]
 
 use super::*;
 
@@ -110,6 +114,84 @@ fn a_report_is_read_once_by_the_other_end_alone() {
         assert_eq!(reader.open(&first), None, "{profile:?}: a replay");
         assert_eq!(reader.open(&second), Some(plain));
     }
+}
+
+/// A packet as the client sends it.
+fn packet(outbound: &mut Outbound, index: u64) -> Vec<u8> {
+    let mut packet = vec![0x80, 111];
+    packet.extend_from_slice(&(index as u16).to_be_bytes());
+    packet.extend_from_slice(&[0, 0, 3, 192]);
+    packet.extend_from_slice(&SSRC.to_be_bytes());
+    packet.extend_from_slice(&index.to_be_bytes());
+    assert!(outbound.protect(&mut packet, 12, index));
+    packet
+}
+
+/// The index that the reader finds in a packet.
+fn read(reader: &mut PacketReader, mut packet: Vec<u8>) -> Option<u64> {
+    let sequence = u16::from_be_bytes([packet[2], packet[3]]);
+    let payload = reader.open(SSRC, sequence, 12, &mut packet)?;
+    Some(u64::from_be_bytes(payload.try_into().unwrap()))
+}
+
+#[test]
+fn packets_are_read_once_in_any_order_and_over_rollovers() {
+    for profile in PROFILES {
+        let (client, server) = ends(profile);
+        let mut outbound = Outbound::new(&client, SSRC).unwrap();
+        let mut reader = PacketReader::new(&server).unwrap();
+        let packets: Vec<Vec<u8>> = (0..150_000).map(|n| packet(&mut outbound, n)).collect();
+        assert_eq!(read(&mut reader, packets[1].clone()), None, "not begun");
+        reader.begin(SSRC, 0);
+        assert_eq!(
+            read(&mut reader, packets[0].clone()),
+            None,
+            "read elsewhere"
+        );
+        for (pair, n) in packets[1..].chunks_exact(2).zip((1..).step_by(2)) {
+            assert_eq!(read(&mut reader, pair[1].clone()), Some(n + 1));
+            assert_eq!(read(&mut reader, pair[0].clone()), Some(n));
+            assert_eq!(read(&mut reader, pair[0].clone()), None, "a replay of {n}");
+        }
+        let late = packets[150_000 - 40].clone();
+        assert_eq!(read(&mut reader, late), None);
+        reader.begin(SSRC, 0);
+        assert_eq!(read(&mut reader, packets[149_000].clone()), None, "too old");
+    }
+}
+
+#[test]
+fn a_packet_that_was_touched_or_comes_from_elsewhere_changes_nothing() {
+    for profile in PROFILES {
+        let (client, server) = ends(profile);
+        let mut outbound = Outbound::new(&client, SSRC).unwrap();
+        let first = packet(&mut outbound, 70_000);
+        let mut reader = PacketReader::new(&server).unwrap();
+        reader.begin(SSRC, 69_999);
+        for at in 0..first.len() {
+            let mut forged = first.clone();
+            forged[at] ^= 1;
+            assert_eq!(read(&mut reader, forged), None, "{profile:?}, byte {at}");
+            let mut cut = first[..at].to_vec();
+            let opened = reader.open(SSRC, 4_464, 12, &mut cut).map(<[u8]>::to_vec);
+            assert_eq!(opened, None, "{profile:?}, cut at {at}");
+        }
+        let own = Outbound::new(&server, SSRC).map(|mut outbound| packet(&mut outbound, 70_000));
+        assert_eq!(read(&mut reader, own.unwrap()), None, "our own, sent back");
+        assert_eq!(read(&mut reader, first), Some(70_000));
+    }
+}
+
+#[test]
+fn a_packet_of_before_the_first_rollover_is_none() {
+    let (client, server) = ends(Profile::Aes128Gcm);
+    let mut outbound = Outbound::new(&client, SSRC).unwrap();
+    let mut reader = PacketReader::new(&server).unwrap();
+    reader.begin(SSRC, 5);
+    assert_eq!(read(&mut reader, packet(&mut outbound, 65_000)), None);
+    assert_eq!(read(&mut reader, packet(&mut outbound, 65_536 + 4)), None);
+    let mut outbound = Outbound::new(&client, SSRC).unwrap();
+    assert_eq!(read(&mut reader, packet(&mut outbound, 6)), Some(6));
 }
 
 #[test]

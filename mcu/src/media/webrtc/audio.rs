@@ -2,7 +2,8 @@
 //!
 //! A room sends every listener a packet every 20 ms. Through the stack's queues and timers that costs several
 //! times what sealing and sending do, so the stack is made to forget the stream once it has named it in its
-//! answer: its SSRC is ours alone, RTP and RTCP. The stack keeps ICE, DTLS, video, and all that comes in.
+//! answer: its SSRC is ours alone, RTP and RTCP. The stack keeps ICE, DTLS and video; the peer's own audio is
+//! [`super::audio_in`]'s.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use plenum_mixer::OutPacket;
 
 use super::Numbering;
 use crate::media::clock;
-use crate::media::phone::wire::{self, SenderBlock};
+use crate::media::phone::wire::{self, ReceptionBlock, SenderBlock};
 use crate::media::srtp::{Keys, Outbound, ReportReader};
 
 /// Before the first sender report: the receiver needs two to line the voice up with the picture.
@@ -138,8 +139,13 @@ impl AudioStream {
         Some(self.protection.as_ref()?.due)
     }
 
-    /// The sender report that is due now, if one is and something was sent since the last.
-    pub(super) fn report(&mut self, now: Instant) -> Option<Vec<u8>> {
+    /// The report that is due now, if one is and there is anything to say: what was sent since the last, and of what was
+    /// `received`.
+    pub(super) fn report(
+        &mut self,
+        now: Instant,
+        received: impl FnOnce() -> Vec<ReceptionBlock>,
+    ) -> Option<Vec<u8>> {
         let protection = self.protection.as_mut()?;
         if now < protection.due {
             return None;
@@ -150,22 +156,30 @@ impl AudioStream {
             REPORT_INTERVAL
         };
         protection.due = now + interval;
-        if !std::mem::take(&mut self.sent.since_report) {
+        let (sent, received) = (self.sender_block(now), received());
+        if sent.is_none() && received.is_empty() {
             return None;
         }
         self.sent.reports = self.sent.reports.saturating_add(1);
+        let plain = wire::report(self.ssrc, sent, received, &self.agreed.cname)?;
+        self.seal(&plain)
+    }
+
+    /// What was sent; `None` when that is nothing since the last report.
+    fn sender_block(&mut self, now: Instant) -> Option<SenderBlock> {
+        if !std::mem::take(&mut self.sent.since_report) {
+            return None;
+        }
         let (timestamp, captured) = self.sent.last?;
         let elapsed =
             now.saturating_duration_since(captured).as_micros() * TICKS_PER_MILLISECOND / 1_000;
         let elapsed = u32::try_from(elapsed & 0xffff_ffff).unwrap_or_default();
-        let block = SenderBlock {
+        Some(SenderBlock {
             ntp: clock::to_ntp(now),
             timestamp: timestamp.wrapping_add(elapsed),
             packets: self.sent.packets,
             octets: self.sent.octets,
-        };
-        let plain = wire::report(self.ssrc, Some(block), None, &self.agreed.cname)?;
-        self.seal(&plain)
+        })
     }
 
     /// Goodbye to the stream (RFC 3550 §6.6), which it ends.
@@ -186,12 +200,12 @@ impl AudioStream {
             .then_some(packet)
     }
 
-    /// What an SRTCP datagram of the peer says of the stream: the share lost since the report before, in 1/256.
-    pub(super) fn read_report(&mut self, datagram: &[u8]) -> Option<u8> {
+    /// What an SRTCP datagram of the peer says of the stream, and of the peer's own.
+    pub(super) fn read_report(&mut self, datagram: &[u8]) -> Option<wire::Report> {
         let plain = self.protection.as_mut()?.reader.open(datagram)?;
-        let (fraction, _) = wire::read_report(&plain, self.ssrc)?.ours?;
-        self.known = true;
-        Some(fraction)
+        let report = wire::read_report(&plain, self.ssrc)?;
+        self.known |= report.ours.is_some();
+        Some(report)
     }
 }
 

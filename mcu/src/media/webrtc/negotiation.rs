@@ -15,11 +15,12 @@ use str0m::rtp::{Extension, ExtensionMap, Ssrc};
 use str0m::{Candidate, RtcConfig};
 
 use super::audio::{Agreed, AudioStream};
+use super::audio_in::AudioReceiver;
 use super::{
     H264_PROFILE, Identity, Incoming, Numbering, Outgoing, PeerTransport, RESEND_AGE,
     RESEND_PACKETS, keys,
 };
-use crate::media::offer::{OfferError, Outline};
+use crate::media::offer::{self, OfferError, Outline};
 use crate::media::transport_cc::NumberGuard;
 use crate::media::{Limits, PeerAnswer, clock};
 
@@ -62,6 +63,7 @@ impl PeerTransport {
             number_extension,
             keys: keys.unwrap_or_default(),
             audio: None,
+            hearing: AudioReceiver::new(now),
             destination: None,
             asking: false,
             loss: None,
@@ -93,7 +95,8 @@ impl PeerTransport {
             return Err(OfferError::AmbiguousExtension);
         }
         let malformed = |e: &dyn std::fmt::Display| OfferError::Malformed(e.to_string());
-        let parsed = SdpOffer::from_sdp_string(offer).map_err(|e| malformed(&e))?;
+        let offer = offer::without_audio_numbers(offer);
+        let parsed = SdpOffer::from_sdp_string(&offer).map_err(|e| malformed(&e))?;
         self.lend_audio();
         let answered = self.rtc.sdp_api().accept_offer(parsed);
         let answer = match answered {
@@ -134,6 +137,7 @@ impl PeerTransport {
             .iter()
             .map(|line| Mid::from(line.mid.as_str()))
             .collect();
+        self.hearing.agree(false, None);
         for mid in mids {
             let Some(media) = self.rtc.media(mid) else {
                 continue;
@@ -149,6 +153,10 @@ impl PeerTransport {
                     MediaKind::Video => Track::Screen,
                 };
                 cameras += usize::from(kind == MediaKind::Video);
+                if track == Track::Audio && !self.incoming.iter().any(|i| i.track == track) {
+                    let level = media.remote_extmap().id_of(Extension::AudioLevel);
+                    self.hearing.agree(true, level);
+                }
                 self.incoming.push(Incoming {
                     mid,
                     track,
@@ -202,10 +210,15 @@ impl PeerTransport {
         }
     }
 
-    /// Makes the stack forget the audio stream: from now on it sends neither RTP nor reports under its SSRC.
+    /// Makes the stack forget the audio stream: from now on it sends neither RTP nor reports under its SSRC. So for what
+    /// we receive past it, which an offer may have named again.
     fn reclaim_audio(&mut self) {
+        let mut api = self.rtc.direct_api();
         if let Some(audio) = &self.audio {
-            self.rtc.direct_api().remove_stream_tx(audio.ssrc().into());
+            api.remove_stream_tx(audio.ssrc().into());
+        }
+        for ssrc in self.hearing.ssrcs() {
+            api.remove_stream_rx(ssrc.into());
         }
     }
 

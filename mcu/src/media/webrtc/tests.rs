@@ -29,6 +29,8 @@ struct Pair {
     /// What the server's peer did, and what came out at the client.
     events: Vec<PeerEvent>,
     heard: Vec<Event>,
+    /// Audio packets that the server took without the stack.
+    past_the_stack: usize,
 }
 
 fn addr(text: &str) -> SocketAddr {
@@ -36,7 +38,10 @@ fn addr(text: &str) -> SocketAddr {
 }
 
 fn client(now: Instant) -> Rtc {
-    let mut rtc = RtcConfig::new().set_rtp_mode(true).build(now);
+    let mut rtc = RtcConfig::new()
+        .set_rtp_mode(true)
+        .set_stats_interval(Some(Duration::from_secs(1)))
+        .build(now);
     rtc.add_local_candidate(Candidate::host(addr(CLIENT), "udp").unwrap());
     rtc
 }
@@ -75,6 +80,7 @@ impl Pair {
             dead: None,
             events: Vec::new(),
             heard: Vec::new(),
+            past_the_stack: 0,
         };
         pair.run(Duration::from_secs(2));
         assert!(
@@ -118,8 +124,20 @@ impl Pair {
                 Output::Event(event) => self.heard.push(event),
                 Output::Transmit(datagram) if self.dead == Some(datagram.source) => {}
                 Output::Transmit(datagram) => {
-                    self.server
-                        .receive(self.now, datagram.source, &datagram.contents);
+                    let mut bytes = datagram.contents.to_vec();
+                    match self.server.receive_audio(self.now, &mut bytes) {
+                        Heard::Foreign => {}
+                        Heard::Refused => continue,
+                        Heard::Packet(packet) => {
+                            self.past_the_stack += 1;
+                            self.events.push(PeerEvent::Packet {
+                                track: Track::Audio,
+                                packet,
+                            });
+                            continue;
+                        }
+                    }
+                    self.server.receive(self.now, datagram.source, &bytes);
                     let to_client = &mut self.to_client;
                     self.server
                         .poll(&mut self.events, &mut |to, bytes| {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use mio::net::UdpSocket;
-use plenum_mixer::{Feedback, Input, LegId};
+use plenum_mixer::{Feedback, Input, LegId, Track};
 
 use super::legs::Peer;
 use super::links::ToRoom;
@@ -15,7 +15,7 @@ use crate::media::LegGone;
 use crate::media::demux::{self, Kind as Protocol};
 use crate::media::guard::Faulted;
 use crate::media::metrics::{Dropped, Fault, Metrics};
-use crate::media::webrtc::{PeerEvent, Received, TransportError};
+use crate::media::webrtc::{Heard, PeerEvent, Received, TransportError};
 
 /// Datagrams read from the shared socket before timers and other sockets have their turn.
 const BATCH: usize = 128;
@@ -28,7 +28,7 @@ impl Worker {
         for _ in 0..BATCH {
             match self.socket.recv_from(&mut scratch) {
                 Ok((length, source)) => {
-                    let Some(datagram) = scratch.get(..length) else {
+                    let Some(datagram) = scratch.get_mut(..length) else {
                         continue;
                     };
                     self.on_datagram(Instant::now(), source, datagram);
@@ -50,13 +50,10 @@ impl Worker {
         more
     }
 
-    fn on_datagram(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
-        self.metrics.webrtc.packets_in.inc();
-        self.metrics
-            .webrtc
-            .bytes_in
-            .inc_by(u64::try_from(datagram.len()).unwrap_or_default());
-        let owner = match demux::kind_of(datagram) {
+    fn on_datagram(&mut self, now: Instant, source: SocketAddr, datagram: &mut [u8]) {
+        self.tally.webrtc_came(datagram.len());
+        let kind = demux::kind_of(datagram);
+        let owner = match kind {
             None => return self.metrics.dropped(Dropped::Malformed, 1),
             // STUN always goes by fragment: a reloaded page may use its old port for its new peer.
             Some(Protocol::Stun) => demux::receiver_ufrag(datagram)
@@ -80,6 +77,18 @@ impl Worker {
                 return self.metrics.dropped(Dropped::StunSources, 1);
             }
             peer.sources.push(source);
+        }
+        if kind == Some(Protocol::Rtp) {
+            match peer.transport.call(|t| t.receive_audio(now, datagram)) {
+                Ok(Heard::Foreign) => {}
+                Ok(Heard::Refused) => return self.metrics.dropped(Dropped::Malformed, 1),
+                Ok(Heard::Packet(packet)) => {
+                    peer.heard = now;
+                    let track = Track::Audio;
+                    return self.give(leg, now, Input::Packet { leg, packet, track });
+                }
+                Err(Faulted) => return self.peer_panicked(leg),
+            }
         }
         let (socket, metrics, happened) = (&self.socket, &self.metrics, &mut self.peer_events);
         let outcome = peer.transport.call(|transport| {

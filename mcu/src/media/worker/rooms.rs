@@ -297,39 +297,52 @@ fn note(
 /// shared between threads.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    webrtc: Sent,
-    rtp: Sent,
+    webrtc: Amount,
+    webrtc_in: Amount,
+    rtp: Amount,
     not_sent: u64,
 }
 
 #[derive(Debug, Default)]
-struct Sent {
+struct Amount {
     packets: u64,
     bytes: u64,
 }
 
-impl Sent {
+impl Amount {
     fn count(&mut self, bytes: usize) {
         self.packets += 1;
         self.bytes += u64::try_from(bytes).unwrap_or_default();
     }
 
-    fn add_to(&self, traffic: &Traffic) {
+    fn add_sent(&self, traffic: &Traffic) {
         traffic.packets_out.inc_by(self.packets);
         traffic.bytes_out.inc_by(self.bytes);
+    }
+
+    fn add_received(&self, traffic: &Traffic) {
+        traffic.packets_in.inc_by(self.packets);
+        traffic.bytes_in.inc_by(self.bytes);
     }
 }
 
 impl Tally {
+    /// A datagram of `bytes` has come in on the shared socket.
+    pub(super) fn webrtc_came(&mut self, bytes: usize) {
+        self.webrtc_in.count(bytes);
+    }
+
     /// Counts what has gathered, and begins anew.
     pub(super) fn flush(&mut self, metrics: &Metrics) {
         let Self {
             webrtc,
+            webrtc_in,
             rtp,
             not_sent,
         } = std::mem::take(self);
-        webrtc.add_to(&metrics.webrtc);
-        rtp.add_to(&metrics.rtp);
+        webrtc.add_sent(&metrics.webrtc);
+        webrtc_in.add_received(&metrics.webrtc);
+        rtp.add_sent(&metrics.rtp);
         if not_sent > 0 {
             metrics.dropped(Dropped::SendFull, not_sent);
         }

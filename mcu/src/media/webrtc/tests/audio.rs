@@ -1,4 +1,4 @@
-//! The audio stream: past the stack on its way out, through it on its way in.
+//! The audio streams, past the stack both ways.
 
 use str0m::media::SenderFeedback;
 
@@ -8,14 +8,9 @@ const ELSEWHERE: &str = "127.0.0.1:30000";
 
 impl Pair {
     pub(super) fn send_audio(&mut self, sequence: u64) {
-        let mid = self
-            .server
-            .incoming
-            .iter()
-            .find(|i| i.track == Track::Audio)
-            .unwrap()
-            .mid;
-        let payload_type = self.server.leg_config(LegId(1)).unwrap().audio.receive[0].0;
+        let mid = Mid::from(self.server.outline.lines[0].mid.as_str());
+        let setting = self.server.leg_config(LegId(1)).unwrap().audio;
+        let (payload_type, _) = setting.send.unwrap();
         let now = self.now;
         let extensions = ExtensionValues {
             audio_level: Some(-40),
@@ -111,6 +106,83 @@ fn audio_goes_both_ways_with_its_level() {
         heard[4].header.sequence_number,
         (70_004_u32 & 0xffff) as u16
     );
+}
+
+#[test]
+fn the_peers_audio_goes_past_the_stack_after_its_first_packet() {
+    let mut pair = Pair::connect();
+    for n in 0..100 {
+        pair.send_audio(65_500 + n);
+        pair.run(Duration::from_millis(20));
+    }
+    assert_eq!(pair.past_the_stack, 99);
+    let ssrc = pair.server.hearing.ssrcs().next().unwrap();
+    let forgotten = |pair: &mut Pair| {
+        let mut api = pair.server.rtc.direct_api();
+        api.stream_rx(&ssrc.into()).is_none()
+    };
+    assert!(forgotten(&mut pair));
+    let (sdp, pending) = offer(&mut pair.client, false, 1);
+    let answer = pair.server.negotiate(&sdp, &Limits::default()).unwrap();
+    pair.client
+        .sdp_api()
+        .accept_answer(pending, SdpAnswer::from_sdp_string(&answer.sdp).unwrap())
+        .unwrap();
+    assert!(forgotten(&mut pair), "also when another offer names it");
+    pair.send_audio(65_600);
+    pair.run(Duration::from_millis(20));
+    assert_eq!(pair.past_the_stack, 100);
+}
+
+#[test]
+fn the_peer_is_told_what_of_its_audio_was_lost() {
+    let mut pair = Pair::connect();
+    for n in 0..600 {
+        // A fifth of the numbers is never sent.
+        if n % 5 != 4 {
+            pair.send_audio(100 + n);
+        }
+        pair.play(n);
+        pair.run(Duration::from_millis(20));
+    }
+    let told: Vec<_> = pair
+        .heard
+        .iter()
+        .filter_map(|event| match event {
+            Event::MediaEgressStats(stats) => Some((stats.loss?, stats.rtt)),
+            _ => None,
+        })
+        .collect();
+    let (loss, rtt) = told.last().unwrap();
+    assert!((0.18..0.22).contains(loss), "{told:?}");
+    assert!(
+        rtt.is_some_and(|rtt| rtt < Duration::from_millis(50)),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn audio_without_numbers_is_agreed_on_and_a_closed_line_is_not_heard() {
+    let mut pair = Pair::connect();
+    pair.send_audio(1);
+    pair.run(Duration::from_millis(20));
+    pair.send_audio(2);
+    pair.run(Duration::from_millis(20));
+    assert_eq!(pair.past_the_stack, 1);
+    let mid = pair.server.incoming[0].mid;
+    let mut api = pair.client.sdp_api();
+    api.set_direction(mid, Direction::RecvOnly);
+    let (sdp, _pending) = api.apply().unwrap();
+    let answer = pair
+        .server
+        .negotiate(&sdp.to_sdp_string(), &Limits::default())
+        .unwrap();
+    let audio = answer.sdp.split("m=video").next().unwrap();
+    assert!(audio.contains("ssrc-audio-level") && !audio.contains("transport-wide-cc"));
+    assert!(answer.sdp.contains("transport-wide-cc"), "on video it is");
+    pair.send_audio(3);
+    pair.run(Duration::from_millis(20));
+    assert_eq!(pair.past_the_stack, 1);
 }
 
 #[test]
