@@ -32,6 +32,9 @@ pub(super) const FIRST_PHONE: usize = 2;
 
 /// The loop comes round at least this often, for the heartbeat.
 const IDLE: Duration = Duration::from_millis(100);
+/// Between rounds while nothing is due, so that packets come in by the handful: being woken costs more than a packet does.
+/// It delays what comes in by so much at most, and no tick.
+const REST: Duration = Duration::from_millis(1);
 /// Messages taken per round, so that a flood of calls does not delay a tick.
 const MESSAGES: usize = 64;
 /// Timers fired per round.
@@ -224,10 +227,9 @@ impl Worker {
             self.metrics.heartbeats().beat(self.index);
             let wait = if busy || !self.ready.is_empty() {
                 Duration::ZERO
-            } else if waits {
-                self.wait().min(RETRY)
             } else {
-                self.wait()
+                std::thread::sleep(self.wait().min(REST));
+                self.wait().min(if waits { RETRY } else { IDLE })
             };
             if let Err(error) = self.poll.poll(&mut events, Some(wait))
                 && error.kind() != io::ErrorKind::Interrupted
