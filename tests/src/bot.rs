@@ -326,16 +326,17 @@ impl Bot {
         Ok(())
     }
 
-    /// Sends an audio packet with a transport-wide number of the caller's choice under extension `id`.
+    /// Sends a packet of the camera with a transport-wide number of the caller's choice under extension `id`.
     ///
     /// # Errors
     /// When the connection is closed.
-    pub async fn send_numbered(&self, id: u8, number: u16, payload: Bytes) -> Result<()> {
-        let mut packet = self.packet(self.audio_ssrc, OPUS, 0, false, payload);
+    pub async fn send_numbered(&self, id: u8, number: u16) -> Result<()> {
+        let payload = Bytes::from_static(&[0x10, 0, 0, 0]);
+        let mut packet = self.packet(self.video_ssrc, VP8, 0, false, payload);
         packet
             .header
             .set_extension(id, Bytes::copy_from_slice(&number.to_be_bytes()))?;
-        self.audio.write_rtp(packet).await?;
+        self.video.write_rtp(packet).await?;
         Ok(())
     }
 
