@@ -23,7 +23,7 @@ trap 'stop_server; rm -rf "$folder"' EXIT
 row() {
     local label=$1 goal=$2 count=$3 rate=50
     shift 3
-    # Each join is told to everybody: in large rooms that costs more than media.
+    # A join's DTLS handshake takes its time of a media worker, which in large rooms has little to spare.
     if ((count > 500)); then rate=25; fi
     serve
     if "$plenum" load --url "$page" --sip "$sip" --api-key-file "$key" --direct --server-pid "$server_pid" \

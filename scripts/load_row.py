@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One row of a table from a report of `plenum load --json` on standard input: load_row.py LABEL GOAL_PER_LEG, or load_row.py --head
 
-The goal is in per cent of one core per leg; `-` for none.
+The goal is in per cent of one core per leg; `-` for none. ms/join is the server's CPU time until all were in, media included, per leg.
 """
 
 import json
@@ -18,6 +18,7 @@ COLUMNS = (
     ("gaps", 5),
     ("missed", 11),
     ("join p95", 8),
+    ("ms/join", 7),
     ("delay p50/p95", 13),
     ("gen. %", 6),
     ("late %", 6),
@@ -60,6 +61,7 @@ def main():
             report["gaps"],
             misses,
             f"{joins['p95']:.0f} ms" if joins else "-",
+            f"{server['join_cpu_seconds'] / legs * 1000:.1f}" if server else "-",
             spread(report, "delay_ms", "{p50:.0f}/{p95:.0f} ms"),
             f"{report['generator_cpu_percent']:.1f}",
             f"{report['generator_late_percent']:.2f}",

@@ -10,12 +10,14 @@ mod channels;
 mod entry;
 mod focus;
 mod limit;
+mod news;
 mod order;
 mod record;
 mod room;
 mod roster;
 mod seat;
 mod sound;
+mod telling;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

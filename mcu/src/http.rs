@@ -39,6 +39,8 @@ use problem::Problem;
 const MAX_BODY: usize = 64 * 1024;
 /// Largest WAV to be announced, bytes.
 const MAX_WAV: usize = 1024 * 1024;
+/// What a session reads at once, bytes. The library clears as much before every look at the socket, and keeps it.
+const READ_BUFFER: usize = 4 * 1024;
 /// A request takes no longer.
 const DEADLINE: Duration = Duration::from_secs(15);
 
@@ -309,5 +311,6 @@ async fn upgrade(
         .max_message_size(MAX_FRAME)
         .max_frame_size(MAX_FRAME)
         .write_buffer_size(0)
+        .read_buffer_size(READ_BUFFER)
         .on_upgrade(move |socket| signal::serve(api.signalling, door, socket, from.ip()))
 }

@@ -419,6 +419,7 @@ fn sum_up(
             pid,
             cpu_percent,
             cpu_percent_per_leg: cpu_percent / legs,
+            join_cpu_seconds: begin.cpu_seconds_since(&before),
             rss_kib: end.rss_kib,
             rss_kib_per_leg: grown / legs,
         })

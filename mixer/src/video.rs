@@ -12,7 +12,7 @@ use plenum_codecs::{MediaPacket, MediaTime};
 use crate::legs::Legs;
 use crate::{Event, Leg, LegId, Output, Track};
 
-use publisher::{Publisher, StreamKey};
+use publisher::{Publisher, Route, StreamKey};
 use viewer::Incoming;
 pub(crate) use viewer::Viewer;
 
@@ -60,7 +60,10 @@ impl Switchboard {
         if let Some(leg) = legs.get_mut(id) {
             self.assign(leg, out);
         }
-        self.rebuild_routes(legs);
+        self.drop_routes(id);
+        if let Some(leg) = legs.get(id) {
+            self.add_routes(leg);
+        }
         self.request_keyframes(now, out);
     }
 
@@ -91,7 +94,7 @@ impl Switchboard {
             .iter_mut()
             .flat_map(|publisher| &mut publisher.streams)
         {
-            stream.routes.retain(|(viewer, _)| *viewer != leg);
+            stream.drop_routes(leg);
         }
     }
 
@@ -155,7 +158,7 @@ impl Switchboard {
             packet,
         };
         let mut switched = false;
-        for &(viewer, slot) in &stream.routes {
+        for &Route { viewer, slot, .. } in &stream.routes {
             let Some(leg) = legs.get_mut(viewer) else {
                 continue;
             };
@@ -283,19 +286,30 @@ impl Switchboard {
             .iter_mut()
             .flat_map(|publisher| &mut publisher.streams)
         {
-            stream.routes.clear();
-            stream.awaited = false;
+            stream.clear_routes();
+        }
+        if self.publishers.is_empty() {
+            return;
         }
         for leg in legs.iter() {
-            for (slot, key, awaited) in leg.viewer.routes() {
-                if let Some(stream) = self
-                    .publishers
-                    .iter_mut()
-                    .find_map(|publisher| publisher.stream_mut(key))
-                {
-                    stream.routes.push((leg.config.id, slot));
-                    stream.awaited |= awaited;
-                }
+            self.add_routes(leg);
+        }
+    }
+
+    /// The way into the slots of one viewer, which has none yet.
+    fn add_routes(&mut self, leg: &Leg) {
+        for (slot, key, awaited) in leg.viewer.routes() {
+            if let Some(stream) = self
+                .publishers
+                .iter_mut()
+                .find_map(|publisher| publisher.stream_mut(key))
+            {
+                let viewer = leg.config.id;
+                stream.add_route(Route {
+                    viewer,
+                    slot,
+                    awaited,
+                });
             }
         }
     }

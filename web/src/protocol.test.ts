@@ -29,12 +29,38 @@ describe('decode', () => {
     })
   })
 
+  test('reads further parts of a roster', () => {
+    expect(decode(JSON.stringify({ type: 'roster', participants: [ann] }))).toEqual({
+      type: 'roster',
+      participants: [{ ...ann, ...usual }],
+    })
+  })
+
   test('reads answers and slots', () => {
     expect(decode('{"type":"answer","sdp":"v=0","slot_mids":["1","2"]}')).toEqual({ type: 'answer', sdp: 'v=0', slotMids: ['1', '2'] })
     expect(decode('{"type":"video","slots":[{"mid":"1","participant":null}]}')).toEqual({
       type: 'video',
       slots: [{ mid: '1', participant: null }],
     })
+  })
+
+  test('reads several changes and leaves out what it does not understand', () => {
+    const frame = JSON.stringify({
+      type: 'changes',
+      changes: [
+        { type: 'participant_joined', participant: ann },
+        { type: 'participant_levitated', participant: 'p_1' },
+        { type: 'talking', participant: 'p_1', on: true },
+      ],
+    })
+    expect(decode(frame)).toEqual({
+      type: 'changes',
+      changes: [
+        { type: 'participant_joined', participant: { ...ann, ...usual } },
+        { type: 'talking', participant: 'p_1', on: true },
+      ],
+    })
+    expect(decode('{"type":"changes","changes":[{"type":"changes","changes":[]}]}')).toEqual({ type: 'changes', changes: [] })
   })
 
   test('reads what is not as usual', () => {

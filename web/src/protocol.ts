@@ -131,16 +131,24 @@ export interface Joined {
   readonly floor: ParticipantId | null
 }
 
-export type ServerMessage =
-  | Joined
-  | { readonly type: 'answer'; readonly sdp: string; readonly slotMids: readonly string[] }
-  | { readonly type: 'slots'; readonly count: number }
-  | { readonly type: 'video'; readonly slots: readonly SlotAssignment[] }
+/** Something about one participant. */
+export type PeopleChange =
   | { readonly type: 'participant_joined'; readonly participant: Participant }
   | { readonly type: 'participant_changed'; readonly participant: Participant }
   | { readonly type: 'participant_left'; readonly participant: ParticipantId; readonly reason: LeaveReason }
-  | { readonly type: 'floor'; readonly participant: ParticipantId | null }
   | { readonly type: 'talking'; readonly participant: ParticipantId; readonly on: boolean }
+
+export type ServerMessage =
+  | Joined
+  /** Those for whom there was no room in `joined`. */
+  | { readonly type: 'roster'; readonly participants: readonly Participant[] }
+  | PeopleChange
+  /** Several that came close together, in this order. */
+  | { readonly type: 'changes'; readonly changes: readonly PeopleChange[] }
+  | { readonly type: 'answer'; readonly sdp: string; readonly slotMids: readonly string[] }
+  | { readonly type: 'slots'; readonly count: number }
+  | { readonly type: 'video'; readonly slots: readonly SlotAssignment[] }
+  | { readonly type: 'floor'; readonly participant: ParticipantId | null }
   | { readonly type: 'conference'; readonly conference: ConferenceView }
   | { readonly type: 'time_left'; readonly seconds: number }
   | { readonly type: 'whisper'; readonly from: ParticipantId; readonly to: ParticipantId; readonly on: boolean }
@@ -243,7 +251,30 @@ function slot(value: unknown): SlotAssignment {
   return { mid: text(from, 'mid'), participant: textOrNull(from, 'participant') }
 }
 
-const decoders: { readonly [T in ServerMessage['type']]: (from: Fields) => Extract<ServerMessage, { type: T }> } = {
+type Decoders<M extends { type: string }> = { readonly [T in M['type']]: (from: Fields) => Extract<M, { type: T }> }
+
+const people: Decoders<PeopleChange> = {
+  participant_joined: (from) => ({ type: 'participant_joined', participant: participant(from['participant']) }),
+  participant_changed: (from) => ({ type: 'participant_changed', participant: participant(from['participant']) }),
+  participant_left: (from) => ({
+    type: 'participant_left',
+    participant: text(from, 'participant'),
+    reason: word(from, 'reason', LEAVE_REASONS, 'left'),
+  }),
+  talking: (from) => ({ type: 'talking', participant: text(from, 'participant'), on: from['on'] === true }),
+}
+
+/** One of several changes; none where a newer server says what this page does not understand. */
+function change(value: unknown): readonly PeopleChange[] {
+  const from = fields(value)
+  const type = text(from, 'type')
+  return Object.hasOwn(people, type) ? [people[type as PeopleChange['type']](from)] : []
+}
+
+const decoders: Decoders<ServerMessage> = {
+  ...people,
+  roster: (from) => ({ type: 'roster', participants: list(from, 'participants', participant) }),
+  changes: (from) => ({ type: 'changes', changes: list(from, 'changes', change).flat() }),
   joined: (from) => ({
     type: 'joined',
     participant: text(from, 'participant'),
@@ -257,15 +288,7 @@ const decoders: { readonly [T in ServerMessage['type']]: (from: Fields) => Extra
   answer: (from) => ({ type: 'answer', sdp: text(from, 'sdp'), slotMids: list(from, 'slot_mids', String) }),
   slots: (from) => ({ type: 'slots', count: count(from, 'count') }),
   video: (from) => ({ type: 'video', slots: list(from, 'slots', slot) }),
-  participant_joined: (from) => ({ type: 'participant_joined', participant: participant(from['participant']) }),
-  participant_changed: (from) => ({ type: 'participant_changed', participant: participant(from['participant']) }),
-  participant_left: (from) => ({
-    type: 'participant_left',
-    participant: text(from, 'participant'),
-    reason: word(from, 'reason', LEAVE_REASONS, 'left'),
-  }),
   floor: (from) => ({ type: 'floor', participant: textOrNull(from, 'participant') }),
-  talking: (from) => ({ type: 'talking', participant: text(from, 'participant'), on: from['on'] === true }),
   conference: (from) => ({ type: 'conference', conference: conference(from['conference']) }),
   time_left: (from) => ({ type: 'time_left', seconds: count(from, 'seconds') }),
   whisper: (from) => ({ type: 'whisper', from: text(from, 'from'), to: text(from, 'to'), on: from['on'] === true }),

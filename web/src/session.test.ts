@@ -73,6 +73,44 @@ describe('joining', () => {
 })
 
 describe('the roster', () => {
+  test('several changes count as if each had come alone, in their order', () => {
+    const changes = [
+      { type: 'participant_joined', participant: person('raj') },
+      { type: 'participant_changed', participant: person('raj', { hand: true }) },
+      { type: 'talking', participant: 'raj', on: true },
+      { type: 'participant_left', participant: 'zoe', reason: 'left' },
+    ] as const
+    const { state, effects } = play([said({ type: 'changes', changes })], inRoom(person('zoe')))
+    const { state: alone } = play(changes.map(said), inRoom(person('zoe')))
+    expect(state).toEqual(alone)
+    expect(state.roster.map(({ id, talking }) => [id, talking])).toEqual([
+      ['me', false],
+      ['raj', true],
+    ])
+    expect(effects).toEqual([])
+  })
+
+  test('a large roster comes in parts', () => {
+    const part = { type: 'roster', participants: [person('raj', { hand: true }), person('zoe')] } as const
+    const { state } = play([said(part)], inRoom(person('ann', { hand: true })))
+    expect(state.roster.map(({ id }) => id)).toEqual(['me', 'ann', 'raj', 'zoe'])
+    expect(state.hands).toEqual(['ann', 'raj'])
+    expect(kinds(state)).toEqual([])
+  })
+
+  test('in a large room nobody is bothered with who comes and goes', () => {
+    const many = Array.from({ length: 30 }, (_, number) => person(`p${number}`))
+    const { state } = play(
+      [
+        said({ type: 'participant_joined', participant: person('raj') }),
+        said({ type: 'participant_left', participant: 'raj', reason: 'left' }),
+      ],
+      inRoom(...many),
+    )
+    expect(kinds(state)).toEqual([])
+    expect(state.roster).toHaveLength(31)
+  })
+
   test('comings, goings and hands are told, changes of others are not', () => {
     let { state } = play([said({ type: 'participant_joined', participant: person('raj', { kind: 'phone' }) })], inRoom())
     expect(kinds(state)).toEqual(['joined'])

@@ -139,6 +139,9 @@ export const initialSession: SessionState = {
 /** Notices kept on screen at once; older ones give way. */
 const NOTICES = 4
 
+/** Who comes and goes is told in rooms up to this size, like the server's tones; in larger ones it would be all there is to see. */
+const INTIMATE = 30
+
 /** Waits between attempts to reconnect, in ms: the server keeps the place for 20 s, so be quick at first. */
 const BACKOFF = [400, 1_000, 2_000, 4_000, 8_000] as const
 
@@ -279,6 +282,10 @@ function received(state: SessionState, message: ServerMessage): Step {
       return unchanged(floor(state, message.participant))
     case 'talking':
       return unchanged(talking(state, message.participant, message.on))
+    case 'roster':
+      return unchanged(further(state, message.participants))
+    case 'changes':
+      return unchanged(message.changes.reduce((before, change) => received(before, change).state, state))
     case 'time_left': {
       const next = { ...state, timeLeft: limit(state, message.seconds) }
       return unchanged(told(next, { kind: 'time_left', minutes: Math.max(1, Math.round(message.seconds / 60)) }))
@@ -344,6 +351,12 @@ function joined(state: SessionState, message: Joined): Step {
   }
 }
 
+/** More of the people whom `joined` found here. */
+function further(state: SessionState, participants: readonly Participant[]): SessionState {
+  const raisedToo = participants.filter(({ hand }) => hand).map(({ id }) => id)
+  return { ...state, roster: [...state.roster, ...participants], hands: [...state.hands, ...raisedToo] }
+}
+
 function failed(state: SessionState, code: ErrorCode): Step {
   if (state.phase === 'joining') return refused(state, code)
   if (state.phase === 'reconnecting' && JOIN_REFUSALS.has(code)) {
@@ -371,7 +384,8 @@ function arrived(state: SessionState, participant: Participant): SessionState {
   if (state.roster.some(({ id }) => id === participant.id)) return changed(state, participant)
   const next = { ...state, roster: [...state.roster, participant] }
   const phone = participant.kind === 'phone'
-  return participant.id === state.self ? next : told(next, { kind: 'joined', name: participant.name, phone })
+  const quiet = participant.id === state.self || next.roster.length > INTIMATE
+  return quiet ? next : told(next, { kind: 'joined', name: participant.name, phone })
 }
 
 function changed(state: SessionState, participant: Participant): SessionState {
@@ -405,7 +419,7 @@ function departed(state: SessionState, id: ParticipantId, reason: LeaveReason): 
     whisperTo: state.whisperTo === id ? null : state.whisperTo,
     whisperFrom: state.whisperFrom.filter((other) => other !== id),
   }
-  return told(next, { kind: 'left', name: gone.name, reason })
+  return state.roster.length > INTIMATE ? next : told(next, { kind: 'left', name: gone.name, reason })
 }
 
 function floor(state: SessionState, holder: ParticipantId | null): SessionState {

@@ -71,16 +71,13 @@ impl Focus {
     }
 
     fn set_camera(&mut self, target: &str, on: bool) {
-        let Some(person) = self.roster.get_mut(target) else {
-            return;
-        };
-        if std::mem::replace(&mut person.camera, on) == on {
+        if !self.roster.set_camera(target, on) {
             return;
         }
-        if let Some(leg) = person.leg {
+        if let Some(leg) = self.roster.get(target).and_then(|person| person.leg) {
             self.command_room(MixerCommand::Camera { leg, on });
         }
         self.show(target);
-        self.tell_slots();
+        self.tell_slots(Some(target));
     }
 }

@@ -1,5 +1,7 @@
 //! How people come into a conference and come back to it: their seats, their secrets, and the whole state that they are told.
 
+use std::time::Instant;
+
 use plenum_mixer::RoomConfig;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -7,11 +9,11 @@ use tokio::sync::mpsc;
 
 use super::entry::Refusal;
 use super::focus::Focus;
-use super::roster::{Mute, Participant};
+use super::roster::Participant;
 use super::seat::{Command, Link, Newcomer, Outgoing, Seat};
 use crate::auth::Role;
 use crate::media::RoomId;
-use crate::signal::protocol::{EndReason, Kind, ServerMessage};
+use crate::signal::protocol::{EndReason, Kind};
 
 impl Focus {
     pub(super) async fn join(&mut self, newcomer: Newcomer) -> Result<Seat, Refusal> {
@@ -71,39 +73,11 @@ impl Focus {
         room: RoomId,
     ) -> Result<Seat, Refusal> {
         let commands = self.sender().ok_or(Refusal::Unavailable)?;
-        let user = newcomer.user.unwrap_or_else(|| id.clone());
+        let user = newcomer.user.clone().unwrap_or_else(|| id.clone());
         self.around.presence.joined(&user, &id);
         self.generations += 1;
-        let participant = Participant {
-            presence: self.around.presence.state(&user),
-            name: newcomer.name,
-            kind: newcomer.kind,
-            role: newcomer.role,
-            user,
-            mute: Mute::Off,
-            host_muted: None,
-            deafened: false,
-            held: false,
-            gain_db: 0,
-            side: None,
-            listening: None,
-            spoken: newcomer.spoken,
-            music: None,
-            camera: false,
-            talking: false,
-            hand: false,
-            leg: newcomer.leg,
-            hold: None,
-            slot_mids: Vec::new(),
-            slots: Vec::new(),
-            slots_told: 0,
-            link: newcomer.link,
-            generation: self.generations,
-            lost: None,
-            resume: Sha256::digest(secret.as_bytes()).into(),
-            keys: plenum_dialin::commands::CommandKeys::new(),
-            id,
-        };
+        let state = self.around.presence.state(&user);
+        let participant = Participant::new(id, newcomer, (user, state), self.generations, secret);
         let seat = Seat {
             participant: participant.id.clone(),
             generation: participant.generation,
@@ -115,13 +89,9 @@ impl Focus {
         if !std::mem::replace(&mut self.opened, true) {
             self.start_clock();
         }
-        let view = participant.view();
         self.roster.insert(participant);
         self.tell_recorder(&seat.participant);
-        self.tell_all(
-            &ServerMessage::ParticipantJoined { participant: view },
-            Some(&seat.participant),
-        );
+        self.news.joined(&seat.participant);
         Ok(seat)
     }
 
@@ -130,24 +100,11 @@ impl Focus {
         let Some(person) = self.roster.get(participant) else {
             return;
         };
-        let kind = person.kind;
-        let message = self.joined(participant, person.role, secret);
-        self.tell(participant, &message);
-        self.tell_slots();
+        let (kind, role) = (person.kind, person.role);
+        self.brief(participant, role, secret);
+        self.publish_due(Instant::now());
+        self.tell_slots(Some(participant));
         self.entered(participant, kind);
-    }
-
-    fn joined(&self, participant: &str, role: Role, resume: String) -> ServerMessage {
-        let floor = self.floor.and_then(|leg| self.roster.owner(leg));
-        ServerMessage::Joined {
-            participant: participant.to_owned(),
-            role,
-            resume,
-            conference: self.conference_view(),
-            dial_in: self.around.dial_in(&self.record.number),
-            roster: self.roster.views(),
-            floor: floor.map(str::to_owned),
-        }
     }
 
     pub(super) fn resume(&mut self, secret: &str, link: mpsc::Sender<Outgoing>) -> Option<Seat> {
@@ -163,16 +120,14 @@ impl Focus {
         let generation = self.generations;
         let person = self.roster.get_mut(&id)?;
         person.end(EndReason::Replaced);
-        person.link = Link::Session(link);
         person.generation = generation;
-        person.lost = None;
         person.slots_told = 0;
         person.resume = Sha256::digest(renewed.as_bytes()).into();
-        let hold = person.hold.clone();
+        let (hold, role) = (person.hold.clone(), person.role);
+        self.roster.connect(&id, Link::Session(link));
         self.around.metrics.resumes.inc();
-        let message = self.joined(&id, self.roster.get(&id)?.role, renewed);
-        self.tell(&id, &message);
-        self.tell_slots();
+        self.brief(&id, role, renewed);
+        self.tell_slots(Some(&id));
         if let Some(video) = self
             .roster
             .get(&id)
@@ -196,10 +151,8 @@ impl Focus {
     /// Seats the demo's host, which nobody has to greet.
     pub(super) fn seat_clip(&mut self, newcomer: Newcomer, room: RoomId) {
         let id = format!("p_{}", ulid::Ulid::new());
-        if self.seat(id.clone(), newcomer, "", room).is_ok()
-            && let Some(host) = self.roster.get_mut(&id)
-        {
-            host.camera = true;
+        if self.seat(id.clone(), newcomer, "", room).is_ok() {
+            self.roster.set_camera(&id, true);
             self.show(&id);
         }
     }

@@ -2,24 +2,24 @@
 //!
 //! It hears commands (sessions, calls, REST), room events (media) and time; it speaks to sessions, calls and media.
 //! How people come in is in [`super::arrival`], what participants may do in [`super::act`], what hosts may in [`super::order`]; what
-//! the room tells in [`super::room`], what it plays in [`super::sound`].
+//! the room tells in [`super::room`], what it plays in [`super::sound`]; what sessions are told in [`super::telling`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::Utf8Bytes;
 use plenum_mixer::LegId;
 use tokio::sync::mpsc;
 
 use super::Surroundings;
 use super::channels::Uses;
 use super::limit::TimeLimit;
+use super::news::News;
 use super::record::{self, OnAir};
 use super::roster::{Participant, Roster};
-use super::seat::{Command, Link, Summary};
+use super::seat::{Command, Summary};
 use super::sound::{Company, Spoken};
 use crate::media::{RoomEvent, RoomId};
-use crate::signal::protocol::{ConferenceView, EndReason, LeaveReason, ServerMessage};
+use crate::signal::protocol::{ConferenceView, EndReason, LeaveReason};
 use crate::store::ConferenceRecord;
 
 /// Room events that may wait; media holds back further ones.
@@ -34,6 +34,7 @@ pub(super) struct Focus {
     pub(super) record: Arc<ConferenceRecord>,
     pub(super) room: Option<RoomId>,
     pub(super) roster: Roster,
+    pub(super) news: News,
     pub(super) floor: Option<LegId>,
     pub(super) locked: bool,
     pub(super) limit: TimeLimit,
@@ -47,6 +48,8 @@ pub(super) struct Focus {
     inbox: Option<mpsc::Receiver<(RoomId, RoomEvent)>>,
     pub(super) commands: mpsc::WeakSender<Command>,
     pub(super) opened: bool,
+    /// Video slots that those without and those with a camera were last asked for.
+    pub(super) slots_told: [usize; 2],
 }
 
 impl Focus {
@@ -61,6 +64,7 @@ impl Focus {
             record,
             room: None,
             roster: Roster::default(),
+            news: News::default(),
             floor: None,
             locked: false,
             limit: TimeLimit::default(),
@@ -74,6 +78,7 @@ impl Focus {
             inbox: Some(inbox),
             commands,
             opened: false,
+            slots_told: [0; 2],
         }
     }
 
@@ -119,7 +124,8 @@ impl Focus {
                     let now = Instant::now();
                     self.reap(now).await;
                     self.heed_clock(now).await;
-                    self.settle_music();
+                    self.settle_music(None);
+                    self.publish_due(now);
                 },
             }
         }
@@ -227,43 +233,9 @@ impl Focus {
         }
     }
 
-    /// Says it to everybody but `except`; sessions that do not read lose their connection, not their place.
-    pub(super) fn tell_all(&mut self, message: &ServerMessage, except: Option<&str>) {
-        for slow in self.roster.broadcast(message, except) {
-            self.around.metrics.slow_sessions.inc();
-            if let Some(person) = self.roster.get_mut(&slow) {
-                person.lost = Some(Instant::now());
-            }
-        }
-    }
-
-    /// Says it to one.
-    pub(super) fn tell(&mut self, participant: &str, message: &ServerMessage) {
-        let text = Utf8Bytes::from(message.to_json());
-        if let Some(person) = self.roster.get_mut(participant)
-            && !person.send(&text)
-        {
-            self.around.metrics.slow_sessions.inc();
-            person.lost = Some(Instant::now());
-        }
-    }
-
-    /// Shows everybody how `participant` is now.
-    pub(super) fn show(&mut self, participant: &str) {
-        if let Some(view) = self.roster.get(participant).map(Participant::view) {
-            self.tell_all(
-                &ServerMessage::ParticipantChanged { participant: view },
-                None,
-            );
-        }
-    }
-
     async fn lost(&mut self, participant: &str, heard: Instant) {
         let grace = self.around.config.resume_grace;
-        if let Some(person) = self.roster.get_mut(participant) {
-            person.link = Link::None;
-            person.lost = Some(heard);
-        }
+        self.roster.disconnect(participant, heard);
         if heard.elapsed() >= grace {
             self.reap(Instant::now()).await;
         }
@@ -271,31 +243,30 @@ impl Focus {
 
     /// When something is due by itself.
     fn deadline(&self) -> Option<Instant> {
-        [self.next_reaping(), self.limit.next(), self.music_due()]
-            .into_iter()
-            .flatten()
-            .min()
+        let news = self.news.due(Instant::now());
+        [
+            self.next_reaping(),
+            self.limit.next(),
+            self.music_due(),
+            news,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// When the next lost participant's place is given up.
     fn next_reaping(&self) -> Option<Instant> {
-        self.roster
-            .iter()
-            .filter_map(|person| person.lost)
-            .min()
-            .map(|heard| heard + self.around.config.resume_grace)
+        let (heard, _) = self.roster.longest_lost()?;
+        Some(heard + self.around.config.resume_grace)
     }
 
     async fn reap(&mut self, now: Instant) {
         let grace = self.around.config.resume_grace;
-        let is_over = |person: &&Participant| person.lost.is_some_and(|heard| now >= heard + grace);
-        let over: Vec<_> = self
-            .roster
-            .iter()
-            .filter(is_over)
-            .map(|person| person.id.clone())
-            .collect();
-        for participant in over {
+        while let Some((heard, participant)) = self.roster.longest_lost()
+            && now >= heard + grace
+        {
+            let participant = participant.to_owned();
             self.around.metrics.lost.inc();
             self.leave(&participant, LeaveReason::Lost, EndReason::Left)
                 .await;
@@ -313,15 +284,9 @@ impl Focus {
         if let Some(leg) = person.leg {
             self.drop_leg(leg).await;
         }
-        self.tell_all(
-            &ServerMessage::ParticipantLeft {
-                participant: person.id.clone(),
-                reason,
-            },
-            None,
-        );
+        self.show_leaving(&person.id, reason);
         self.forget_channels(&person.id);
-        self.tell_slots();
+        self.tell_slots(None);
         self.left(&person);
     }
 
@@ -371,15 +336,20 @@ impl Focus {
             // Missed some: look at everybody.
             Err(_) => true,
         };
-        let mut changed = Vec::new();
-        for person in self.roster.iter_mut().filter(|person| concerned(person)) {
-            let state = self.around.presence.state(&person.user);
-            if std::mem::replace(&mut person.presence, state) != state {
-                changed.push(person.id.clone());
+        let changed: Vec<_> = self
+            .roster
+            .iter()
+            .filter(|person| concerned(person))
+            .map(|person| (person.id.clone(), self.around.presence.state(&person.user)))
+            .collect();
+        for (participant, state) in changed {
+            if self
+                .roster
+                .get_mut(&participant)
+                .is_some_and(|person| std::mem::replace(&mut person.presence, state) != state)
+            {
+                self.show(&participant);
             }
-        }
-        for participant in changed {
-            self.show(&participant);
         }
     }
 }

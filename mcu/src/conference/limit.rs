@@ -89,7 +89,7 @@ impl Focus {
             Some(Due::Warn(words)) => {
                 self.announce(words);
                 let seconds = self.limit.left(now).unwrap_or_default().as_secs();
-                self.tell_all(&ServerMessage::TimeLeft { seconds }, None);
+                self.tell_all(&ServerMessage::TimeLeft { seconds });
             }
             Some(Due::End) => self.close(EndReason::TimeLimit).await,
         }

@@ -54,7 +54,7 @@ impl Focus {
                 self.change(&target, |person| {
                     std::mem::replace(&mut person.held, on) != on
                 })?;
-                self.settle_music();
+                self.settle_music(Some(&target));
             }
             Order::Gain(target, db) => {
                 if !GAIN_DB.contains(&db) {
@@ -187,6 +187,6 @@ impl Focus {
     /// Shows everybody how the conference is now.
     pub(super) fn show_conference(&mut self) {
         let conference = self.conference_view();
-        self.tell_all(&ServerMessage::Conference { conference }, None);
+        self.tell_all(&ServerMessage::Conference { conference });
     }
 }

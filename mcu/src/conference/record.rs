@@ -238,7 +238,7 @@ impl Focus {
             None => PromptKey::RecordingStopped,
         });
         if let Some(reason) = reason {
-            self.tell_all(&ServerMessage::RecordingFailed { reason }, None);
+            self.tell_all(&ServerMessage::RecordingFailed { reason });
         }
     }
 

@@ -1,5 +1,7 @@
 //! The focus and its media room: events of the room become roster and messages.
 
+use std::time::Instant;
+
 use plenum_dialin::Digit;
 use plenum_dialin::attendant::PromptKey;
 use plenum_dialin::commands::InCallCommand;
@@ -26,7 +28,7 @@ impl Focus {
                 let participant = holder
                     .and_then(|leg| self.roster.owner(leg))
                     .map(str::to_owned);
-                self.tell_all(&ServerMessage::Floor { participant }, None);
+                self.tell_all(&ServerMessage::Floor { participant });
             }
             RoomEvent::Mixer(Event::Slot { leg, slot, source }) => {
                 self.slot(leg, usize::from(slot), source)
@@ -53,7 +55,8 @@ impl Focus {
         if let Some(person) = self.roster.get_mut(&participant) {
             person.talking = on;
         }
-        self.tell_all(&ServerMessage::Talking { participant, on }, None);
+        self.news.talking(&participant);
+        self.publish_due(Instant::now());
     }
 
     fn slot(&mut self, leg: LegId, slot: usize, source: Option<LegId>) {
@@ -68,6 +71,11 @@ impl Focus {
         }
         if let Some(cell) = person.slots.get_mut(slot) {
             *cell = source;
+        }
+        let shown = source.and_then(|leg| self.roster.owner(leg));
+        if shown.is_some_and(|shown| self.news.is_pending(shown)) {
+            // Nobody is seen before they are known.
+            self.publish(Instant::now());
         }
         self.tell_video(&participant);
     }
@@ -183,7 +191,7 @@ impl Focus {
                     person.slot_mids = mids;
                 }
                 self.tell_video(participant);
-                self.settle_music();
+                self.settle_music(Some(participant));
             }
             // It came back on another connection, or it has left while its offer was answered.
             other => {
@@ -194,23 +202,31 @@ impl Focus {
         }
     }
 
-    /// Asks each browser for as many video slots as it can use now.
-    pub(super) fn tell_slots(&mut self) {
-        let cameras = self.roster.iter().filter(|person| person.camera).count();
+    /// Asks each browser for as many video slots as it can use now: `changed`, who has come, come back or switched its camera,
+    /// and everybody when that is another number than before.
+    pub(super) fn tell_slots(&mut self, changed: Option<&str>) {
+        let cameras = self.roster.cameras();
         let most = usize::from(self.around.config.video_slots);
-        let mut changed = Vec::new();
-        for person in self
-            .roster
-            .iter_mut()
-            .filter(|person| person.kind == Kind::Browser)
-        {
-            let count = (cameras - usize::from(person.camera)).clamp(1, most);
-            if std::mem::replace(&mut person.slots_told, count) != count {
-                changed.push((person.id.clone(), count));
-            }
+        // For those without a camera, and for those with one.
+        let counts = [cameras, cameras.saturating_sub(1)].map(|others| others.clamp(1, most));
+        let all = std::mem::replace(&mut self.slots_told, counts) != counts;
+        let concerned: Vec<String> = match changed {
+            _ if all => self.roster.iter().map(|person| person.id.clone()).collect(),
+            changed => changed.into_iter().map(str::to_owned).collect(),
+        };
+        for participant in concerned {
+            self.tell_slots_to(&participant, counts);
         }
-        for (participant, count) in changed {
-            self.tell(&participant, &ServerMessage::Slots { count });
+    }
+
+    fn tell_slots_to(&mut self, participant: &str, counts: [usize; 2]) {
+        let Some(person) = self.roster.get_mut(participant) else {
+            return;
+        };
+        let count = counts[usize::from(person.camera)];
+        if person.kind == Kind::Browser && std::mem::replace(&mut person.slots_told, count) != count
+        {
+            self.tell(participant, &ServerMessage::Slots { count });
         }
     }
 
@@ -232,7 +248,7 @@ impl Focus {
             spoken: None,
         };
         self.seat_clip(newcomer, room);
-        self.tell_slots();
+        self.tell_slots(None);
     }
 
     pub(super) fn command_room(&self, command: Command) {

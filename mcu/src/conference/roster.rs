@@ -1,6 +1,6 @@
 //! Who is in a conference and how each is shown and told. Owned by one focus; knows no policy.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,10 @@ use axum::extract::ws::Utf8Bytes;
 use plenum_companion::presence::State;
 use plenum_dialin::commands::CommandKeys;
 use plenum_mixer::{LegId, PlayId};
+use serde_json::value::{RawValue, to_raw_value};
+use sha2::{Digest, Sha256};
 
-use super::seat::{Link, MediaHold, Outgoing};
+use super::seat::{Link, MediaHold, Newcomer, Outgoing};
 use crate::auth::Role;
 use crate::signal::protocol::{EndReason, Kind, ParticipantView, ServerMessage, SlotView};
 
@@ -60,9 +62,11 @@ pub(super) struct Participant {
     pub(super) spoken: Option<Arc<[i16]>>,
     /// The music that plays for it alone.
     pub(super) music: Option<PlayId>,
+    /// Changed by [`Roster::set_camera`].
     pub(super) camera: bool,
     pub(super) talking: bool,
     pub(super) hand: bool,
+    /// Changed by [`Roster::set_leg`].
     pub(super) leg: Option<LegId>,
     /// What a returning browser's next offer is compared with.
     pub(super) hold: Option<MediaHold>,
@@ -71,6 +75,7 @@ pub(super) struct Participant {
     pub(super) slots: Vec<Option<LegId>>,
     /// Slots last asked for.
     pub(super) slots_told: usize,
+    /// Changed by [`Roster::connect`] and [`Roster::disconnect`].
     pub(super) link: Link,
     /// Counts connections: what an older one still says is ignored.
     pub(super) generation: u64,
@@ -82,6 +87,46 @@ pub(super) struct Participant {
 }
 
 impl Participant {
+    /// Somebody who has just come. `user` is the key of presence, and the state it gives; `secret` gives the place back.
+    pub(super) fn new(
+        id: String,
+        newcomer: Newcomer,
+        (user, presence): (String, State),
+        generation: u64,
+        secret: &str,
+    ) -> Self {
+        Self {
+            id,
+            name: newcomer.name,
+            kind: newcomer.kind,
+            role: newcomer.role,
+            user,
+            presence,
+            mute: Mute::Off,
+            host_muted: None,
+            deafened: false,
+            held: false,
+            gain_db: 0,
+            side: None,
+            listening: None,
+            spoken: newcomer.spoken,
+            music: None,
+            camera: false,
+            talking: false,
+            hand: false,
+            leg: newcomer.leg,
+            hold: None,
+            slot_mids: Vec::new(),
+            slots: Vec::new(),
+            slots_told: 0,
+            link: newcomer.link,
+            generation,
+            lost: None,
+            resume: Sha256::digest(secret.as_bytes()).into(),
+            keys: CommandKeys::new(),
+        }
+    }
+
     pub(super) fn view(&self) -> ParticipantView {
         ParticipantView {
             id: self.id.clone(),
@@ -102,78 +147,182 @@ impl Participant {
     }
 }
 
-/// See the module. In the order of joining.
+/// A participant, and how it is shown as JSON, made when it is first needed.
+#[derive(Debug)]
+struct Place {
+    person: Participant,
+    shown: Option<Box<RawValue>>,
+}
+
+/// See the module. Everything but what is said to all takes the same time however many there are.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    people: Vec<Participant>,
-    /// Position by leg would shift; the id does not.
-    by_leg: HashMap<LegId, String>,
+    /// By number, in the order of joining.
+    places: BTreeMap<u64, Place>,
+    numbers: HashMap<String, u64>,
+    by_leg: HashMap<LegId, u64>,
+    /// Without a connection, whoever was heard of longest ago first.
+    lost: BTreeSet<(Instant, u64)>,
+    next: u64,
+    hosts: usize,
+    cameras: usize,
 }
 
 impl Roster {
     pub(super) fn len(&self) -> usize {
-        self.people.len()
+        self.places.len()
     }
 
     /// People other than the demo's host.
     pub(super) fn guests(&self) -> usize {
-        self.people
-            .iter()
-            .filter(|person| person.kind != Kind::Host)
-            .count()
+        self.places.len() - self.hosts
+    }
+
+    /// How many send video.
+    pub(super) fn cameras(&self) -> usize {
+        self.cameras
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Participant> {
-        self.people.iter()
-    }
-
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Participant> {
-        self.people.iter_mut()
+        self.places.values().map(|place| &place.person)
     }
 
     pub(super) fn get(&self, id: &str) -> Option<&Participant> {
-        self.people.iter().find(|person| person.id == id)
+        let place = self.places.get(self.numbers.get(id)?)?;
+        Some(&place.person)
     }
 
+    /// To change it. Its camera, connection and leg have their own functions.
     pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut Participant> {
-        self.people.iter_mut().find(|person| person.id == id)
+        let place = self.places.get_mut(self.numbers.get(id)?)?;
+        place.shown = None;
+        Some(&mut place.person)
     }
 
-    pub(super) fn insert(&mut self, participant: Participant) {
-        if let Some(leg) = participant.leg {
-            self.by_leg.insert(leg, participant.id.clone());
+    pub(super) fn insert(&mut self, person: Participant) {
+        let number = self.next;
+        self.next += 1;
+        if let Some(leg) = person.leg {
+            self.by_leg.insert(leg, number);
         }
-        self.people.push(participant);
+        self.hosts += usize::from(person.kind == Kind::Host);
+        self.cameras += usize::from(person.camera);
+        self.numbers.insert(person.id.clone(), number);
+        let shown = None;
+        self.places.insert(number, Place { person, shown });
     }
 
     pub(super) fn remove(&mut self, id: &str) -> Option<Participant> {
-        let index = self.people.iter().position(|person| person.id == id)?;
-        let person = self.people.remove(index);
-        self.by_leg.retain(|_, owner| *owner != person.id);
+        let number = self.numbers.remove(id)?;
+        let person = self.places.remove(&number)?.person;
+        if let Some(leg) = person.leg {
+            self.by_leg.remove(&leg);
+        }
+        if let Some(heard) = person.lost {
+            self.lost.remove(&(heard, number));
+        }
+        self.hosts -= usize::from(person.kind == Kind::Host);
+        self.cameras -= usize::from(person.camera);
         Some(person)
     }
 
     /// Gives `id` another leg; the one before is returned.
     pub(super) fn set_leg(&mut self, id: &str, leg: Option<LegId>) -> Option<LegId> {
-        let person = self.people.iter_mut().find(|person| person.id == id)?;
+        let number = *self.numbers.get(id)?;
+        let person = &mut self.places.get_mut(&number)?.person;
         let before = std::mem::replace(&mut person.leg, leg).filter(|before| Some(*before) != leg);
         if let Some(before) = before {
             self.by_leg.remove(&before);
         }
         if let Some(leg) = leg {
-            self.by_leg.insert(leg, id.to_owned());
+            self.by_leg.insert(leg, number);
         }
         before
     }
 
+    /// Notes whether `id` sends video; `true` when that is different.
+    pub(super) fn set_camera(&mut self, id: &str, on: bool) -> bool {
+        let Some(person) = self.get_mut(id) else {
+            return false;
+        };
+        let was_on = std::mem::replace(&mut person.camera, on);
+        self.cameras = self.cameras + usize::from(on) - usize::from(was_on);
+        was_on != on
+    }
+
+    /// Gives `id` a connection.
+    pub(super) fn connect(&mut self, id: &str, link: Link) {
+        self.set_link(id, link, None);
+    }
+
+    /// `id` has no connection any more, and was last heard of at `heard`.
+    pub(super) fn disconnect(&mut self, id: &str, heard: Instant) {
+        self.set_link(id, Link::None, Some(heard));
+    }
+
+    fn set_link(&mut self, id: &str, link: Link, lost: Option<Instant>) {
+        let Some(number) = self.numbers.get(id).copied() else {
+            return;
+        };
+        let Some(place) = self.places.get_mut(&number) else {
+            return;
+        };
+        place.person.link = link;
+        if let Some(before) = std::mem::replace(&mut place.person.lost, lost) {
+            self.lost.remove(&(before, number));
+        }
+        if let Some(heard) = lost {
+            self.lost.insert((heard, number));
+        }
+    }
+
+    /// Whose connection is gone and who was heard of longest ago, and when that was.
+    pub(super) fn longest_lost(&self) -> Option<(Instant, &str)> {
+        let (heard, number) = self.lost.first()?;
+        Some((*heard, self.places.get(number)?.person.id.as_str()))
+    }
+
     /// Whose leg that is.
     pub(super) fn owner(&self, leg: LegId) -> Option<&str> {
-        self.by_leg.get(&leg).map(String::as_str)
+        let place = self.places.get(self.by_leg.get(&leg)?)?;
+        Some(&place.person.id)
     }
 
     /// Everybody as shown.
     pub(super) fn views(&self) -> Vec<ParticipantView> {
-        self.people.iter().map(Participant::view).collect()
+        self.iter().map(Participant::view).collect()
+    }
+
+    /// Makes the JSON of everybody that is not there yet.
+    pub(super) fn render_all(&mut self) {
+        self.places.values_mut().for_each(Place::render);
+    }
+
+    /// The same of some; who is not here any more is passed over.
+    pub(super) fn render<'a>(&mut self, ids: impl Iterator<Item = &'a str>) {
+        for id in ids {
+            if let Some(place) = self
+                .numbers
+                .get(id)
+                .and_then(|number| self.places.get_mut(number))
+            {
+                place.render();
+            }
+        }
+    }
+
+    /// The JSON of everybody but `id`, once rendered.
+    pub(super) fn all_shown_but(&self, id: &str) -> impl Iterator<Item = &RawValue> {
+        let others = self
+            .places
+            .values()
+            .filter(move |place| place.person.id != id);
+        others.filter_map(|place| place.shown.as_deref())
+    }
+
+    /// The JSON of one, once rendered.
+    pub(super) fn shown(&self, id: &str) -> Option<&RawValue> {
+        self.places.get(self.numbers.get(id)?)?.shown.as_deref()
     }
 
     /// What `participant` sees, once its slots are negotiated.
@@ -196,40 +345,23 @@ impl Roster {
             slots: slots.collect(),
         })
     }
+}
 
-    /// Sends to every session but `except`'s. Returns those that do not read and have been cut off.
-    pub(super) fn broadcast(
-        &mut self,
-        message: &ServerMessage,
-        except: Option<&str>,
-    ) -> Vec<String> {
-        let text = Utf8Bytes::from(message.to_json());
-        let mut slow = Vec::new();
-        for person in self
-            .people
-            .iter_mut()
-            .filter(|person| Some(person.id.as_str()) != except)
-        {
-            if !person.send(&text) {
-                slow.push(person.id.clone());
-            }
+impl Place {
+    fn render(&mut self) {
+        if self.shown.is_none() {
+            // Strings, numbers and enums only: this cannot fail.
+            self.shown = to_raw_value(&self.person.view()).ok();
         }
-        slow
     }
 }
 
 impl Participant {
-    /// Queues `text`; `false` when the session does not read and has been cut off.
-    pub(super) fn send(&mut self, text: &Utf8Bytes) -> bool {
-        let Link::Session(session) = &self.link else {
-            return true;
-        };
-        match session.try_send(Outgoing::Text(text.clone())) {
-            Ok(()) => true,
-            Err(_) => {
-                self.link = Link::None;
-                false
-            }
+    /// Queues `text`; `false` when the session does not read: it is to be cut off.
+    pub(super) fn send(&self, text: &Utf8Bytes) -> bool {
+        match &self.link {
+            Link::Session(session) => session.try_send(Outgoing::Text(text.clone())).is_ok(),
+            Link::Call(_) | Link::None => true,
         }
     }
 
@@ -250,7 +382,99 @@ impl Participant {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+
     use super::*;
+
+    fn person(id: &str, link: Link, leg: Option<LegId>) -> Participant {
+        let newcomer = Newcomer {
+            name: id.to_owned(),
+            kind: Kind::Browser,
+            role: Role::Guest,
+            user: None,
+            link,
+            leg,
+            spoken: None,
+        };
+        Participant::new(
+            id.to_owned(),
+            newcomer,
+            (id.to_owned(), State::Available),
+            1,
+            "",
+        )
+    }
+
+    #[test]
+    fn people_stay_in_the_order_of_joining_and_are_counted() {
+        let mut roster = Roster::default();
+        for (number, id) in ["cat", "ann", "bob"].into_iter().enumerate() {
+            let leg = u64::try_from(number).ok().map(LegId);
+            roster.insert(person(id, Link::None, leg));
+        }
+        assert!(roster.set_camera("ann", true) && !roster.set_camera("ann", true));
+        assert!(roster.set_camera("bob", true) && !roster.set_camera("eve", true));
+        assert_eq!((roster.cameras(), roster.guests()), (2, 3));
+        assert_eq!(roster.set_leg("bob", Some(LegId(9))), Some(LegId(2)));
+        assert_eq!(
+            (roster.owner(LegId(2)), roster.owner(LegId(9))),
+            (None, Some("bob"))
+        );
+        assert!(roster.remove("ann").is_some() && roster.remove("ann").is_none());
+        assert_eq!((roster.cameras(), roster.owner(LegId(1))), (1, None));
+        let order: Vec<_> = roster.iter().map(|person| person.id.as_str()).collect();
+        assert_eq!(order, ["cat", "bob"]);
+    }
+
+    #[test]
+    fn whoever_was_lost_first_is_known_until_it_is_back_or_gone() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut roster = Roster::default();
+        for id in ["ann", "bob", "cat"] {
+            roster.insert(person(id, Link::None, None));
+        }
+        assert_eq!(roster.longest_lost(), None);
+        roster.disconnect("ann", at(3));
+        roster.disconnect("bob", at(1));
+        roster.disconnect("bob", at(2));
+        roster.disconnect("cat", at(4));
+        assert_eq!(roster.longest_lost(), Some((at(2), "bob")));
+        roster.connect("bob", Link::None);
+        assert_eq!(roster.longest_lost(), Some((at(3), "ann")));
+        roster.remove("ann");
+        assert_eq!(roster.longest_lost(), Some((at(4), "cat")));
+    }
+
+    #[test]
+    fn how_somebody_is_shown_is_made_once_and_again_after_a_change() {
+        let mut roster = Roster::default();
+        for id in ["ann", "bob"] {
+            roster.insert(person(id, Link::None, None));
+        }
+        let json = |roster: &Roster, id: &str| roster.shown(id).map(|shown| shown.get().as_ptr());
+        roster.render_all();
+        let (ann, bob) = (json(&roster, "ann"), json(&roster, "bob"));
+        if let Some(ann) = roster.get_mut("ann") {
+            ann.hand = true;
+        }
+        roster.disconnect("bob", Instant::now());
+        assert_eq!((json(&roster, "ann"), json(&roster, "bob")), (None, bob));
+        roster.render_all();
+        assert!(ann.is_some() && json(&roster, "bob") == bob);
+        let shown = roster.shown("ann").map(RawValue::get);
+        assert!(shown.is_some_and(|shown| shown.contains(r#""hand":true"#)));
+    }
+
+    #[test]
+    fn a_session_that_does_not_read_is_found_out_when_its_queue_is_full() {
+        let (link, queue) = mpsc::channel(2);
+        let slow = person("slow", Link::Session(link), None);
+        let text = Utf8Bytes::from_static("{}");
+        assert!(slow.send(&text) && slow.send(&text) && !slow.send(&text));
+        assert_eq!(queue.len(), 2);
+        assert!(person("phone", Link::None, None).send(&text));
+    }
 
     #[test]
     fn a_star_six_that_crosses_the_hosts_mute_does_not_open_the_microphone() {

@@ -67,7 +67,7 @@ impl Focus {
             self.say(leg, PromptKey::BeingRecorded);
         }
         // Before the tone, which would be a note of the music otherwise.
-        self.settle_music();
+        self.settle_music(Some(participant));
         if !alone {
             let spoken = self
                 .roster
@@ -84,7 +84,7 @@ impl Focus {
             let tone = Arc::clone(&self.around.tones.left);
             self.tell_of(person.spoken.clone(), PromptKey::HasLeft, tone);
         }
-        self.settle_music();
+        self.settle_music(None);
     }
 
     /// In words where somebody has said a name, else by a tone.
@@ -159,13 +159,18 @@ impl Focus {
         }
     }
 
-    /// Music plays for whoever is held, and for whoever has been alone for a moment.
-    pub(super) fn settle_music(&mut self) {
+    /// Music plays for whoever is held, and for whoever has been alone for a moment. Looks at `changed`, and at everybody when
+    /// somebody is or was alone.
+    pub(super) fn settle_music(&mut self, changed: Option<&str>) {
+        let was_alone = self.company == Company::Alone;
         self.company = self.company.of(self.roster.len(), Instant::now());
         let alone = self.company == Company::Alone;
         let wish = self.around.config.music_when_alone;
         let mut changes = Vec::new();
-        for person in self.roster.iter() {
+        let all = (alone || was_alone).then(|| self.roster.iter());
+        let one = changed.and_then(|changed| self.roster.get(changed));
+        let one = one.filter(|_| !(alone || was_alone));
+        for person in all.into_iter().flatten().chain(one) {
             let lonely = alone
                 && match wish {
                     LonelyMusic::Off => false,
@@ -203,11 +208,12 @@ impl Focus {
             self.speak_next();
         }
         // Music has no end: too many others displaced it. It may begin again with the next change.
-        if let Some(person) = self
+        let listener = self
             .roster
-            .iter_mut()
+            .iter()
             .find(|person| person.music == Some(play))
-        {
+            .map(|person| person.id.clone());
+        if let Some(person) = listener.and_then(|id| self.roster.get_mut(&id)) {
             person.music = None;
         }
     }

@@ -15,9 +15,12 @@ use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 /// A server that does not answer within this time does not answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What a WebSocket reads at once, bytes; the library clears as much before every look at the socket.
+const READ_BUFFER: usize = 4 * 1024;
 /// The largest answer that is read.
 const ANSWER_MAX: u64 = 8 * 1024 * 1024;
 
@@ -105,7 +108,8 @@ impl Target {
                 .headers_mut()
                 .insert("sec-websocket-protocol", value);
         }
-        let opened = tokio_tungstenite::client_async(request, stream);
+        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
+        let opened = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
         let (socket, _) = timeout(PATIENCE, opened)
             .await
             .with_context(|| format!("{} does not answer", self.address))?

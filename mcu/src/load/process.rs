@@ -37,6 +37,11 @@ impl Reading {
         })
     }
 
+    /// Processor time between two readings, seconds.
+    pub(super) fn cpu_seconds_since(&self, earlier: &Self) -> f64 {
+        self.cpu.saturating_sub(earlier.cpu).as_secs_f64()
+    }
+
     /// Per cent of one core between two readings.
     pub(super) fn cpu_since(&self, earlier: &Self) -> f64 {
         let time = self.at.saturating_duration_since(earlier.at);

@@ -107,6 +107,8 @@ pub struct Server {
     pub cpu_percent: f64,
     /// The same per leg.
     pub cpu_percent_per_leg: f64,
+    /// CPU time until the measurement began: all joins, and the media of those who were in already.
+    pub join_cpu_seconds: f64,
     /// Memory while all are in.
     pub rss_kib: u64,
     /// Memory that each leg added.
@@ -228,8 +230,9 @@ impl Report {
             );
         };
         format!(
-            "process {}: {:.1} % of a core, {:.3} % per leg; {} MiB, {:.0} KiB per leg",
+            "process {}: {:.1} s of CPU until all were in, then {:.1} % of a core, {:.3} % per leg; {} MiB, {:.0} KiB per leg",
             server.pid,
+            server.join_cpu_seconds,
             server.cpu_percent,
             server.cpu_percent_per_leg,
             server.rss_kib / 1_024,

@@ -92,14 +92,14 @@ impl std::fmt::Debug for ClientMessage {
     }
 }
 
-/// What the server says.
+/// What the server says. `V` is how participants are shown in it: as they are, or as JSON that many messages share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[expect(
     missing_docs,
     reason = "docs/signalling.md says what each field means, beside an example"
 )]
-pub enum ServerMessage {
+pub enum ServerMessage<V = ParticipantView> {
     /// In.
     Joined {
         participant: String,
@@ -107,9 +107,11 @@ pub enum ServerMessage {
         resume: String,
         conference: ConferenceView,
         dial_in: Option<DialIn>,
-        roster: Vec<ParticipantView>,
+        roster: Vec<V>,
         floor: Option<String>,
     },
+    /// Those for whom there was no room in `joined`, in several parts.
+    Roster { participants: Vec<V> },
     /// To the last offer. `slot_mids[i]` is the `mid` that carries video slot `i`.
     Answer { sdp: String, slot_mids: Vec<String> },
     /// Have this many video slots in all.
@@ -117,9 +119,9 @@ pub enum ServerMessage {
     /// Who is seen in which slot.
     Video { slots: Vec<SlotView> },
     /// Somebody came.
-    ParticipantJoined { participant: ParticipantView },
+    ParticipantJoined { participant: V },
     /// Something about somebody is different.
-    ParticipantChanged { participant: ParticipantView },
+    ParticipantChanged { participant: V },
     /// Somebody went.
     ParticipantLeft {
         participant: String,
@@ -129,6 +131,8 @@ pub enum ServerMessage {
     Floor { participant: Option<String> },
     /// Somebody starts or stops talking.
     Talking { participant: String, on: bool },
+    /// Several of `participant_…` and `talking` that came close together, in this order.
+    Changes { changes: Vec<Self> },
     /// Something about the conference is different.
     Conference { conference: ConferenceView },
     /// The time limit is near: a warning that is spoken, too.
@@ -371,7 +375,9 @@ impl ServerMessage {
             message: message.into(),
         }
     }
+}
 
+impl<V: Serialize> ServerMessage<V> {
     /// As sent.
     pub(crate) fn to_json(&self) -> String {
         // Strings, numbers and enums only: this cannot fail.
@@ -444,7 +450,7 @@ mod tests {
             );
             value
         });
-        let all = "joined answer slots video participant_joined participant_changed participant_left floor talking \
+        let all = "joined roster answer slots video participant_joined participant_changed participant_left floor talking changes \
                    conference time_left whisper recording_failed pong error ended";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }

@@ -1,5 +1,6 @@
 //! A server in this process and its clients: REST requests and a WebSocket that speaks the signalling protocol.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -91,6 +92,10 @@ pub(super) struct Client {
     pub(super) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     pub(super) id: String,
     pub(super) resume: String,
+    /// Messages that came.
+    pub(super) frames: usize,
+    /// What came in one message with others and was not asked for yet.
+    heard: VecDeque<Value>,
 }
 
 impl Client {
@@ -102,6 +107,8 @@ impl Client {
             socket,
             id: String::new(),
             resume: String::new(),
+            frames: 0,
+            heard: VecDeque::new(),
         }
     }
 
@@ -116,11 +123,18 @@ impl Client {
     pub(super) async fn hear(&mut self, types: &[&str]) -> Value {
         let wait = async {
             loop {
+                while let Some(value) = self.heard.pop_front() {
+                    if types.contains(&value["type"].as_str().unwrap()) {
+                        return value;
+                    }
+                }
                 match self.socket.next().await.expect("an open socket").unwrap() {
                     Message::Text(text) => {
                         let value: Value = serde_json::from_str(&text).unwrap();
-                        if types.contains(&value["type"].as_str().unwrap()) {
-                            return value;
+                        self.frames += 1;
+                        match value["changes"].as_array() {
+                            Some(several) => self.heard.extend(several.iter().cloned()),
+                            None => self.heard.push_back(value),
                         }
                     }
                     Message::Close(frame) => panic!("closed with {frame:?} before {types:?}"),

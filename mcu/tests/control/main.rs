@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod client;
+mod crowd;
 mod ruling;
 
 use std::time::{Duration, Instant};

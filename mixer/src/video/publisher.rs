@@ -33,11 +33,20 @@ pub(super) struct Stream {
     last_packet: MediaTime,
     last_request: Option<MediaTime>,
     /// Slots that show it, or wait for its keyframe.
-    pub(super) routes: Vec<(LegId, u8)>,
-    /// Some slot waits for its keyframe.
-    pub(super) awaited: bool,
+    pub(super) routes: Vec<Route>,
+    /// How many of them wait for its keyframe.
+    awaiting: usize,
     /// A viewer has asked for a keyframe since the last request.
     pub(super) asked: bool,
+}
+
+/// A slot that takes a stream's packets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Route {
+    pub(super) viewer: LegId,
+    pub(super) slot: u8,
+    /// It waits for a keyframe to begin with.
+    pub(super) awaited: bool,
 }
 
 /// What a packet turned out to be.
@@ -160,9 +169,27 @@ impl Stream {
             last_packet: now,
             last_request: None,
             routes: Vec::new(),
-            awaited: false,
+            awaiting: 0,
             asked: false,
         }
+    }
+
+    pub(super) fn add_route(&mut self, route: Route) {
+        self.awaiting += usize::from(route.awaited);
+        self.routes.push(route);
+    }
+
+    pub(super) fn drop_routes(&mut self, viewer: LegId) {
+        self.routes.retain(|route| {
+            let stays = route.viewer != viewer;
+            self.awaiting -= usize::from(route.awaited && !stays);
+            stays
+        });
+    }
+
+    pub(super) fn clear_routes(&mut self) {
+        self.awaiting = 0;
+        self.routes.clear();
     }
 
     /// True when a keyframe is wanted and the last request is long enough ago; counts as asked then.
@@ -170,11 +197,45 @@ impl Stream {
         let rested = self
             .last_request
             .is_none_or(|last| now.since(last) >= interval);
-        let due = rested && (self.awaited || self.asked);
+        let due = rested && (self.awaiting > 0 || self.asked);
         if due {
             self.last_request = Some(now);
             self.asked = false;
         }
         due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keyframe_is_wanted_while_some_slot_waits_and_its_viewer_is_there() {
+        let packet = MediaPacket {
+            payload_type: 96,
+            marker: true,
+            sequence: 1,
+            timestamp: 0,
+            ssrc: 1,
+            audio_level: None,
+            payload: bytes::Bytes::new(),
+        };
+        let mut stream = Stream::new(MediaTime::from_millis(0), &packet, VideoCodec::Vp8);
+        let wanted = |stream: &mut Stream| {
+            stream.due_for_keyframe(MediaTime::from_millis(0), Duration::ZERO)
+        };
+        for (viewer, slot, awaited) in [(1, 0, true), (1, 1, false), (2, 0, true)] {
+            let viewer = LegId(viewer);
+            stream.add_route(Route {
+                viewer,
+                slot,
+                awaited,
+            });
+        }
+        stream.drop_routes(LegId(1));
+        assert!(wanted(&mut stream));
+        stream.drop_routes(LegId(2));
+        assert!(!wanted(&mut stream) && stream.routes.is_empty());
     }
 }

@@ -141,6 +141,16 @@ impl View {
                 let person = self.roster.get_mut(&id).context("a stranger talks")?;
                 person.talking = flag(&message["on"])?;
             }
+            "roster" => {
+                let people = list(&message["participants"])?.iter();
+                let people = people.map(person).collect::<Result<Vec<_>>>()?;
+                self.roster.extend(people);
+            }
+            "changes" => {
+                for change in list(&message["changes"])? {
+                    self.take(change)?;
+                }
+            }
             "conference" => self.conference(&message["conference"])?,
             "recording_failed" => self.recordings_failed.push(text(&message["reason"])?),
             "pong" | "whisper" | "time_left" => {}
