@@ -5,6 +5,7 @@ pub mod cli;
 pub mod conference;
 pub mod config;
 pub mod demo;
+mod dtls;
 mod http;
 pub mod load;
 pub mod media;

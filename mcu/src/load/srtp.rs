@@ -7,37 +7,15 @@ use bytes::BytesMut;
 use rtc_srtp::context::Context;
 use rtc_srtp::protection_profile::ProtectionProfile;
 
-/// What a handshake agreed on.
-pub(super) struct Keys {
-    pub(super) profile: Profile,
-    /// Client's key, server's key, client's salt, server's salt (RFC 5764 section 4.2).
-    pub(super) material: Vec<u8>,
-    /// We are the DTLS client.
-    pub(super) client: bool,
-}
+use crate::dtls::{Exported, SrtpProfile};
 
-impl std::fmt::Debug for Keys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys").finish_non_exhaustive()
-    }
-}
-
-/// The protection profiles in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Profile {
-    Aes128Cm,
-    Aes128Gcm,
-    Aes256Gcm,
-}
-
-impl Profile {
-    const fn protection(self) -> ProtectionProfile {
-        match self {
-            Self::Aes128Cm => ProtectionProfile::Aes128CmHmacSha1_80,
-            Self::Aes128Gcm => ProtectionProfile::AeadAes128Gcm,
-            Self::Aes256Gcm => ProtectionProfile::AeadAes256Gcm,
-        }
-    }
+fn protection(profile: SrtpProfile) -> anyhow::Result<ProtectionProfile> {
+    Ok(match profile {
+        SrtpProfile::AES128_CM_SHA1_80 => ProtectionProfile::Aes128CmHmacSha1_80,
+        SrtpProfile::AEAD_AES_128_GCM => ProtectionProfile::AeadAes128Gcm,
+        SrtpProfile::AEAD_AES_256_GCM => ProtectionProfile::AeadAes256Gcm,
+        other => anyhow::bail!("SRTP profile {other:?} is unknown"),
+    })
 }
 
 /// Both directions of a leg.
@@ -49,8 +27,8 @@ pub(super) struct Srtp {
 impl Srtp {
     /// # Errors
     /// When the keys do not fit the profile.
-    pub(super) fn new(keys: &Keys) -> anyhow::Result<Self> {
-        let profile = keys.profile.protection();
+    pub(super) fn new(keys: &Exported) -> anyhow::Result<Self> {
+        let profile = protection(keys.profile)?;
         let (key, salt) = (profile.key_len(), profile.salt_len());
         let crypto = rtc_srtp::crypto::default_provider()
             .map_err(|error| anyhow!("no crypto for SRTP: {error}"))?;

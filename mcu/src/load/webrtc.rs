@@ -1,124 +1,27 @@
 //! A browser leg's ICE and DTLS by str0m, as the offering side: the generator's only file that names the crate.
 //!
-//! Media does not pass the stack: the keys of the handshake are taken on their way through, and [`super::srtp`] uses them.
+//! Media does not pass the stack: [`crate::dtls`] gives the keys of the handshake, and [`super::srtp`] uses them.
 //! What the stack would send as RTP or RTCP is held back, so that no packet index is used twice under one key.
 
-use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::config::{CryptoProvider, DtlsCert};
-use str0m::crypto::CryptoError;
-use str0m::crypto::dtls::{
-    DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, ProtocolVersion,
-    SrtpProfile,
-};
 use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Input, Output, Rtc, RtcConfig};
 
-use super::srtp::{Keys, Profile, Srtp};
+use super::srtp::Srtp;
+use crate::dtls::{self, Slot};
 
 const LEVEL_URI: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 /// One poll of a stack without media gives a few datagrams.
 const OUTPUTS_PER_POLL: usize = 1_000;
 /// The stack is asked at most this often; it has nothing to do but ICE checks.
 const REST: Duration = Duration::from_millis(20);
-
-thread_local! {
-    /// Where the DTLS instance that was made last on this thread leaves its keys.
-    static NEWEST: RefCell<Option<Slot>> = const { RefCell::new(None) };
-}
-
-type Slot = Arc<OnceLock<Keys>>;
-
-/// DTLS of the default backend, whose keys are seen on their way to the stack.
-#[derive(Debug)]
-struct Watched(&'static dyn DtlsProvider);
-
-#[derive(Debug)]
-struct WatchedInstance {
-    inner: Box<dyn DtlsInstance>,
-    slot: Slot,
-}
-
-impl DtlsProvider for Watched {
-    fn generate_certificate(&self) -> Option<DtlsCert> {
-        self.0.generate_certificate()
-    }
-
-    fn new_dtls(
-        &self,
-        cert: &DtlsCert,
-        now: Instant,
-        dtls_version: DtlsVersion,
-        mtu: Option<usize>,
-    ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
-        let inner = self.0.new_dtls(cert, now, dtls_version, mtu)?;
-        let slot = Slot::default();
-        NEWEST.set(Some(Arc::clone(&slot)));
-        Ok(Box::new(WatchedInstance { inner, slot }))
-    }
-}
-
-impl DtlsInstance for WatchedInstance {
-    fn set_active(&mut self, active: bool) {
-        self.inner.set_active(active);
-    }
-
-    fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        self.inner.handle_packet(packet)
-    }
-
-    fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> DtlsOutput<'a> {
-        let output = self.inner.poll_output(buf);
-        if let DtlsOutput::KeyingMaterial(material, profile) = &output {
-            let profile = match profile {
-                SrtpProfile::AEAD_AES_128_GCM => Profile::Aes128Gcm,
-                SrtpProfile::AEAD_AES_256_GCM => Profile::Aes256Gcm,
-                _ => Profile::Aes128Cm,
-            };
-            // A second set would be a renegotiation, which WebRTC has not.
-            let _ = self.slot.set(Keys {
-                profile,
-                material: material.to_vec(),
-                client: self.inner.is_active(),
-            });
-        }
-        output
-    }
-
-    fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
-        self.inner.handle_timeout(now)
-    }
-
-    fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
-        self.inner.send_application_data(data)
-    }
-
-    fn is_active(&self) -> bool {
-        self.inner.is_active()
-    }
-
-    fn protocol_version(&self) -> Option<ProtocolVersion> {
-        self.inner.protocol_version()
-    }
-
-    fn is_closing(&self) -> bool {
-        self.inner.is_closing()
-    }
-
-    fn is_closed(&self) -> bool {
-        self.inner.is_closed()
-    }
-
-    fn close(&mut self) -> Result<(), DtlsImplError> {
-        self.inner.close()
-    }
-}
 
 /// What all browsers of the process share.
 pub(super) struct Identity {
@@ -130,9 +33,7 @@ impl Identity {
     /// # Errors
     /// When no certificate can be made.
     pub(super) fn generate() -> anyhow::Result<Self> {
-        let mut crypto = str0m::crypto::from_feature_flags();
-        // One for the whole process, as the stack wants it `'static`.
-        crypto.dtls_provider = Box::leak(Box::new(Watched(crypto.dtls_provider)));
+        let crypto = dtls::provider();
         let certificate = crypto
             .dtls_provider
             .generate_certificate()
@@ -161,15 +62,15 @@ impl Offer {
     /// # Errors
     /// When the stack refuses.
     pub(super) fn make(identity: &Identity, local: SocketAddr) -> anyhow::Result<Self> {
-        let mut rtc = RtcConfig::new()
+        let config = RtcConfig::new()
             .set_rtp_mode(true)
             .set_crypto_provider(Arc::clone(&identity.crypto))
             .set_dtls_cert(identity.certificate.clone())
             .set_send_buffer_audio(1)
             .clear_codecs()
-            .enable_opus(true, false)
-            .build(Instant::now());
-        let slot = NEWEST.take().context("the stack has made no DTLS")?;
+            .enable_opus(true, false);
+        let (mut rtc, slot) = dtls::keys_of(|| config.build(Instant::now()));
+        let slot = slot.context("the stack has made no DTLS")?;
         rtc.add_local_candidate(Candidate::host(local, Protocol::Udp)?);
         let mut changes = rtc.sdp_api();
         let mid = changes.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);

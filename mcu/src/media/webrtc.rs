@@ -6,7 +6,6 @@
 
 mod audio;
 mod audio_in;
-mod keys;
 mod negotiation;
 
 use std::net::SocketAddr;
@@ -25,11 +24,12 @@ use str0m::{Event, Input, Output, Rtc};
 use self::audio::AudioStream;
 use self::audio_in::AudioReceiver;
 pub(super) use self::audio_in::Heard;
-use self::keys::Exported;
 use super::clock;
 use super::demux::{self, Kind};
 use super::offer::Outline;
+use super::srtp::{Keys, Profile};
 use super::transport_cc::{self, NumberGuard};
+use crate::dtls::{self, SrtpProfile};
 
 /// Video packets kept per slot to answer NACKs: about a second of 2.5 Mbit/s. The stack's default of 1,024
 /// costs a listener with four slots several megabytes.
@@ -57,7 +57,7 @@ pub(super) struct IdentityError;
 
 impl Identity {
     pub(super) fn generate() -> Result<Self, IdentityError> {
-        let crypto = Arc::new(keys::tapped(str0m::crypto::from_feature_flags()));
+        let crypto = Arc::new(dtls::provider());
         let certificate = crypto
             .dtls_provider
             .generate_certificate()
@@ -107,7 +107,7 @@ pub(super) struct PeerTransport {
     outline: Outline,
     numbers: NumberGuard,
     number_extension: Option<u8>,
-    keys: Exported,
+    keys: dtls::Slot,
     /// The first audio line that we were ever asked to send on.
     audio: Option<AudioStream>,
     hearing: AudioReceiver,
@@ -357,10 +357,14 @@ impl PeerTransport {
     }
 
     fn unlock_audio(&mut self) {
-        let (Some(audio), Some(keys)) = (&mut self.audio, self.keys.get()) else {
+        let (Some(audio), Some(exported)) = (&mut self.audio, self.keys.get()) else {
             return;
         };
-        if !audio.unlock(keys, self.now) || !self.hearing.unlock(keys) {
+        let keys = profile_of(exported.profile)
+            .and_then(|profile| Keys::new(profile, &exported.material, exported.client));
+        let usable =
+            keys.is_some_and(|keys| audio.unlock(&keys, self.now) && self.hearing.unlock(&keys));
+        if !usable {
             tracing::error!("SRTP keys cannot be used");
         }
     }
@@ -427,6 +431,15 @@ impl PeerTransport {
         if let Err(error) = self.rtc.close() {
             tracing::debug!(%error, "peer could not say goodbye");
         }
+    }
+}
+
+fn profile_of(profile: SrtpProfile) -> Option<Profile> {
+    match profile {
+        SrtpProfile::AES128_CM_SHA1_80 => Some(Profile::Aes128CmSha1),
+        SrtpProfile::AEAD_AES_128_GCM => Some(Profile::Aes128Gcm),
+        SrtpProfile::AEAD_AES_256_GCM => Some(Profile::Aes256Gcm),
+        _ => None,
     }
 }
 

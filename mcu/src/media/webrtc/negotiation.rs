@@ -18,8 +18,9 @@ use super::audio::{Agreed, AudioStream};
 use super::audio_in::AudioReceiver;
 use super::{
     H264_PROFILE, Identity, Incoming, Numbering, Outgoing, PeerTransport, RESEND_AGE,
-    RESEND_PACKETS, keys,
+    RESEND_PACKETS,
 };
+use crate::dtls;
 use crate::media::offer::{self, OfferError, Outline};
 use crate::media::transport_cc::NumberGuard;
 use crate::media::{Limits, PeerAnswer, clock};
@@ -49,7 +50,7 @@ impl PeerTransport {
         config
             .codec_config()
             .add_h264(108.into(), Some(109.into()), true, H264_PROFILE);
-        let (mut rtc, keys) = keys::of(|| config.build(now));
+        let (mut rtc, keys) = dtls::keys_of(|| config.build(now));
         // The stack has just taken its pair of clocks, if this is its first peer; so do we.
         let _ = clock::to_ntp(now);
         let candidate = Candidate::host(local, Protocol::Udp)
