@@ -12,6 +12,7 @@
 mod bus;
 mod capture;
 mod channel;
+pub mod compose;
 mod config;
 mod denoiser;
 mod floor;
