@@ -60,6 +60,7 @@ impl Focus {
                 Refusal::Unavailable
             })?;
         self.room = Some(room);
+        self.start_composite();
         Ok(room)
     }
 
@@ -118,6 +119,7 @@ impl Focus {
         let view = participant.view();
         self.roster.insert(participant);
         self.tell_recorder(&seat.participant);
+        self.paint_people();
         self.tell_all(
             &ServerMessage::ParticipantJoined { participant: view },
             Some(&seat.participant),

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::Surroundings;
 use super::channels::Uses;
 use super::limit::TimeLimit;
+use super::picture::Picture;
 use super::record::{self, OnAir};
 use super::roster::{Participant, Roster};
 use super::seat::{Command, Link, Summary};
@@ -35,6 +36,7 @@ pub(super) struct Focus {
     pub(super) room: Option<RoomId>,
     pub(super) roster: Roster,
     pub(super) floor: Option<LegId>,
+    pub(super) picture: Picture,
     pub(super) locked: bool,
     pub(super) limit: TimeLimit,
     pub(super) uses: Uses,
@@ -56,7 +58,9 @@ impl Focus {
         commands: mpsc::WeakSender<Command>,
     ) -> Self {
         let (events, inbox) = mpsc::channel(ROOM_EVENTS);
+        let picture = Picture::new(around.config.video, around.config.layout.clone());
         Self {
+            picture,
             around,
             record,
             room: None,
@@ -224,6 +228,8 @@ impl Focus {
             channels: self.language_views(),
             recording: self.recording_state(),
             recording_since_ms: self.on_air.as_ref().map(OnAir::since_ms),
+            layout: self.picture.layout().map(str::to_owned),
+            layouts: self.around.composites.layouts(),
         }
     }
 
@@ -250,6 +256,7 @@ impl Focus {
 
     /// Shows everybody how `participant` is now.
     pub(super) fn show(&mut self, participant: &str) {
+        self.paint_people();
         if let Some(view) = self.roster.get(participant).map(Participant::view) {
             self.tell_all(
                 &ServerMessage::ParticipantChanged { participant: view },
@@ -321,6 +328,7 @@ impl Focus {
             None,
         );
         self.forget_channels(&person.id);
+        self.paint_people();
         self.tell_slots();
         self.left(&person);
     }
@@ -352,6 +360,7 @@ impl Focus {
     async fn shut(&mut self) {
         self.close(EndReason::ConferenceEnded).await;
         self.finish_recording().await;
+        self.finish_composite();
         if let Some(room) = self.room.take()
             && let Err(error) = self.around.media.close_room(room).await
         {

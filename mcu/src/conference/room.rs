@@ -23,6 +23,7 @@ impl Focus {
             RoomEvent::Mixer(Event::Talking { leg, on }) => self.talking(leg, on),
             RoomEvent::Mixer(Event::Floor { holder }) => {
                 self.floor = holder;
+                self.picture.floor(holder);
                 let participant = holder
                     .and_then(|leg| self.roster.owner(leg))
                     .map(str::to_owned);
@@ -53,6 +54,7 @@ impl Focus {
         if let Some(person) = self.roster.get_mut(&participant) {
             person.talking = on;
         }
+        self.picture.talking(leg, on);
         self.tell_all(&ServerMessage::Talking { participant, on }, None);
     }
 
@@ -115,6 +117,7 @@ impl Focus {
         };
         tracing::info!(?reason, "leg ended by itself");
         self.roster.set_leg(&participant, None);
+        self.paint_people();
         let Some(person) = self.roster.get_mut(&participant) else {
             return;
         };
@@ -154,6 +157,7 @@ impl Focus {
             self.drop_leg(before).await;
         }
         self.tell_recorder(participant);
+        self.paint_people();
         if let Some(person) = self.roster.get_mut(participant) {
             person.hold = None;
             person.music = None;
@@ -197,7 +201,10 @@ impl Focus {
     /// Asks each browser for as many video slots as it can use now.
     pub(super) fn tell_slots(&mut self) {
         let cameras = self.roster.iter().filter(|person| person.camera).count();
-        let most = usize::from(self.around.config.video_slots);
+        let most = match self.picture.layout() {
+            Some(_) => 1,
+            None => usize::from(self.around.config.video_slots),
+        };
         let mut changed = Vec::new();
         for person in self
             .roster

@@ -187,6 +187,7 @@ impl Roster {
             .iter()
             .enumerate()
             .map(|(slot, mid)| SlotView {
+                composite: shown(slot) == Some(LegId::COMPOSITE),
                 mid: mid.clone(),
                 participant: shown(slot)
                     .and_then(|leg| self.owner(leg))
