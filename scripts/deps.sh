@@ -9,6 +9,7 @@ readonly BUILD_PACKAGES=(
     clang libclang-dev libvpx-dev          # libvpx with bindings made at build time
     flite asterisk-core-sounds-en-wav      # the spoken prompts
     asterisk-moh-opsound-wav               # the music
+    fonts-dejavu-core                      # names on composite pictures; any other font will do as well
     ca-certificates
 )
 readonly CALL_PACKAGES=(baresip-core flite)

@@ -12,6 +12,7 @@ mod focus;
 mod limit;
 mod news;
 mod order;
+mod picture;
 mod record;
 mod room;
 mod roster;
@@ -35,6 +36,7 @@ use seat::FocusHandle;
 pub(crate) use seat::{Action, Command, Link, MediaHold, Newcomer, Order, Outgoing, Seat, Summary};
 
 use crate::auth::{Guard, PinError, PinVerifier, Tokens};
+use crate::composite::Composites;
 use crate::config::ConferenceConfig;
 use crate::media::{Clip, Media};
 use crate::metrics::ControlMetrics;
@@ -65,6 +67,7 @@ pub(crate) struct Surroundings {
     pub(crate) tones: Tones,
     pub(crate) presence: Presence,
     pub(crate) recorder: Recorder,
+    pub(crate) composites: Composites,
     pub(crate) metrics: ControlMetrics,
     pub(crate) config: ConferenceConfig,
     /// `host:port` of SIP, when phones may call.

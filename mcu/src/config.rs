@@ -3,9 +3,11 @@
 //! Called by `main` and by tests; knows the meaning and bounds of each key, nothing of who uses it. Reading reports
 //! *every* fault at once; see [`ConfigFaults`].
 
+mod conference;
 mod reader;
 mod recording;
 mod trunk;
+mod video;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,10 +15,12 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use conference::{Announce, ConferenceConfig, LonelyMusic, NoiseSuppression};
 use reader::Reader;
 pub use reader::{ConfigFaults, Fault};
 pub use recording::{RecordingConfig, RecordingFormat};
 pub use trunk::{TrunkConfig, TrunkPassword};
+pub use video::{VideoConfig, VideoPolicy};
 
 /// Prefix of the environment variables that override keys: `PLENUM_HTTP__PORT` is `http.port`.
 pub const ENVIRONMENT_PREFIX: &str = "PLENUM_";
@@ -34,6 +38,8 @@ pub struct Config {
     pub sip: SipSection,
     /// Limits of each conference.
     pub conference: ConferenceConfig,
+    /// Composite pictures.
+    pub video: VideoConfig,
     /// Recordings.
     pub recording: RecordingConfig,
     /// The demo conference.
@@ -120,64 +126,6 @@ pub struct SipSection {
     pub trunks: Vec<TrunkConfig>,
 }
 
-/// `[conference]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConferenceConfig {
-    /// People in one conference; more are told it is full.
-    pub max_participants: usize,
-    /// Voices mixed at once.
-    pub max_talkers: usize,
-    /// Whether voices are brought to one loudness.
-    pub levelling: bool,
-    /// Whose voices are freed from noise.
-    pub noise_suppression: NoiseSuppression,
-    /// Videos shown to each browser at once.
-    pub video_slots: u8,
-    /// How long after its last sign of life a client's place is kept.
-    pub resume_grace: Duration,
-    /// How joining and leaving are heard.
-    pub announce: Announce,
-    /// Who hears music while nobody else is there.
-    pub music_when_alone: LonelyMusic,
-    /// Minutes after which a conference ends, unless it was made with a limit of its own; 0 is never.
-    pub max_minutes: u32,
-    /// Whether everybody may talk aside and whisper, not hosts only.
-    pub side_conversations: bool,
-}
-
-/// How joining and leaving are heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Announce {
-    /// Not at all.
-    Off,
-    /// By a tone.
-    Tones,
-    /// By the names that phone callers say at the attendant, else by a tone.
-    Names,
-}
-
-/// Who hears music while nobody else is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LonelyMusic {
-    /// Nobody.
-    Off,
-    /// Phones.
-    Phones,
-    /// Phones and browsers.
-    All,
-}
-
-/// Whose voices are freed from noise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoiseSuppression {
-    /// Nobody's.
-    Off,
-    /// Those of phones; browsers suppress noise themselves.
-    Phones,
-    /// Everybody's.
-    All,
-}
-
 /// `[demo]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DemoConfig {
@@ -261,6 +209,7 @@ impl Config {
         read(&mut reader);
         let mut keys = reader.known();
         keys.extend(trunk::KEYS.map(|key| format!("sip.trunks.{key}")));
+        keys.extend(video::KEYS.map(|key| format!("video.layouts.{key}")));
         keys
     }
 
@@ -324,58 +273,8 @@ fn read(reader: &mut Reader) -> Config {
         ice_timeout: reader.seconds("media.ice_timeout_seconds", 15, 5..=120),
     };
     let sip = read_sip(reader);
-    let conference = ConferenceConfig {
-        max_participants: reader
-            .integer(
-                "conference.max_participants",
-                1000_u32,
-                2..=100_000,
-                "people in one conference",
-            )
-            .try_into()
-            .unwrap_or(usize::MAX),
-        max_talkers: reader
-            .integer(
-                "conference.max_talkers",
-                8_u16,
-                1..=32,
-                "voices mixed at once",
-            )
-            .into(),
-        levelling: reader.boolean("conference.levelling", true),
-        noise_suppression: reader.parsed(
-            "conference.noise_suppression",
-            NoiseSuppression::Off,
-            noise_suppression,
-            "use \"off\", \"phones\" or \"all\"",
-        ),
-        video_slots: reader.integer(
-            "conference.video_slots",
-            4_u8,
-            1..=16,
-            "videos shown to each browser",
-        ),
-        resume_grace: reader.seconds("conference.resume_grace_seconds", 18, 1..=20),
-        announce: reader.parsed(
-            "conference.announce",
-            Announce::Tones,
-            announce,
-            "use \"off\", \"tones\" or \"names\"",
-        ),
-        music_when_alone: reader.parsed(
-            "conference.music_when_alone",
-            LonelyMusic::Phones,
-            lonely_music,
-            "use \"phones\", \"all\" or \"off\"",
-        ),
-        max_minutes: reader.integer(
-            "conference.max_minutes",
-            0_u32,
-            0..=crate::conference::MOST_MINUTES,
-            "minutes, a week at most, or 0 for no limit",
-        ),
-        side_conversations: reader.boolean("conference.side_conversations", true),
-    };
+    let video = video::read(reader);
+    let conference = conference::read(reader, &video);
     let recording = recording::read(reader);
     let demo = DemoConfig {
         enabled: reader.boolean("demo.enabled", false),
@@ -403,6 +302,7 @@ fn read(reader: &mut Reader) -> Config {
         media,
         sip,
         conference,
+        video,
         recording,
         demo,
         prompts,
@@ -567,33 +467,6 @@ fn level(text: &str) -> Result<String, String> {
     match tracing_subscriber::EnvFilter::try_new(text) {
         Ok(_) if !text.is_empty() => Ok(text.to_owned()),
         _ => Err("is not a log level or filter".to_owned()),
-    }
-}
-
-fn announce(text: &str) -> Result<Announce, String> {
-    match text {
-        "off" => Ok(Announce::Off),
-        "tones" => Ok(Announce::Tones),
-        "names" => Ok(Announce::Names),
-        _ => Err("is no way to announce".to_owned()),
-    }
-}
-
-fn lonely_music(text: &str) -> Result<LonelyMusic, String> {
-    match text {
-        "off" => Ok(LonelyMusic::Off),
-        "phones" => Ok(LonelyMusic::Phones),
-        "all" => Ok(LonelyMusic::All),
-        _ => Err("names nobody".to_owned()),
-    }
-}
-
-fn noise_suppression(text: &str) -> Result<NoiseSuppression, String> {
-    match text {
-        "off" => Ok(NoiseSuppression::Off),
-        "phones" => Ok(NoiseSuppression::Phones),
-        "all" => Ok(NoiseSuppression::All),
-        _ => Err("is none of them".to_owned()),
     }
 }
 

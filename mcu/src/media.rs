@@ -37,7 +37,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plenum_mixer::{Command, LegId, LegStats, RoomConfig, Tap, TapFrame};
+use plenum_mixer::{Command, Compose, Input, LegId, LegStats, RoomConfig, Tap, TapFrame};
 use tokio::sync::{mpsc, oneshot};
 
 use self::directory::Directory;
@@ -167,6 +167,9 @@ pub enum MediaError {
 
 /// Takes the frames of a tapped room, on the worker's thread: it must neither block nor fail.
 pub type TapSink = Box<dyn FnMut(TapFrame) + Send>;
+
+/// Takes what a room has for its composer, on the worker's thread: it must neither block nor fail.
+pub type ComposeSink = Box<dyn FnMut(Compose) + Send>;
 
 /// What happens in a room, told to its owner.
 ///
@@ -500,6 +503,31 @@ impl Media {
             tap: Tap::Off,
             sink: None,
         })
+    }
+
+    /// Makes a room's viewers see its composite; the cameras go to `sink`, which replaces an earlier one. Not awaited.
+    ///
+    /// # Errors
+    /// [`MediaError::Busy`] or [`MediaError::Stopped`].
+    pub fn compose(&self, room: RoomId, sink: ComposeSink) -> Result<(), MediaError> {
+        let sink = Some(sink);
+        self.home(room).tell(Message::Compose { room, sink })
+    }
+
+    /// Makes a room's viewers see cameras again. Not awaited.
+    ///
+    /// # Errors
+    /// [`MediaError::Busy`] or [`MediaError::Stopped`].
+    pub fn uncompose(&self, room: RoomId) -> Result<(), MediaError> {
+        self.home(room).tell(Message::Compose { room, sink: None })
+    }
+
+    /// Hands a room what its composer has made or needs. Not awaited.
+    ///
+    /// # Errors
+    /// [`MediaError::Busy`] or [`MediaError::Stopped`].
+    pub fn composed(&self, room: RoomId, inputs: Vec<Input>) -> Result<(), MediaError> {
+        self.home(room).tell(Message::Composed { room, inputs })
     }
 
     /// What the mixer counted for one leg.

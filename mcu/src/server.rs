@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::auth::{ApiKeyError, ApiKeys, Guard, PinError, PinVerifier, Tokens};
+use crate::composite::Composites;
 use crate::conference::{ConferenceError, Conferences, Surroundings, Tones};
 use crate::config::Config;
 use crate::http::{self, Api, PublicInfo};
@@ -139,6 +140,7 @@ impl Server {
             tones: Tones::new(),
             presence: Presence::new(),
             recorder,
+            composites: Composites::new(config.video.clone(), &registry)?,
             metrics,
             config: config.conference.clone(),
             sip: announced,

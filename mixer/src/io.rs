@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use plenum_codecs::audio::Frame;
 use plenum_codecs::telephone_event::Digit;
+use plenum_codecs::video::VideoCodec;
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 
 use crate::{Channel, Channels};
@@ -13,6 +14,11 @@ use crate::{Channel, Channels};
 /// One participant's media; unique in the process, kept over moves between rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LegId(pub u64);
+
+impl LegId {
+    /// The room's composite picture: no participant's, but a source of video like a participant's camera.
+    pub const COMPOSITE: Self = Self(u64::MAX);
+}
 
 /// One playing of a prompt or tone; chosen by the caller, unique within a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +55,19 @@ pub enum Input {
         leg: LegId,
         /// What it said.
         feedback: Feedback,
+    },
+    /// A packet of the composite picture, for whoever sees it in this codec. Numbers and timestamps run on; its payload type
+    /// does not matter.
+    Composed {
+        /// Of which rendition.
+        codec: VideoCodec,
+        /// The packet.
+        packet: MediaPacket,
+    },
+    /// The composer cannot show a camera before its next keyframe.
+    ComposerNeedsKeyframe {
+        /// Whose camera.
+        leg: LegId,
     },
     /// An order of the focus.
     Command(Command),
@@ -171,6 +190,54 @@ pub enum Command {
     },
     /// Begins, changes or ends what is tapped for a recording.
     Tap(Tap),
+    /// Viewers see the composite picture instead of cameras, or cameras again.
+    Composite {
+        /// Composite or not.
+        on: bool,
+    },
+}
+
+/// What a room has for its composer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compose {
+    /// A packet of a camera, in the order of coming. None come while nobody sees the composite.
+    Camera {
+        /// Whose.
+        leg: LegId,
+        /// What the payload is.
+        codec: VideoCodec,
+        /// The packet.
+        packet: MediaPacket,
+    },
+    /// A camera is off or gone.
+    CameraOff {
+        /// Whose.
+        leg: LegId,
+    },
+    /// These renditions are seen by somebody now, and no others.
+    Wanted(Renditions),
+    /// The next picture of this rendition must be a keyframe (already throttled).
+    Keyframe(VideoCodec),
+}
+
+/// Codecs in which the composite is wanted; none while nobody views it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Renditions {
+    /// VP8.
+    pub vp8: bool,
+    /// H.264.
+    pub h264: bool,
+}
+
+impl Renditions {
+    /// Whether that codec is among them.
+    #[must_use]
+    pub const fn contains(self, codec: VideoCodec) -> bool {
+        match codec {
+            VideoCodec::Vp8 => self.vp8,
+            VideoCodec::H264 => self.h264,
+        }
+    }
 }
 
 /// What of a room is tapped, every tick; see [`Output::Tap`].
@@ -235,6 +302,8 @@ pub enum Output {
     },
     /// One tick of a tapped room.
     Tap(TapFrame),
+    /// Something for the composer.
+    Compose(Compose),
 }
 
 /// A packet to be sent; the transport adds SSRC and encryption.
@@ -284,7 +353,7 @@ pub enum Event {
         leg: LegId,
         /// Its slot.
         slot: u8,
-        /// Whose camera.
+        /// Whose camera; [`LegId::COMPOSITE`] for the composite.
         source: Option<LegId>,
     },
     /// A player came to its end.

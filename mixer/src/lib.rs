@@ -12,6 +12,7 @@
 mod bus;
 mod capture;
 mod channel;
+pub mod compose;
 mod config;
 mod denoiser;
 mod floor;
@@ -37,8 +38,8 @@ mod video;
 pub use channel::{Channel, Channels};
 pub use config::{AudioSetting, LegConfig, RoomConfig, VideoSetting};
 pub use io::{
-    Audience, Command, Event, Feedback, Input, LegId, OutPacket, Output, PlayId, Tap, TapFrame,
-    Track,
+    Audience, Command, Compose, Event, Feedback, Input, LegId, OutPacket, Output, PlayId,
+    Renditions, Tap, TapFrame, Track,
 };
 pub use leg::Leg;
 pub use plenum_codecs::telephone_event::Digit;

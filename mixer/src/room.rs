@@ -142,6 +142,14 @@ impl Room {
             Input::Timeout => self.catch_up(now),
             Input::Packet { leg, packet, track } => self.packet(now, leg, packet, track),
             Input::Feedback { leg, feedback } => self.feedback(now, leg, feedback),
+            Input::Composed { codec, packet } => {
+                self.video
+                    .composed(now, codec, &packet, &mut self.legs, &mut self.outputs);
+            }
+            Input::ComposerNeedsKeyframe { leg } => {
+                self.video
+                    .composer_wants_keyframe(now, leg, &mut self.outputs);
+            }
             Input::Command(command) => self.command(now, command),
         }
     }
@@ -289,6 +297,10 @@ impl Room {
             }
             Command::EndCapture { leg } => self.end_capture(leg),
             Command::Tap(tap) => self.tap = tap,
+            Command::Composite { on } => {
+                self.video
+                    .set_composite(now, on, &mut self.legs, &mut self.outputs);
+            }
         }
     }
 

@@ -1,17 +1,20 @@
 //! Switched video: the publishers of a room and the way of their packets into the viewers' slots. Never decodes.
 
 mod assign;
+mod composite;
 mod publisher;
 mod viewer;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use plenum_codecs::video::VideoCodec;
 use plenum_codecs::{MediaPacket, MediaTime};
 
 use crate::legs::Legs;
-use crate::{Event, Leg, LegId, Output, Track};
+use crate::{Event, Leg, LegId, Output};
 
+use composite::Composite;
 use publisher::{Publisher, Route, StreamKey};
 use viewer::Incoming;
 pub(crate) use viewer::Viewer;
@@ -28,6 +31,7 @@ pub(crate) struct Switchboard {
     max_slots: u8,
     keyframe_interval: Duration,
     camera_silence: Duration,
+    composite: Composite,
     pub(crate) forwarded: u64,
     pub(crate) keyframe_requests: u64,
 }
@@ -44,6 +48,7 @@ impl Switchboard {
             max_slots,
             keyframe_interval,
             camera_silence,
+            composite: Composite::default(),
             forwarded: 0,
             keyframe_requests: 0,
         }
@@ -57,6 +62,7 @@ impl Switchboard {
         legs: &mut Legs,
         out: &mut VecDeque<Output>,
     ) {
+        self.composite.stale = true;
         if let Some(leg) = legs.get_mut(id) {
             self.assign(leg, out);
         }
@@ -78,6 +84,7 @@ impl Switchboard {
         let before = self.publishers.len();
         self.publishers.retain(|publisher| publisher.leg != leg);
         if self.publishers.len() != before {
+            self.camera_gone(leg, out);
             self.assign_all(now, legs, out);
         }
     }
@@ -89,6 +96,7 @@ impl Switchboard {
 
     /// A leg has left and watches no more: its slots take no packets of others.
     pub(crate) fn drop_routes(&mut self, leg: LegId) {
+        self.composite.stale = true;
         for stream in self
             .publishers
             .iter_mut()
@@ -136,7 +144,29 @@ impl Switchboard {
             leg: from,
             payload_type: packet.payload_type,
         };
-        let arrival = self.publisher(from).arrive(now, packet, codec);
+        if self.composite.on {
+            let arrival = self.publisher(from).arrive(now, packet, codec);
+            self.feed(key, codec, packet, out);
+            if arrival.new_stream {
+                self.composer_wants_keyframe(now, from, out);
+            }
+        } else {
+            self.spread(now, key, codec, packet, legs, out);
+        }
+        true
+    }
+
+    /// Sends a packet of a stream into all slots that show it, or begin to show it with this keyframe.
+    fn spread(
+        &mut self,
+        now: MediaTime,
+        key: StreamKey,
+        codec: VideoCodec,
+        packet: &MediaPacket,
+        legs: &mut Legs,
+        out: &mut VecDeque<Output>,
+    ) {
+        let arrival = self.publisher(key.leg).arrive(now, packet, codec);
         if arrival.new_stream {
             for viewer in legs.iter_mut() {
                 viewer.viewer.lose(key);
@@ -148,7 +178,7 @@ impl Switchboard {
             .iter()
             .find_map(|publisher| publisher.stream(key))
         else {
-            return true;
+            return;
         };
         let incoming = Incoming {
             key,
@@ -180,7 +210,6 @@ impl Switchboard {
         if arrival.new_stream {
             self.request_keyframes(now, out);
         }
-        true
     }
 
     /// A viewer has lost the picture in a slot.
@@ -206,15 +235,23 @@ impl Switchboard {
 
     /// Once per tick: cameras that went silent leave, keyframes still missing are asked for again.
     pub(crate) fn tick(&mut self, now: MediaTime, legs: &mut Legs, out: &mut VecDeque<Output>) {
-        let mut gone = false;
+        let mut gone: Vec<LegId> = Vec::new();
         for publisher in &mut self.publishers {
-            gone |= publisher.drop_silent_streams(now, self.camera_silence);
+            if publisher.drop_silent_streams(now, self.camera_silence) {
+                gone.push(publisher.leg);
+            }
         }
-        if gone {
+        if !gone.is_empty() {
             self.publishers
                 .retain(|publisher| !publisher.streams.is_empty());
+            for leg in gone {
+                if !self.publishers.iter().any(|publisher| publisher.leg == leg) {
+                    self.camera_gone(leg, out);
+                }
+            }
             self.assign_all(now, legs, out);
         }
+        self.count_renditions(now, legs, out);
         self.request_keyframes(now, out);
     }
 
@@ -241,12 +278,15 @@ impl Switchboard {
     /// Chooses the sources of one viewer's slots.
     fn assign(&self, leg: &mut Leg, out: &mut VecDeque<Output>) {
         let setting = leg.config.video.as_ref();
-        let slots = setting.map_or(0, |video| video.slots.min(self.max_slots));
+        let composite = self.composite.on;
+        let most = if composite { 1 } else { self.max_slots };
+        let slots = setting.map_or(0, |video| video.slots.min(most));
         let codecs = setting.map_or(&[][..], |video| video.send.as_slice());
         let order = self.publishers_by_recency();
         let streams: Vec<_> = order
             .into_iter()
             .filter(|publisher| publisher.leg != leg.config.id)
+            .filter(|publisher| composite == (publisher.leg == LegId::COMPOSITE))
             .filter_map(|publisher| publisher.stream_for(codecs, &leg.viewer))
             .collect();
         leg.viewer.resize(slots);
@@ -320,12 +360,7 @@ impl Switchboard {
             for stream in &mut publisher.streams {
                 if stream.due_for_keyframe(now, self.keyframe_interval) {
                     self.keyframe_requests += 1;
-                    let payload_type = stream.payload_type;
-                    out.push_back(Output::KeyframeRequest {
-                        leg,
-                        track: Track::Camera,
-                        payload_type,
-                    });
+                    out.push_back(Self::keyframe_request(leg, stream.payload_type));
                 }
             }
         }

@@ -4,6 +4,7 @@
 
 mod apart;
 mod comings;
+mod composite;
 mod direct;
 mod door;
 mod media;

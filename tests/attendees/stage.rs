@@ -36,7 +36,12 @@ pub(crate) struct Actor {
 
 impl Stage {
     pub(crate) fn open(name: &str) -> Result<Self> {
-        let server = Server::start(&workspace::scratch(name)?, 10)?;
+        Self::open_with(name, "")
+    }
+
+    /// With more sections of configuration.
+    pub(crate) fn open_with(name: &str, more: &str) -> Result<Self> {
+        let server = Server::start_with(&workspace::scratch(name)?, 10, more)?;
         let conference = server.conference(name)?;
         Ok(Self { server, conference })
     }

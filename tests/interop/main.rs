@@ -5,6 +5,7 @@
     reason = "what was heard, shown with --nocapture"
 )]
 
+mod composite;
 mod lossy;
 mod room;
 mod tools;

@@ -360,6 +360,7 @@ impl Studio {
                 Output::Audio { .. }
                 | Output::Event(_)
                 | Output::Tap(_)
+                | Output::Compose(_)
                 | Output::Captured { .. } => {}
             }
         }

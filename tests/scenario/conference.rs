@@ -257,7 +257,9 @@ impl Conference {
                         Output::Event(event) => self.events.push((self.now, event)),
                         Output::Tap(frame) => self.tapped.push(frame),
                         Output::Captured { leg, pcm } => self.captured.push((leg, pcm)),
-                        Output::Video { .. } | Output::KeyframeRequest { .. } => {
+                        Output::Video { .. }
+                        | Output::KeyframeRequest { .. }
+                        | Output::Compose(_) => {
                             panic!("nobody has a camera here")
                         }
                     }

@@ -29,6 +29,8 @@ export class Mock {
   timeLeft = undefined
   channels = []
   recording = 'off'
+  layout = undefined
+  layouts = undefined
   slots = 1
   #next = 0
   #http
@@ -59,6 +61,8 @@ export class Mock {
     this.timeLeft = undefined
     this.channels = []
     this.recording = 'off'
+    this.layout = undefined
+    this.layouts = undefined
     this.slots = 1
     this.silent = false
   }
@@ -88,6 +92,12 @@ export class Mock {
   record(recording) {
     this.recording = recording
     this.tell({ type: 'conference', conference: this.#conference('1001') })
+  }
+
+  /** The conference as it is laid out now; the slots follow. */
+  compose() {
+    this.tell({ type: 'conference', conference: this.#conference('1001') })
+    this.assign()
   }
 
   cut() {
@@ -173,6 +183,12 @@ export class Mock {
         return this.record(message.on ? 'on' : 'off')
       case 'record_pause':
         return this.record(message.on ? 'paused' : 'on')
+      case 'composite':
+        this.layout = message.on ? 'grid' : undefined
+        return this.compose()
+      case 'layout':
+        if (this.layout) this.layout = message.name
+        return this.compose()
       case 'end':
         return this.tell({ type: 'ended', reason: 'conference_ended' })
       case 'ping':
@@ -220,14 +236,16 @@ export class Mock {
   }
 
   #conference(id) {
-    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, recording: this.recording, time_left: this.timeLeft, channels: this.channels }
+    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, recording: this.recording, time_left: this.timeLeft, channels: this.channels, layout: this.layout, layouts: this.layouts }
   }
 
   /** Gives the slots to whoever has a camera; tests fill `cameras` and `mids`. */
   cameras = []
   mids = []
   assign() {
-    if (this.mids.length > 0) this.tell({ type: 'video', slots: this.mids.map((mid, at) => ({ mid, participant: this.cameras[at] ?? null })) })
+    if (this.mids.length === 0) return
+    const slot = (mid, at) => (this.layout ? { mid, participant: null, composite: at === 0 || undefined } : { mid, participant: this.cameras[at] ?? null })
+    this.tell({ type: 'video', slots: this.mids.map(slot) })
   }
 }
 

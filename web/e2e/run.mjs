@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { answerer } from './answerer.mjs'
+import { composite } from './composite.mjs'
 import { Mock } from './mock.mjs'
 import { tests } from './tests.mjs'
 
@@ -38,7 +39,7 @@ const media = await answerer(browser)
 
 const failures = []
 let passed = 0
-for (const [name, test] of Object.entries(tests)) {
+for (const [name, test] of Object.entries({ ...tests, ...composite })) {
   if (!name.includes(only)) continue
   mock.reset()
   mock.cameras = []

@@ -3,11 +3,11 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import assert from 'node:assert/strict'
 
-const button = (page, name) => page.getByRole('button', { name, exact: true })
-const inside = (page) => button(page, 'Leave').or(button(page, 'Leave or end')).waitFor()
-const connected = (page) => page.getByText('Connecting audio and video').waitFor({ state: 'detached' })
+export const button = (page, name) => page.getByRole('button', { name, exact: true })
+export const inside = (page) => button(page, 'Leave').or(button(page, 'Leave or end')).waitFor()
+export const connected = (page) => page.getByText('Connecting audio and video').waitFor({ state: 'detached' })
 
-async function until(what, condition) {
+export async function until(what, condition) {
   const deadline = Date.now() + 8_000
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`never came: ${what}`)
@@ -15,7 +15,7 @@ async function until(what, condition) {
   }
 }
 
-async function accessible(page, where) {
+export async function accessible(page, where) {
   const { violations } = await new AxeBuilder({ page }).analyze()
   const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
   const told = grave.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(', ')}`)
@@ -23,7 +23,7 @@ async function accessible(page, where) {
 }
 
 /** People for the pictures: cameras, a phone, hands, somebody muted. */
-function furnish(mock) {
+export function furnish(mock) {
   mock.enter({ id: 'p_ann', name: 'Ann Becker', camera: true, role: 'host' })
   mock.enter({ id: 'p_raj', name: 'Raj Patel', camera: true, muted: true })
   mock.enter({ id: 'p_mia', name: 'Mia Lindqvist', camera: true })
@@ -31,7 +31,7 @@ function furnish(mock) {
   mock.enter({ id: 'p_leo', name: 'Leo', hand: true, muted: true })
 }
 
-function film(mock) {
+export function film(mock) {
   mock.cameras = ['p_ann', 'p_raj', 'p_mia']
   mock.slots = 3
 }

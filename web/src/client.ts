@@ -138,6 +138,15 @@ export class Client extends Store<ClientState> {
     this.#send({ type: 'record_pause', on })
   }
 
+  /** One picture of all for everybody, or cameras as they come. */
+  setComposite(on: boolean): void {
+    this.#send({ type: 'composite', on })
+  }
+
+  setLayout(name: string): void {
+    this.#send({ type: 'layout', name })
+  }
+
   end(): void {
     this.#send({ type: 'end' })
   }

@@ -63,6 +63,16 @@ describe('decode', () => {
     expect(decode('{"type":"changes","changes":[{"type":"changes","changes":[]}]}')).toEqual({ type: 'changes', changes: [] })
   })
 
+  test('reads how the picture of all is laid out, and which slot carries it', () => {
+    const layouts = ['grid', 'speaker']
+    const conference = { id: '1001', name: 'Demo', locked: false, layout: 'speaker', layouts }
+    expect(decode(JSON.stringify({ type: 'conference', conference }))).toMatchObject({ conference: { layout: 'speaker', layouts } })
+    expect(decode('{"type":"video","slots":[{"mid":"1","participant":null,"composite":true}]}')).toEqual({
+      type: 'video',
+      slots: [{ mid: '1', participant: null, composite: true }],
+    })
+  })
+
   test('reads what is not as usual', () => {
     const change = { deafened: true, held: true, gain_db: -6, side: 2, listening: 3 }
     const frame = JSON.stringify({ type: 'participant_changed', participant: { ...ann, ...change } })

@@ -52,6 +52,10 @@ export interface ConferenceView {
   readonly channels: readonly Language[]
   /** Whether what is said is kept. */
   readonly recording: Recording
+  /** How the picture of all is laid out; absent when cameras are shown as they come. */
+  readonly layout?: string
+  /** How it can be laid out. */
+  readonly layouts?: readonly string[]
 }
 
 const RECORDINGS = ['off', 'on', 'paused'] as const
@@ -66,10 +70,12 @@ export interface DialIn {
   readonly conference: string
 }
 
-/** Whose camera a video slot carries now. */
+/** Whose camera, or what else, a video slot carries now. */
 export interface SlotAssignment {
   readonly mid: string
   readonly participant: ParticipantId | null
+  /** It carries the picture of all that the server composes. */
+  readonly composite?: true
 }
 
 const ERROR_CODES = [
@@ -104,13 +110,14 @@ export interface JoinRequest {
 export type ClientMessage =
   | ({ readonly type: 'join'; readonly version: number; readonly resume?: string } & JoinRequest)
   | { readonly type: 'offer'; readonly sdp: string }
-  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock' | 'record' | 'record_pause'; readonly on: boolean }
+  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock' | 'record' | 'record_pause' | 'composite'; readonly on: boolean }
   | {
       readonly type: 'mute_participant' | 'deafen_participant' | 'hold_participant'
       readonly participant: ParticipantId
       readonly on: boolean
     }
   | { readonly type: 'gain_participant'; readonly participant: ParticipantId; readonly db: number }
+  | { readonly type: 'layout'; readonly name: string }
   | { readonly type: 'extend'; readonly minutes: number }
   | { readonly type: 'side_open'; readonly participants: readonly ParticipantId[]; readonly hear_room: boolean }
   | { readonly type: 'whisper'; readonly to: ParticipantId; readonly on: boolean }
@@ -237,6 +244,8 @@ function conference(value: unknown): ConferenceView {
     timeLeft: numberOrNull(from, 'time_left'),
     channels: from['channels'] === undefined ? [] : list(from, 'channels', language),
     recording: word(from, 'recording', RECORDINGS, 'off'),
+    ...(from['layout'] === undefined ? {} : { layout: text(from, 'layout') }),
+    ...(from['layouts'] === undefined ? {} : { layouts: list(from, 'layouts', String) }),
   }
 }
 
@@ -248,7 +257,8 @@ function dialIn(value: unknown): DialIn | null {
 
 function slot(value: unknown): SlotAssignment {
   const from = fields(value)
-  return { mid: text(from, 'mid'), participant: textOrNull(from, 'participant') }
+  const assignment = { mid: text(from, 'mid'), participant: textOrNull(from, 'participant') }
+  return from['composite'] === true ? { ...assignment, composite: true } : assignment
 }
 
 type Decoders<M extends { type: string }> = { readonly [T in M['type']]: (from: Fields) => Extract<M, { type: T }> }

@@ -152,8 +152,22 @@ export const en = {
     recordPause: 'Pause recording',
     recordResume: 'Go on recording',
     recordStop: 'Stop recording',
+    layout: 'What is seen',
+  },
+  layouts: {
+    own: 'Cameras, on my screen',
+    views: { speaker: 'Speaker large', grid: 'Grid' },
+    composite: 'One picture, for everybody',
+    names: {
+      grid: 'Grid',
+      speaker: 'Speaker and strip',
+      presentation: 'Presentation and strip',
+      'side-by-side': 'Side by side',
+      'picture-in-picture': 'Picture in picture',
+    },
   },
   room: {
+    composite: 'Picture of everybody',
     people: (count: number) => (count === 1 ? '1 participant' : `${count} participants`),
     locked: 'Locked',
     recording: 'REC',

@@ -11,7 +11,7 @@ use vpx_sys as sys;
 use super::I420Picture;
 use super::decoder::Decoded;
 use super::encoder::{EncodedFrame, VideoSetting};
-use super::openh264::{copy_plane, same_size};
+use super::openh264::{copy_planes, same_size};
 use super::picture::MAX_SIDE;
 use crate::error::CodecError;
 use crate::time::MediaTime;
@@ -397,12 +397,18 @@ impl Vp8Decoder {
             });
         };
         let side = |value: u32| u16::try_from(value).unwrap_or(0);
-        let mut picture = I420Picture::black(side(image.d_w), side(image.d_h))?;
-        for plane in 0..3 {
-            let stride = usize::try_from(image.stride[plane]).unwrap_or(0);
-            // SAFETY: the image holds d_w by d_h pixels in I420, with these strides.
-            unsafe { copy_plane(&mut picture, plane, image.planes[plane], stride) };
-        }
+        let strides = image
+            .stride
+            .map(|stride| usize::try_from(stride).unwrap_or(0));
+        let planes = [image.planes[0], image.planes[1], image.planes[2]];
+        // SAFETY: the image holds d_w by d_h pixels in I420, with these strides, until the next call to the decoder.
+        let picture = unsafe {
+            copy_planes(
+                (side(image.d_w), side(image.d_h)),
+                planes,
+                [strides[0], strides[1], strides[2]],
+            )
+        }?;
         Ok(Decoded {
             picture: Some(picture),
             needs_keyframe: false,

@@ -479,35 +479,32 @@ unsafe fn copy_picture(
         return Ok(None);
     }
     let side = |value: c_int| u16::try_from(value).unwrap_or(0);
-    let mut picture = I420Picture::black(side(layout.iWidth), side(layout.iHeight))?;
-    for (plane, source) in planes.into_iter().enumerate() {
-        let stride = usize::try_from(layout.iStride[usize::from(plane > 0)]).unwrap_or(0);
-        // SAFETY: the caller's promise.
-        unsafe { copy_plane(&mut picture, plane, source, stride) };
-    }
-    Ok(Some(picture))
+    let stride = |plane: usize| usize::try_from(layout.iStride[plane]).unwrap_or(0);
+    let size = (side(layout.iWidth), side(layout.iHeight));
+    let strides = [stride(0), stride(1), stride(1)];
+    // SAFETY: the caller's promise.
+    unsafe { copy_planes(size, planes, strides) }.map(Some)
 }
 
-/// Copies the rows of one plane.
+/// Copies a picture out of a decoder's buffers.
 ///
 /// # Safety
-/// `source` must lead to as many rows of `stride` octets as the picture has in this plane (of the last, its width is enough).
-pub(super) unsafe fn copy_plane(
-    picture: &mut I420Picture,
-    plane: usize,
-    source: *const u8,
-    stride: usize,
-) {
-    let width = picture.stride(plane);
-    for (row, target) in picture.planes_mut()[plane]
-        .chunks_exact_mut(width)
-        .enumerate()
-    {
+/// Each plane must lead to as many rows of its stride in octets as such a picture has in it (of the last, its width is enough), which
+/// nobody writes to meanwhile.
+pub(super) unsafe fn copy_planes(
+    (width, height): (u16, u16),
+    planes: [*mut u8; 3],
+    strides: [usize; 3],
+) -> Result<I420Picture, CodecError> {
+    I420Picture::of_rows(width, height, |plane, row| {
+        let width = if plane == 0 {
+            usize::from(width)
+        } else {
+            usize::from(width).div_ceil(2)
+        };
         // SAFETY: row * stride + width is within the plane by the caller's promise.
-        target.copy_from_slice(unsafe {
-            std::slice::from_raw_parts(source.add(row * stride), width)
-        });
-    }
+        unsafe { std::slice::from_raw_parts(planes[plane].add(row * strides[plane]), width) }
+    })
 }
 
 impl Drop for H264Decoder {

@@ -20,7 +20,50 @@ impl I420Picture {
     /// # Errors
     /// [`CodecError::Setting`] when a side is 0 or more than 4096.
     pub fn black(width: u16, height: u16) -> Result<Self, CodecError> {
-        for (what, side) in [("picture width", width), ("picture height", height)] {
+        let mut picture = Self {
+            width,
+            height,
+            data: Vec::new(),
+        };
+        picture.check()?;
+        let luma = usize::from(width) * usize::from(height);
+        picture.data.resize(luma, 16);
+        picture.data.resize(luma + 2 * picture.chroma_size(), 128);
+        Ok(picture)
+    }
+
+    /// A picture of given rows: of plane 0 from the top, then of planes 1 and 2. Rows are at least as long as the plane is wide.
+    ///
+    /// # Errors
+    /// As [`I420Picture::black`].
+    pub(super) fn of_rows<'a>(
+        width: u16,
+        height: u16,
+        row: impl Fn(usize, usize) -> &'a [u8],
+    ) -> Result<Self, CodecError> {
+        let mut picture = Self {
+            width,
+            height,
+            data: Vec::new(),
+        };
+        picture.check()?;
+        picture
+            .data
+            .reserve_exact(picture.luma_size() + 2 * picture.chroma_size());
+        for plane in 0..3 {
+            let stride = picture.stride(plane);
+            for y in 0..picture.rows(plane) {
+                picture.data.extend_from_slice(&row(plane, y)[..stride]);
+            }
+        }
+        Ok(picture)
+    }
+
+    fn check(&self) -> Result<(), CodecError> {
+        for (what, side) in [
+            ("picture width", self.width),
+            ("picture height", self.height),
+        ] {
             if side == 0 || side > MAX_SIDE {
                 return Err(CodecError::Setting {
                     what,
@@ -29,15 +72,7 @@ impl I420Picture {
                 });
             }
         }
-        let mut picture = Self {
-            width,
-            height,
-            data: Vec::new(),
-        };
-        let luma = usize::from(width) * usize::from(height);
-        picture.data.resize(luma, 16);
-        picture.data.resize(luma + 2 * picture.chroma_size(), 128);
-        Ok(picture)
+        Ok(())
     }
 
     /// Width in pixels.

@@ -14,6 +14,7 @@ use super::Surroundings;
 use super::channels::Uses;
 use super::limit::TimeLimit;
 use super::news::News;
+use super::picture::Picture;
 use super::record::{self, OnAir};
 use super::roster::{Participant, Roster};
 use super::seat::{Command, Summary};
@@ -36,6 +37,7 @@ pub(super) struct Focus {
     pub(super) roster: Roster,
     pub(super) news: News,
     pub(super) floor: Option<LegId>,
+    pub(super) picture: Picture,
     pub(super) locked: bool,
     pub(super) limit: TimeLimit,
     pub(super) uses: Uses,
@@ -59,7 +61,9 @@ impl Focus {
         commands: mpsc::WeakSender<Command>,
     ) -> Self {
         let (events, inbox) = mpsc::channel(ROOM_EVENTS);
+        let picture = Picture::new(around.config.video, around.config.layout.clone());
         Self {
+            picture,
             around,
             record,
             room: None,
@@ -230,6 +234,8 @@ impl Focus {
             channels: self.language_views(),
             recording: self.recording_state(),
             recording_since_ms: self.on_air.as_ref().map(OnAir::since_ms),
+            layout: self.picture.layout().map(str::to_owned),
+            layouts: self.around.composites.layouts(),
         }
     }
 
@@ -286,6 +292,7 @@ impl Focus {
         }
         self.show_leaving(&person.id, reason);
         self.forget_channels(&person.id);
+        self.paint_people();
         self.tell_slots(None);
         self.left(&person);
     }
@@ -317,6 +324,7 @@ impl Focus {
     async fn shut(&mut self) {
         self.close(EndReason::ConferenceEnded).await;
         self.finish_recording().await;
+        self.finish_composite();
         if let Some(room) = self.room.take()
             && let Err(error) = self.around.media.close_room(room).await
         {

@@ -106,6 +106,8 @@ impl Focus {
             Order::CloseAside(number) => self.close_aside(number)?,
             Order::Language(name, interpreter) => self.open_language(&name, interpreter)?,
             Order::CloseLanguage(number) => self.close_language(number)?,
+            Order::Composite(on) => self.order_composite(on)?,
+            Order::Layout(name) => self.order_layout(&name)?,
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ impl Focus {
             RoomEvent::Mixer(Event::Talking { leg, on }) => self.talking(leg, on),
             RoomEvent::Mixer(Event::Floor { holder }) => {
                 self.floor = holder;
+                self.picture.floor(holder);
                 let participant = holder
                     .and_then(|leg| self.roster.owner(leg))
                     .map(str::to_owned);
@@ -55,6 +56,7 @@ impl Focus {
         if let Some(person) = self.roster.get_mut(&participant) {
             person.talking = on;
         }
+        self.picture.talking(leg, on);
         self.news.talking(&participant);
         self.publish_due(Instant::now());
     }
@@ -123,6 +125,7 @@ impl Focus {
         };
         tracing::info!(?reason, "leg ended by itself");
         self.roster.set_leg(&participant, None);
+        self.paint_people();
         let Some(person) = self.roster.get_mut(&participant) else {
             return;
         };
@@ -162,6 +165,7 @@ impl Focus {
             self.drop_leg(before).await;
         }
         self.tell_recorder(participant);
+        self.paint_people();
         if let Some(person) = self.roster.get_mut(participant) {
             person.hold = None;
             person.music = None;
@@ -206,7 +210,10 @@ impl Focus {
     /// and everybody when that is another number than before.
     pub(super) fn tell_slots(&mut self, changed: Option<&str>) {
         let cameras = self.roster.cameras();
-        let most = usize::from(self.around.config.video_slots);
+        let most = match self.picture.layout() {
+            Some(_) => 1,
+            None => usize::from(self.around.config.video_slots),
+        };
         // For those without a camera, and for those with one.
         let counts = [cameras, cameras.saturating_sub(1)].map(|others| others.clamp(1, most));
         let all = std::mem::replace(&mut self.slots_told, counts) != counts;

@@ -250,6 +250,13 @@ impl Roster {
         was_on != on
     }
 
+    /// Of the video slots that each browser has, the first alone shows something from now on.
+    pub(super) fn keep_first_slots(&mut self) {
+        for place in self.places.values_mut() {
+            place.person.slots.truncate(1);
+        }
+    }
+
     /// Gives `id` a connection.
     pub(super) fn connect(&mut self, id: &str, link: Link) {
         self.set_link(id, link, None);
@@ -336,6 +343,7 @@ impl Roster {
             .iter()
             .enumerate()
             .map(|(slot, mid)| SlotView {
+                composite: shown(slot) == Some(LegId::COMPOSITE),
                 mid: mid.clone(),
                 participant: shown(slot)
                     .and_then(|leg| self.owner(leg))

@@ -117,6 +117,10 @@ pub(crate) enum Order {
     /// A language, or another interpreter of it.
     Language(String, Option<String>),
     CloseLanguage(u8),
+    /// One picture of all for everybody, or cameras as they come.
+    Composite(bool),
+    /// How that picture is laid out.
+    Layout(String),
 }
 
 /// What a focus is told.

@@ -84,6 +84,7 @@ impl Focus {
 
     /// Shows everybody how `participant` is now.
     pub(super) fn show(&mut self, participant: &str) {
+        self.paint_people();
         if self.roster.get(participant).is_some() {
             self.news.changed(participant);
             self.publish_due(Instant::now());

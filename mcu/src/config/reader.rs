@@ -223,10 +223,27 @@ impl Reader {
             .map_or(0, |last| last + 1)
     }
 
+    /// Line of a key that was not read yet.
+    pub(super) fn line(&self, path: &str) -> Option<usize> {
+        self.entries.get(path).and_then(|entry| entry.line)
+    }
+
     /// Records a fault of a key that was read, or of several keys together.
     pub(super) fn fault(&mut self, key: &str, value: &str, reason: &str, remedy: &str) {
+        self.fault_at(None, key, value, reason, remedy);
+    }
+
+    /// The same, with the line that the key was in.
+    pub(super) fn fault_at(
+        &mut self,
+        line: Option<usize>,
+        key: &str,
+        value: &str,
+        reason: &str,
+        remedy: &str,
+    ) {
         self.faults.push(Fault {
-            line: None,
+            line,
             key: key.into(),
             value: value.into(),
             reason: reason.into(),

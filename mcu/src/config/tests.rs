@@ -17,8 +17,9 @@ fn the_example_states_the_defaults() {
 fn the_example_names_every_key() {
     for key in Config::keys() {
         let (section, name) = key.rsplit_once('.').unwrap();
-        let heading = if section == "sip.trunks" {
-            "# [[sip.trunks]]".into()
+        let of_many = section.contains('.');
+        let heading = if of_many {
+            format!("# [[{section}]]")
         } else {
             format!("[{section}]")
         };
@@ -26,7 +27,7 @@ fn the_example_names_every_key() {
             .split_once(&heading)
             .unwrap_or_else(|| panic!("{heading} is missing"))
             .1;
-        let body = if section == "sip.trunks" {
+        let body = if of_many {
             after
         } else {
             after.split("\n[").next().unwrap()
@@ -147,4 +148,45 @@ fn ports_must_suffice_for_the_calls() {
             .contains("sip.max_calls")
     );
     assert!(parse(&text.replace("= 6", "= 5")).is_ok());
+}
+
+#[test]
+fn own_layouts_join_the_built_in_ones() {
+    let config = parse(
+        "[conference]\nvideo = \"composite\"\nlayout = \"lecture\"\n[video]\nsize = \"640x360\"\n\
+         [[video.layouts]]\nname = \"lecture\"\ngrid = \"8x8\"\ntiles = [\"*0,1,6,6\", \"6,0,2,8/1+1\"]\n",
+    )
+    .unwrap();
+    assert_eq!(config.conference.video, VideoPolicy::Composite);
+    assert_eq!(config.video.size, (640, 360));
+    let lecture = config.video.layouts.get("lecture").unwrap();
+    assert_eq!(lecture.arrangement(3).unwrap().tiles(), 3);
+    assert_eq!(config.video.layouts.names().count(), 6);
+}
+
+#[test]
+fn what_is_wrong_with_a_layout_is_said_with_its_line() {
+    let faults = parse(
+        "[conference]\nlayout = \"none\"\n[video]\nsize = \"641x360\"\n[[video.layouts]]\nname = \"grid\"\n\
+         grid = \"1x1\"\ntiles = [\"0,0,1,1\"]\n[[video.layouts]]\nname = \"mine\"\ngrid = \"2x2\"\n\
+         tiles = [\"0,0,2,1\", \"1,0,1,2\"]\n[[video.layouts]]\nname = \"other\"\ngrid = \"x\"\ntiles = [\"0,0,1,1\"]\n",
+    )
+    .unwrap_err();
+    let said: Vec<_> = faults
+        .faults()
+        .iter()
+        .map(|fault| (fault.line, fault.key.as_str()))
+        .collect();
+    let wanted = [
+        (Some(2), "conference.layout"),
+        (Some(4), "video.size"),
+        (Some(6), "video.layouts[0].name"),
+        (Some(12), "video.layouts[1].tiles"),
+        (Some(15), "video.layouts[2].grid"),
+    ];
+    assert_eq!(said, wanted, "{faults}");
+    assert!(
+        faults.to_string().contains("tile 2 overlaps tile 1"),
+        "{faults}"
+    );
 }

@@ -32,6 +32,10 @@ pub(super) struct ConferencePatch {
     extend_minutes: Option<u32>,
     /// It ends so many seconds from now.
     time_left_seconds: Option<u32>,
+    /// One picture of all for everybody, composed by the server, or cameras as they come.
+    composite: Option<bool>,
+    /// How that picture is laid out: grid, speaker, presentation, side-by-side, picture-in-picture, or one of the configuration.
+    layout: Option<String>,
 }
 
 /// How a participant shall be treated; what is absent stays.
@@ -99,7 +103,7 @@ pub(super) async fn participants(
     }))
 }
 
-/// Locks a running conference, or changes when it ends.
+/// Locks a running conference, changes when it ends, or what its viewers see.
 #[utoipa::path(patch, path = "/api/v1/conferences/{id}", request_body = ConferencePatch, security(("key" = [])), responses(
     (status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
     (status = 422, body = Problem)))]
@@ -112,6 +116,8 @@ pub(super) async fn change(
         locked,
         extend_minutes,
         time_left_seconds,
+        composite,
+        layout,
     }) = body?;
     let seconds = |minutes: u32| u64::from(minutes) * 60;
     if extend_minutes.is_some_and(|minutes| minutes > MOST_MINUTES)
@@ -124,7 +130,13 @@ pub(super) async fn change(
     }
     let extend = extend_minutes.map(|minutes| Order::Extend(Duration::from_secs(seconds(minutes))));
     let end = time_left_seconds.map(|left| Order::EndIn(Duration::from_secs(u64::from(left))));
-    let orders = [locked.map(Order::Lock), extend, end];
+    let orders = [
+        locked.map(Order::Lock),
+        extend,
+        end,
+        layout.map(Order::Layout),
+        composite.map(Order::Composite),
+    ];
     carry_out(&api, &id, orders.into_iter().flatten()).await
 }
 

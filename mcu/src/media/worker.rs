@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::JoinHandle;
 
-use plenum_mixer::{Command, LegId, LegStats, RoomConfig, Tap};
+use plenum_mixer::{Command, Input, LegId, LegStats, RoomConfig, Tap};
 use tokio::sync::{mpsc, oneshot};
 
 use self::links::{Doorbell, Links};
@@ -30,7 +30,7 @@ use super::metrics::Metrics;
 use super::phone::PhoneMedia;
 use super::ports::RtpSockets;
 use super::webrtc::Identity;
-use super::{MediaConfig, MediaError, PeerAnswer, RoomEvent, RoomId, TapSink};
+use super::{ComposeSink, MediaConfig, MediaError, PeerAnswer, RoomEvent, RoomId, TapSink};
 
 /// Messages that wait for one worker. More are refused with [`MediaError::Busy`].
 const INBOX: usize = 4_096;
@@ -95,6 +95,15 @@ pub(super) enum Message {
         room: RoomId,
         tap: Tap,
         sink: Option<TapSink>,
+    },
+    Compose {
+        room: RoomId,
+        sink: Option<ComposeSink>,
+    },
+    /// What a composer has for its room.
+    Composed {
+        room: RoomId,
+        inputs: Vec<Input>,
     },
     LegStats {
         leg: LegId,

@@ -81,6 +81,10 @@ pub enum ClientMessage {
     Record { on: bool },
     /// Host: pauses the recording or lets it go on.
     RecordPause { on: bool },
+    /// Host: one picture of all for everybody, composed by the server, or cameras as they come.
+    Composite { on: bool },
+    /// Host: how that picture is laid out.
+    Layout { name: String },
     /// Host: ends the conference for all.
     End {},
 }
@@ -222,6 +226,12 @@ pub struct ConferenceView {
     /// When that recording began, milliseconds since 1970; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording_since_ms: Option<i64>,
+    /// How the picture of all is laid out; absent when cameras are shown as they come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
+    /// How it can be laid out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layouts: Vec<String>,
 }
 
 /// Whether a conference is recorded.
@@ -287,6 +297,9 @@ pub struct SlotView {
     pub mid: String,
     /// Who is seen in it.
     pub participant: Option<String>,
+    /// It carries the picture of all.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub composite: bool,
 }
 
 /// Why somebody is no longer in the roster.
@@ -434,7 +447,7 @@ mod tests {
         });
         let all = "join offer mute camera hand leave ping mute_participant deafen_participant hold_participant \
                    gain_participant side_open side_leave whisper channel_open channel_close listen extend remove lock record \
-                   record_pause end";
+                   record_pause composite layout end";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 

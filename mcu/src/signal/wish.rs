@@ -48,6 +48,8 @@ pub(super) fn wish(message: ClientMessage) -> Option<Action> {
         ClientMessage::Lock { on } => Action::Order(Order::Lock(on)),
         ClientMessage::Record { on } => Action::Order(Order::Record(on)),
         ClientMessage::RecordPause { on } => Action::Order(Order::RecordPause(on)),
+        ClientMessage::Composite { on } => Action::Order(Order::Composite(on)),
+        ClientMessage::Layout { name } => Action::Order(Order::Layout(name)),
         ClientMessage::End {} => Action::Order(Order::End),
     })
 }

@@ -53,9 +53,16 @@ impl Mark {
         if (picture.width(), picture.height()) != (WIDTH, HEIGHT) {
             return None;
         }
+        Self::read_at(picture, (0, 0), BLOCK)
+    }
+
+    /// Reads the part of a larger picture that begins there and has blocks of so many pixels.
+    #[must_use]
+    pub fn read_at(picture: &I420Picture, corner: (usize, usize), side: usize) -> Option<Self> {
         let row = |y| {
             (0..8).try_fold(0u8, |bits, x| {
-                Some(bits << 1 | u8::from(block(picture, x, y)?))
+                let at = (corner.0 + x * side, corner.1 + y * side);
+                Some(bits << 1 | u8::from(block(picture, at, side)?))
             })
         };
         let mark = Self {
@@ -67,16 +74,16 @@ impl Mark {
 }
 
 /// Whether the middle of a block is bright; `None` when it is neither bright nor dark.
-fn block(picture: &I420Picture, x: usize, y: usize) -> Option<bool> {
-    const MIDDLE: usize = BLOCK / 2;
+fn block(picture: &I420Picture, (x, y): (usize, usize), side: usize) -> Option<bool> {
+    let middle = side / 2;
     let stride = picture.stride(0);
     let mut sum = 0u32;
-    for line in 0..MIDDLE {
-        let from = (y * BLOCK + BLOCK / 4 + line) * stride + x * BLOCK + BLOCK / 4;
-        let pixels = picture.planes()[0].get(from..from + MIDDLE)?;
+    for line in 0..middle {
+        let from = (y + side / 4 + line) * stride + x + side / 4;
+        let pixels = picture.planes()[0].get(from..from + middle)?;
         sum += pixels.iter().map(|pixel| u32::from(*pixel)).sum::<u32>();
     }
-    match sum / u32::try_from(MIDDLE * MIDDLE).ok()? {
+    match sum / u32::try_from(middle * middle).ok()? {
         0..=90 => Some(false),
         160.. => Some(true),
         _ => None,

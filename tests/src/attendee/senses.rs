@@ -8,6 +8,7 @@ use anyhow::Result;
 use plenum_codecs::MediaPacket;
 use plenum_codecs::audio::{AudioCodec, AudioDecoder, FRAME};
 use plenum_codecs::sequence::Unwrapper;
+use plenum_codecs::video::I420Picture;
 use plenum_codecs::video::decoder::Vp8Decoder;
 use plenum_codecs::video::vp8;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
@@ -15,7 +16,7 @@ use rtc::rtp;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::feed::Feed;
-use super::picture::Mark;
+use super::picture::{Mark, WIDTH};
 use crate::tone::Recording;
 
 /// Samples kept: the last 30 s.
@@ -61,6 +62,8 @@ pub struct Senses {
     patient: bool,
     sound: Mutex<Sound>,
     sights: Mutex<BTreeMap<String, Sight>>,
+    /// The last picture that is larger than a bot's own, by `mid`.
+    large: Mutex<BTreeMap<String, I420Picture>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -103,6 +106,12 @@ impl Senses {
     #[must_use]
     pub fn sight(&self, mid: &str) -> Sight {
         lock(&self.sights).get(mid).copied().unwrap_or_default()
+    }
+
+    /// The last undamaged picture on the m-line `mid` that is not of a bot's own size: a composite.
+    #[must_use]
+    pub fn composite(&self, mid: &str) -> Option<I420Picture> {
+        lock(&self.large).get(mid).cloned()
     }
 
     /// All that is seen, by `mid`.
@@ -227,6 +236,10 @@ pub(super) async fn watch(
             _ if damaged => sight.broken += 1,
             Some(mark) => sight.last = Some((mark, Instant::now())),
             None => sight.unreadable += 1,
+        }
+        drop(sights);
+        if !damaged && picture.width() != WIDTH {
+            lock(&senses.large).insert(mid.clone(), picture);
         }
     }
     Ok(())

@@ -39,6 +39,8 @@ pub struct View {
     pub floor: Option<String>,
     /// Guests stay out.
     pub locked: bool,
+    /// Of the picture of all, where there is one.
+    pub layout: Option<String>,
     /// `off`, `on` or `paused`.
     pub recording: String,
     /// Why recordings failed, in order.
@@ -192,6 +194,7 @@ impl View {
     fn conference(&mut self, conference: &Value) -> Result<()> {
         self.locked = flag(&conference["locked"])?;
         self.recording = text(&conference["recording"])?;
+        self.layout = maybe(&conference["layout"])?;
         Ok(())
     }
 

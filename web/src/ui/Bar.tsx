@@ -16,6 +16,7 @@ import {
   SettingsIcon,
   SpeakerViewIcon,
 } from './icons'
+import { LayoutMenu } from './LayoutMenu'
 import { RecordButton } from './Recording'
 import type { View } from './Stage'
 
@@ -77,18 +78,28 @@ export function Bar({ actions, view, setView, peopleOpen, openSettings }: BarPro
         <PeopleIcon />
         <span className="button-count">{session.roster.length}</span>
       </IconButton>
-      <IconButton
-        label={view === 'grid' ? strings.bar.speaker : strings.bar.grid}
-        onPress={() => setView(view === 'grid' ? 'speaker' : 'grid')}
-      >
-        {view === 'grid' ? <SpeakerViewIcon /> : <GridIcon />}
-      </IconButton>
+      <ViewButton view={view} setView={setView} />
       {session.role === 'host' && <RecordButton />}
       <IconButton label={strings.bar.settings} onPress={openSettings}>
         <SettingsIcon />
       </IconButton>
       {session.role === 'host' ? <HostLeave /> : <GuestLeave />}
     </div>
+  )
+}
+
+/** A host chooses for everybody, too; others between what the page itself shows, unless the server composes that. */
+function ViewButton({ view, setView }: Pick<BarProps, 'view' | 'setView'>) {
+  const { conference, role } = useClientState().session
+  if (role === 'host' && conference?.layouts) return <LayoutMenu view={view} setView={setView} />
+  if (conference?.layout !== undefined) return null
+  return (
+    <IconButton
+      label={view === 'grid' ? strings.bar.speaker : strings.bar.grid}
+      onPress={() => setView(view === 'grid' ? 'speaker' : 'grid')}
+    >
+      {view === 'grid' ? <SpeakerViewIcon /> : <GridIcon />}
+    </IconButton>
   )
 }
 

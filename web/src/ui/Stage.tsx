@@ -5,6 +5,7 @@ import { invitation } from '../link'
 import { strings } from '../strings'
 import { useClientState } from './context'
 import { Invite } from './Invite'
+import { Picture } from './Picture'
 import { Tile } from './Tile'
 
 export type View = 'speaker' | 'grid'
@@ -16,7 +17,9 @@ const GAP = 10
 export function Stage({ view }: { readonly view: View }) {
   const { session } = useClientState()
   const [pinned, setPinned] = useState<ParticipantId | null>(null)
+  const composite = useComposite()
   if (session.roster.length <= 1) return <Alone />
+  if (composite) return <Composite stream={composite} />
   if (view === 'grid') return <Grid />
   const star = onStage(session, pinned)
   const others = tileOrder(session).filter(({ id }) => id !== star?.id)
@@ -39,6 +42,23 @@ export function Stage({ view }: { readonly view: View }) {
         ))}
       </section>
     </div>
+  )
+}
+
+/** The one picture of all that the server composes, once it is on its way. */
+function useComposite(): MediaStream | null {
+  const { session, pictures } = useClientState()
+  if (session.conference?.layout === undefined) return null
+  const slot = session.video.find(({ composite }) => composite)
+  return slot ? (pictures.get(slot.mid) ?? null) : null
+}
+
+/** Shown whole: names and signs are in the picture. */
+function Composite({ stream }: { readonly stream: MediaStream }) {
+  return (
+    <section className="composite" aria-label={strings.room.composite}>
+      <Picture key={stream.id} stream={stream} label={strings.room.composite} />
+    </section>
   )
 }
 

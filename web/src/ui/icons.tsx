@@ -67,6 +67,12 @@ export const SpeakerViewIcon = icon(
     <path d="M4.5 18.800h3M10.5 18.800h3M16.5 18.800h3" />
   </>,
 )
+export const LayoutIcon = icon(
+  <>
+    <rect x="3.5" y="4.5" width="17" height="15" rx="2.2" />
+    <path d="M14.500 4.500v15M14.500 9.500h6M14.500 14.500h6" />
+  </>,
+)
 export const SettingsIcon = icon(
   <>
     <path d="M4 7.500h9M17.5 7.500H20M4 16.500h2.500M11 16.500h9" />

@@ -91,6 +91,18 @@ impl Worker {
                 }
                 self.give_room(room, now, Input::Command(Command::Tap(tap)));
             }
+            Message::Compose { room, sink } => {
+                let on = sink.is_some();
+                if let Some(homed) = self.rooms.get_mut(&room) {
+                    homed.composer = sink;
+                }
+                self.give_room(room, now, Input::Command(Command::Composite { on }));
+            }
+            Message::Composed { room, inputs } => {
+                for input in inputs {
+                    self.give_room(room, now, input);
+                }
+            }
             Message::LegStats { leg, reply } => match self.legs.get(&leg) {
                 Some(entry) => {
                     let room = entry.room;

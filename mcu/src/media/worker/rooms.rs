@@ -16,7 +16,7 @@ use super::seats::Seat;
 use crate::media::guard::Guarded;
 use crate::media::metrics::{Dropped, Metrics, Traffic};
 use crate::media::outbox::Outbox;
-use crate::media::{LegGone, RoomEvent, RoomId, TapSink, clock};
+use crate::media::{ComposeSink, LegGone, RoomEvent, RoomId, TapSink, clock};
 
 /// A tick that begins later than this after its time is a missed deadline: half of the 20 ms.
 const LATE: Duration = Duration::from_millis(10);
@@ -30,6 +30,8 @@ pub(super) struct HomedRoom {
     pub(super) outbox: Outbox,
     /// Who records, if somebody does.
     pub(super) tap: Option<TapSink>,
+    /// Who composes, if the room has a composite.
+    pub(super) composer: Option<ComposeSink>,
     /// The legs in the room, and where their transports are.
     pub(super) seats: FxHashMap<LegId, Seat>,
     /// The rest of its outputs waits for its turn.
@@ -44,6 +46,7 @@ impl HomedRoom {
             room: Guarded::new(room),
             outbox,
             tap: None,
+            composer: None,
             seats: FxHashMap::default(),
             draining: false,
             counted: RoomStats::default(),
@@ -193,6 +196,12 @@ impl Worker {
                     let sink = self.rooms.get_mut(&id).and_then(|homed| homed.tap.as_mut());
                     if let Some(sink) = sink {
                         sink(frame);
+                    }
+                }
+                Output::Compose(work) => {
+                    let homed = self.rooms.get_mut(&id);
+                    if let Some(sink) = homed.and_then(|homed| homed.composer.as_mut()) {
+                        sink(work);
                     }
                 }
             }

@@ -1,0 +1,302 @@
+//! What composing costs beyond its codecs: nine cameras decoded, composed and encoded, against the bare codec calls on the same pictures;
+//! and what a picture costs when only one tile of it has changed. In CPU time of the thread.
+
+#![expect(clippy::print_stdout, reason = "the figures are the output")]
+
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use plenum_benches::{Figure, thread_time};
+use plenum_codecs::MediaTime;
+use plenum_codecs::video::I420Picture;
+use plenum_codecs::video::decoder::{H264Decoder, Vp8Decoder};
+use plenum_codecs::video::encoder::{H264Encoder, VideoSetting, Vp8Encoder};
+use plenum_mixer::LegId;
+use plenum_mixer::compose::{Composer, Fonts, Layouts, Person};
+
+const CAMERAS: u8 = 9;
+/// Pictures of each run, and those of them that only warm up.
+const PICTURES: u64 = 75;
+const WARMING: u64 = 15;
+const CANVAS: (u16, u16) = (1_280, 720);
+/// Bits per second of the composite.
+const BITRATE: u32 = 2_000_000;
+/// What nine easy 720p25 streams may cost of a core; FreeSWITCH takes 62 % with one encode for all.
+const EASY_PERCENT: f64 = 45.0;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Codec {
+    Vp8,
+    H264,
+}
+
+enum Encoder {
+    Vp8(Box<Vp8Encoder>),
+    H264(Box<H264Encoder>),
+}
+
+impl Encoder {
+    fn new(codec: Codec, setting: VideoSetting) -> anyhow::Result<Self> {
+        Ok(match codec {
+            Codec::Vp8 => Self::Vp8(Box::new(Vp8Encoder::new(setting)?)),
+            Codec::H264 => Self::H264(Box::new(H264Encoder::new(setting)?)),
+        })
+    }
+
+    fn encode(&mut self, picture: &I420Picture, at: MediaTime) -> anyhow::Result<Option<Bytes>> {
+        let frame = match self {
+            Self::Vp8(encoder) => encoder.encode(picture, at)?,
+            Self::H264(encoder) => encoder.encode(picture, at)?,
+        };
+        Ok(frame.map(|frame| frame.data))
+    }
+}
+
+enum Decoder {
+    Vp8(Vp8Decoder),
+    H264(H264Decoder),
+}
+
+impl Decoder {
+    fn new(codec: Codec) -> anyhow::Result<Self> {
+        Ok(match codec {
+            Codec::Vp8 => Self::Vp8(Vp8Decoder::new()?),
+            Codec::H264 => Self::H264(H264Decoder::new()?),
+        })
+    }
+
+    fn decode(&mut self, frame: &[u8]) -> anyhow::Result<Option<I420Picture>> {
+        Ok(match self {
+            Self::Vp8(decoder) => decoder.decode(frame)?.picture,
+            Self::H264(decoder) => decoder.decode(frame)?.picture,
+        })
+    }
+}
+
+/// Somebody who moves a little before a wall of some texture: what a camera in a conference shows.
+fn scene(person: u8, number: u64, picture: &mut I420Picture, noise: &[u8]) {
+    #[expect(clippy::cast_precision_loss, reason = "a few pictures")]
+    let sway = (number as f32 / 12.0 + f32::from(person)).sin() * 0.03;
+    for plane in 0..3 {
+        let (stride, rows) = (picture.stride(plane), picture.rows(plane));
+        for (y, line) in picture.planes_mut()[plane]
+            .chunks_exact_mut(stride)
+            .enumerate()
+        {
+            for (x, sample) in line.iter_mut().enumerate() {
+                #[expect(clippy::cast_precision_loss, reason = "sides of a picture")]
+                let (x, y, seed) = (
+                    (x as f32 - stride as f32 / 2.0) / rows as f32,
+                    y as f32 / rows as f32,
+                    noise
+                        .get((y * stride + x) % noise.len().max(1))
+                        .copied()
+                        .unwrap_or(0),
+                );
+                let head = ((x - sway) / 0.19).hypot((y - 0.42) / 0.25) < 1.0;
+                let body = ((x - sway / 2.0) / 0.42).hypot((y - 1.05) / 0.4) < 1.0;
+                *sample = match (plane, head || body) {
+                    (0, true) => 150 + seed / 32,
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "70 to 140"
+                    )]
+                    (0, false) => (90.0 + 20.0 * y + 15.0 * (x * 9.0).sin()) as u8 + seed / 16,
+                    (_, true) => 120 + person,
+                    (_, false) => 118 + 2 * person,
+                };
+            }
+        }
+    }
+}
+
+/// The cameras' encoded pictures, one after the other.
+fn cameras(
+    codec: Codec,
+    (width, height): (u16, u16),
+    frame_rate: u8,
+) -> anyhow::Result<Vec<Vec<Bytes>>> {
+    let setting = VideoSetting {
+        width,
+        height,
+        bitrate: u32::from(width) * u32::from(height) * 3 / 2,
+        frame_rate,
+    };
+    let mut random = fastrand::Rng::with_seed(7);
+    let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..))
+        .take(65_521)
+        .collect();
+    let mut picture = I420Picture::black(width, height)?;
+    (0..CAMERAS)
+        .map(|person| {
+            let mut encoder = Encoder::new(codec, setting)?;
+            let mut frames = Vec::new();
+            let mut number = 0;
+            while frames.len() < usize::try_from(PICTURES)? {
+                scene(person, number, &mut picture, &noise);
+                frames.extend(encoder.encode(&picture, time(number, frame_rate))?);
+                number += 1;
+            }
+            Ok(frames)
+        })
+        .collect()
+}
+
+fn time(number: u64, frame_rate: u8) -> MediaTime {
+    MediaTime::from_micros(number * 1_000_000 / u64::from(frame_rate))
+}
+
+fn composer() -> anyhow::Result<Composer> {
+    let layouts = Layouts::built_in();
+    let layout = layouts.get("grid").context("a grid")?.clone();
+    let fonts = Fonts::none().found_in("/usr/share/fonts".as_ref());
+    let mut composer = Composer::new(CANVAS.0, CANVAS.1, layout, fonts)?;
+    let person = |leg: u8| Person {
+        leg: LegId(leg.into()),
+        name: format!("Participant {leg}"),
+        phone: false,
+        muted: leg.is_multiple_of(2),
+        camera: true,
+    };
+    composer.set_people((0..CAMERAS).map(person).collect());
+    composer.set_talking(LegId(3), true);
+    Ok(composer)
+}
+
+/// Mean time of a picture in ms.
+fn mean(total: Duration) -> f64 {
+    let pictures = u32::try_from(PICTURES - WARMING).unwrap_or(u32::MAX);
+    total.as_secs_f64() * 1_000.0 / f64::from(pictures)
+}
+
+struct Costs {
+    /// Decoders and encoder alone.
+    bare: f64,
+    /// Everything.
+    whole: f64,
+    /// What is neither.
+    compose: f64,
+}
+
+/// The same pictures decoded and encoded twice, with and without what is between.
+fn measure(codec: Codec, size: (u16, u16), frame_rate: u8) -> anyhow::Result<Costs> {
+    let cameras = cameras(codec, size, frame_rate)?;
+    let setting = VideoSetting {
+        width: CANVAS.0,
+        height: CANVAS.1,
+        bitrate: BITRATE,
+        frame_rate,
+    };
+    let decoders = || {
+        (0..CAMERAS)
+            .map(|_| Decoder::new(codec))
+            .collect::<anyhow::Result<Vec<_>>>()
+    };
+    let mut composer = composer()?;
+    let mut decode = decoders()?;
+    let mut encoder = Encoder::new(codec, setting)?;
+    let (mut whole, mut between) = (Duration::ZERO, Duration::ZERO);
+    let mut canvases = Vec::new();
+    for number in 0..PICTURES {
+        let begun = thread_time()?;
+        let mut spent = Duration::ZERO;
+        for ((leg, decoder), frames) in (0u64..).zip(&mut decode).zip(&cameras) {
+            let frame = frames.get(usize::try_from(number)?).context("a picture")?;
+            if let Some(picture) = decoder.decode(frame)? {
+                let before = thread_time()?;
+                composer.set_picture(LegId(leg), &picture);
+                spent += thread_time()? - before;
+            }
+        }
+        let before = thread_time()?;
+        composer.compose();
+        spent += thread_time()? - before;
+        encoder.encode(composer.canvas(), time(number, frame_rate))?;
+        if number >= WARMING {
+            whole += thread_time()? - begun;
+            between += spent;
+        }
+        canvases.push(composer.canvas().clone());
+    }
+    let mut decode = decoders()?;
+    let mut encoder = Encoder::new(codec, setting)?;
+    let mut bare = Duration::ZERO;
+    for (number, canvas) in (0u64..).zip(&canvases) {
+        let begun = thread_time()?;
+        for (decoder, frames) in decode.iter_mut().zip(&cameras) {
+            let frame = frames.get(usize::try_from(number)?).context("a picture")?;
+            std::hint::black_box(decoder.decode(frame)?);
+        }
+        encoder.encode(canvas, time(number, frame_rate))?;
+        if number >= WARMING {
+            bare += thread_time()? - begun;
+        }
+    }
+    Ok(Costs {
+        bare: mean(bare),
+        whole: mean(whole),
+        compose: mean(between),
+    })
+}
+
+/// Composing when the picture of one of nine has changed, in ms.
+fn one_tile() -> anyhow::Result<f64> {
+    let mut composer = composer()?;
+    let picture = I420Picture::black(640, 360)?;
+    for leg in 0..CAMERAS {
+        composer.set_picture(LegId(leg.into()), &picture);
+    }
+    composer.compose();
+    let mut spent = Duration::ZERO;
+    for _ in WARMING..PICTURES {
+        let begun = thread_time()?;
+        composer.set_picture(LegId(4), &picture);
+        composer.compose();
+        spent += thread_time()? - begun;
+    }
+    Ok(mean(spent))
+}
+
+fn main() -> anyhow::Result<()> {
+    let cases = [
+        ("composite_9x720p_h264", Codec::H264, (1_280, 720)),
+        ("composite_9x360p_h264", Codec::H264, (640, 360)),
+        ("composite_9x720p_vp8", Codec::Vp8, (1_280, 720)),
+        ("composite_9x360p_vp8", Codec::Vp8, (640, 360)),
+    ];
+    let mut nine = 0.0;
+    for (name, codec, size) in cases {
+        let Costs {
+            bare,
+            whole,
+            compose,
+        } = measure(codec, size, 30)?;
+        let figure = Figure {
+            name,
+            value: whole,
+            unit: "ms",
+            floor: bare,
+        };
+        println!("{figure:.2}");
+        nine = compose;
+        eprintln!("{name}: of it {compose:.2} ms between the codecs");
+    }
+    let easy = measure(Codec::H264, (1_280, 720), 25)?;
+    let figure = Figure {
+        name: "composite_9x720p25_core",
+        value: easy.whole * 25.0 / 10.0,
+        unit: "%",
+        floor: EASY_PERCENT,
+    };
+    println!("{figure}");
+    let figure = Figure {
+        name: "composite_one_tile_of_nine",
+        value: one_tile()?,
+        unit: "ms",
+        floor: nine / f64::from(CAMERAS),
+    };
+    println!("{figure:.3}");
+    Ok(())
+}

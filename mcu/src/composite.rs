@@ -1,0 +1,99 @@
+//! Composite pictures: cameras of a room decoded, composed and encoded on a thread of the room's own, so that neither a media
+//! worker nor a conference ever waits for a codec.
+//!
+//! Called by the focus, which owns a [`Composite`] and tells it who is there. Knows no conference and no signalling.
+
+mod camera;
+mod figures;
+mod rendition;
+mod reorder;
+mod thread;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use plenum_mixer::compose::{Fonts, Layout};
+use prometheus::Registry;
+
+use crate::config::VideoConfig;
+use crate::media::{Media, RoomId};
+
+use figures::Figures;
+pub(crate) use thread::Composite;
+
+/// What all composites of the server share. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Composites {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: VideoConfig,
+    fonts: Fonts,
+    figures: Figures,
+}
+
+impl Composites {
+    /// Looks for fonts.
+    ///
+    /// # Errors
+    /// When a metric is registered already.
+    pub(crate) fn new(config: VideoConfig, registry: &Registry) -> Result<Self, prometheus::Error> {
+        let folders = config.fonts.iter().map(Path::new);
+        let fonts = folders.fold(Fonts::none(), Fonts::found_in);
+        if fonts.count() == 0 {
+            tracing::warn!("no fonts found: composite pictures show no names; see video.fonts");
+        }
+        let figures = Figures::register(registry)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                config,
+                fonts,
+                figures,
+            }),
+        })
+    }
+
+    /// The layout of that name.
+    pub(crate) fn layout(&self, name: &str) -> Option<&Layout> {
+        self.shared.config.layouts.get(name)
+    }
+
+    /// The names of all layouts.
+    pub(crate) fn layouts(&self) -> Vec<String> {
+        let names = self.shared.config.layouts.names();
+        names.map(str::to_owned).collect()
+    }
+
+    /// Starts the composing of a room's picture.
+    ///
+    /// # Errors
+    /// When there is no thread or no encoder to be had.
+    pub(crate) fn start(
+        &self,
+        media: &Media,
+        room: RoomId,
+        layout: &str,
+    ) -> Result<Composite, StartError> {
+        let layout = self.layout(layout).ok_or(StartError::Layout)?.clone();
+        thread::start(Arc::clone(&self.shared), media.clone(), room, layout)
+    }
+}
+
+/// Why a composite did not begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// There is no such layout.
+    #[error("there is no such layout")]
+    Layout,
+    /// The canvas cannot be made.
+    #[error(transparent)]
+    Canvas(#[from] plenum_codecs::CodecError),
+    /// Our fault: no thread.
+    #[error("no thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The media worker takes no orders.
+    #[error(transparent)]
+    Media(#[from] crate::media::MediaError),
+}

@@ -1,0 +1,321 @@
+//! One camera of a room: packets to pictures. A bitstream that breaks its decoder harms this camera alone.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use plenum_codecs::video::decoder::{Decoded, H264Decoder, Vp8Decoder};
+use plenum_codecs::video::{I420Picture, VideoCodec, VideoFrame, h264, vp8};
+use plenum_codecs::{CodecError, MediaPacket, MediaTime};
+
+use super::figures::Figures;
+use super::reorder::Reorder;
+
+/// A camera whose decoder has panicked so often is not decoded any more.
+const MOST_FAULTS: u32 = 3;
+/// Between two wishes for a keyframe; the room sees to it that the camera hears them not too often.
+const ASK: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+enum Stream {
+    Vp8(vp8::Depacketizer, Vp8Decoder),
+    H264(h264::Depacketizer, H264Decoder),
+}
+
+impl Stream {
+    fn new(codec: VideoCodec) -> Result<Self, CodecError> {
+        Ok(match codec {
+            VideoCodec::Vp8 => Self::Vp8(vp8::Depacketizer::new(), Vp8Decoder::new()?),
+            VideoCodec::H264 => Self::H264(h264::Depacketizer::new(), H264Decoder::new()?),
+        })
+    }
+
+    const fn codec(&self) -> VideoCodec {
+        match self {
+            Self::Vp8(..) => VideoCodec::Vp8,
+            Self::H264(..) => VideoCodec::H264,
+        }
+    }
+
+    fn frame(&mut self, packet: &MediaPacket) -> Result<Option<VideoFrame>, CodecError> {
+        match self {
+            Self::Vp8(depacketizer, _) => depacketizer.push(packet),
+            Self::H264(depacketizer, _) => depacketizer.push(packet),
+        }
+    }
+
+    fn decode(&mut self, frame: &VideoFrame) -> Result<Decoded, CodecError> {
+        match self {
+            Self::Vp8(_, decoder) => decoder.decode(&frame.data),
+            Self::H264(_, decoder) => decoder.decode(&frame.data),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Camera {
+    packets: Reorder,
+    /// `None` before the first packet and after a fault.
+    stream: Option<Stream>,
+    /// What comes before the next keyframe cannot be shown.
+    lost: bool,
+    asked: Option<MediaTime>,
+    faults: u32,
+}
+
+impl Camera {
+    /// One that waits for a keyframe.
+    pub(super) fn new() -> Self {
+        Self {
+            packets: Reorder::default(),
+            stream: None,
+            lost: true,
+            asked: None,
+            faults: 0,
+        }
+    }
+
+    /// Takes a packet in. Then [`Camera::picture`] until there is none.
+    pub(super) fn push(&mut self, now: MediaTime, codec: VideoCodec, packet: MediaPacket) {
+        if self.stream.as_ref().map(Stream::codec) != Some(codec) && self.faults < MOST_FAULTS {
+            self.lost = true;
+            self.stream = Stream::new(codec)
+                .inspect_err(|error| tracing::error!(%error, "no decoder"))
+                .ok();
+        }
+        self.packets.push(now, packet);
+    }
+
+    /// The newest picture that can be had now. Those before it are decoded, as they are referred to, and dropped.
+    pub(super) fn picture(&mut self, now: MediaTime, figures: &Figures) -> Option<I420Picture> {
+        let mut newest = None;
+        while let Some(packet) = self.packets.pop(now) {
+            if let Some(picture) = self.take(&packet, figures) {
+                newest = Some(picture);
+            }
+        }
+        newest
+    }
+
+    /// Whether a keyframe is to be asked for now.
+    pub(super) fn asks(&mut self, now: MediaTime) -> bool {
+        let rested = self.asked.is_none_or(|asked| now.since(asked) >= ASK);
+        let asks = self.lost && rested && self.faults < MOST_FAULTS;
+        if asks {
+            self.asked = Some(now);
+        }
+        asks
+    }
+
+    fn take(&mut self, packet: &MediaPacket, figures: &Figures) -> Option<I420Picture> {
+        let stream = self.stream.as_mut()?;
+        // Unwind-safe by rule: after a panic nobody sees the decoder again.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            advance(stream, packet, self.lost, figures)
+        }));
+        let Ok(outcome) = outcome else {
+            figures.faults.inc();
+            tracing::error!("a video decoder panicked and was dropped");
+            self.faults += 1;
+            self.lost = true;
+            self.stream = None;
+            return None;
+        };
+        let (picture, lost) = outcome;
+        self.lost = lost;
+        picture
+    }
+}
+
+/// The picture that a packet completes, and whether the camera is lost until a keyframe comes.
+fn advance(
+    stream: &mut Stream,
+    packet: &MediaPacket,
+    lost: bool,
+    figures: &Figures,
+) -> (Option<I420Picture>, bool) {
+    let frame = match stream.frame(packet) {
+        Ok(Some(frame)) => frame,
+        Ok(None) => return (None, lost),
+        Err(error) => {
+            tracing::trace!(%error, "a camera's packet was dropped");
+            figures.damaged.inc();
+            return (None, true);
+        }
+    };
+    // A picture that refers to one that is missing would smear over the tile: the last whole one stays there instead.
+    if !frame.keyframe && (lost || frame.follows_loss) {
+        figures.damaged.inc();
+        return (None, true);
+    }
+    figures.decodes.of(stream.codec()).inc();
+    match stream.decode(&frame) {
+        Ok(decoded) => {
+            if decoded.needs_keyframe {
+                figures.damaged.inc();
+            }
+            let picture = decoded.picture.filter(|_| !decoded.needs_keyframe);
+            (picture, decoded.needs_keyframe)
+        }
+        Err(error) => {
+            tracing::trace!(%error, "a camera's picture was not decoded");
+            figures.damaged.inc();
+            (None, true)
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test stops at the first surprise, and its numbers are small"
+)]
+mod tests {
+    use plenum_codecs::video::encoder::{H264Encoder, VideoSetting, Vp8Encoder};
+    use prometheus::Registry;
+
+    use super::*;
+
+    const CODECS: [VideoCodec; 2] = [VideoCodec::Vp8, VideoCodec::H264];
+
+    /// A camera's other end.
+    #[derive(Default)]
+    struct Sender {
+        sequence: u16,
+        at: u64,
+    }
+
+    impl Sender {
+        /// Packets of pictures that change, 33 ms apart, the first a keyframe.
+        fn packets(&mut self, codec: VideoCodec, side: u16, count: u64) -> Vec<MediaPacket> {
+            let setting = VideoSetting {
+                width: side,
+                height: side,
+                bitrate: 300_000,
+                frame_rate: 30,
+            };
+            let mut picture = I420Picture::black(side, side).unwrap();
+            let mut vp8 = Vp8Encoder::new(setting).unwrap();
+            let mut h264 = H264Encoder::new(setting).unwrap();
+            let mut packets = Vec::new();
+            for number in 0..count {
+                self.at += 33;
+                for (at, pixel) in picture.planes_mut()[0].iter_mut().enumerate() {
+                    *pixel = (at as u64 * 7 + number * 3) as u8;
+                }
+                let at = MediaTime::from_millis(self.at);
+                let frame = match codec {
+                    VideoCodec::Vp8 => vp8.encode(&picture, at),
+                    VideoCodec::H264 => h264.encode(&picture, at),
+                };
+                let Some(frame) = frame.unwrap() else {
+                    continue;
+                };
+                let payloads = match codec {
+                    VideoCodec::Vp8 => vp8::packetize(&frame.data, number as u16, None, 500),
+                    VideoCodec::H264 => h264::packetize(&frame.data, 500),
+                };
+                let last = payloads.len() - 1;
+                for (index, payload) in payloads.into_iter().enumerate() {
+                    self.sequence = self.sequence.wrapping_add(1);
+                    packets.push(MediaPacket {
+                        payload_type: 96,
+                        marker: index == last,
+                        sequence: self.sequence,
+                        timestamp: self.at as u32 * 90,
+                        ssrc: 5,
+                        audio_level: None,
+                        payload,
+                    });
+                }
+            }
+            packets
+        }
+    }
+
+    fn shown(
+        camera: &mut Camera,
+        codec: VideoCodec,
+        packets: Vec<MediaPacket>,
+        figures: &Figures,
+    ) -> Vec<(u16, u16)> {
+        let mut shown = Vec::new();
+        for packet in packets {
+            let now = MediaTime::from_millis(u64::from(packet.timestamp / 90));
+            camera.push(now, codec, packet);
+            shown.extend(
+                camera
+                    .picture(now, figures)
+                    .map(|picture| (picture.width(), picture.height())),
+            );
+        }
+        shown
+    }
+
+    #[test]
+    fn pictures_come_out_and_their_size_may_change() {
+        let figures = Figures::register(&Registry::new()).unwrap();
+        for codec in CODECS {
+            let mut camera = Camera::new();
+            let mut sender = Sender {
+                sequence: 65_530,
+                at: 0,
+            };
+            for side in [64, 128, 32] {
+                let packets = sender.packets(codec, side, 5);
+                let seen = shown(&mut camera, codec, packets, &figures);
+                assert!(seen.len() >= 4, "{codec:?} {seen:?}");
+                assert!(seen.iter().all(|size| *size == (side, side)), "{seen:?}");
+                assert!(!camera.lost);
+            }
+        }
+    }
+
+    #[test]
+    fn after_a_loss_nothing_is_shown_before_the_next_keyframe() {
+        let figures = Figures::register(&Registry::new()).unwrap();
+        for codec in CODECS {
+            let (mut camera, mut sender) = (Camera::new(), Sender::default());
+            let mut lossy = sender.packets(codec, 64, 10);
+            let gone = lossy
+                .iter()
+                .position(|packet| packet.timestamp != lossy[0].timestamp)
+                .unwrap();
+            lossy.remove(gone);
+            // The missing packet is waited for, then given up.
+            let seen = shown(&mut camera, codec, lossy, &figures);
+            assert!(seen.len() <= 2, "{codec:?} {seen:?}");
+            assert!(
+                camera.asks(MediaTime::from_millis(0)) && !camera.asks(MediaTime::from_millis(50))
+            );
+            let whole = sender.packets(codec, 64, 3);
+            assert!(!shown(&mut camera, codec, whole, &figures).is_empty());
+            assert!(!camera.lost);
+        }
+    }
+
+    #[test]
+    fn a_broken_bitstream_harms_nobody_and_heals() {
+        let figures = Figures::register(&Registry::new()).unwrap();
+        for codec in CODECS {
+            let mut random = fastrand::Rng::with_seed(11);
+            let (mut camera, mut sender) = (Camera::new(), Sender::default());
+            for _ in 0..40 {
+                let mut broken = sender.packets(codec, 64, 6);
+                for packet in &mut broken {
+                    let mut bytes = packet.payload.to_vec();
+                    for _ in 0..random.usize(0..4) {
+                        let at = random.usize(0..bytes.len());
+                        bytes[at] ^= 1 << random.u8(0..8);
+                    }
+                    packet.payload = bytes.into();
+                }
+                shown(&mut camera, codec, broken, &figures);
+            }
+            let whole = sender.packets(codec, 64, 3);
+            let seen = shown(&mut camera, codec, whole, &figures);
+            assert!(seen.contains(&(64, 64)), "{codec:?} {seen:?}");
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! The thread of one composite, and how it is reached: a bounded queue of camera packets and orders.
+//!
+//! Who feeds it never waits. Packets that do not fit are dropped and counted, their camera asks for a keyframe; orders have places
+//! of their own in the queue. A picture whose time has passed is left out, never made up for.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use plenum_codecs::video::VideoCodec;
+use plenum_codecs::video::encoder::VideoSetting;
+use plenum_codecs::{MediaPacket, MediaTime};
+use plenum_mixer::compose::{Composer, Layout, Person};
+use plenum_mixer::{Compose, Input, LegId, Renditions};
+use prometheus::IntCounter;
+
+use super::camera::Camera;
+use super::rendition::Rendition;
+use super::{Shared, StartError};
+use crate::media::{Media, RoomId, clock};
+
+/// Packets that wait: half a second of 25 cameras at 1.5 Mbit/s.
+const PACKETS: usize = 2_048;
+/// Orders that wait, beside the packets.
+const ORDERS: usize = 512;
+/// Of 0, as everybody else, to 19: about a fifth of what a media worker gets when both want all of a core.
+const NICE: i32 = 7;
+/// While nothing on it changes, the picture is encoded so often: it becomes sharper, and the stream stays alive.
+const REFINE: Duration = Duration::from_millis(200);
+/// A packet that has waited so long is late: its camera is not decoded before its next keyframe, which catches up.
+const LATE: Duration = Duration::from_millis(400);
+/// Without anything to compose the thread looks so often whether it is still wanted.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// What waits for the thread.
+enum Item {
+    Camera(LegId, VideoCodec, MediaPacket, MediaTime),
+    CameraOff(LegId),
+    Wanted(Renditions),
+    Keyframe(VideoCodec),
+    People(Vec<Person>),
+    Talking(LegId, bool),
+    Floor(LegId),
+    Layout(Layout),
+    Stop,
+}
+
+/// The way into the queue.
+#[derive(Debug, Clone)]
+struct Inlet {
+    queue: SyncSender<Item>,
+    waiting: Arc<AtomicUsize>,
+    dropped: IntCounter,
+}
+
+impl Inlet {
+    fn take(&self, work: Compose) {
+        let item = match work {
+            Compose::Camera { leg, codec, packet } => {
+                if self.waiting.load(Ordering::Relaxed) >= PACKETS {
+                    return self.dropped.inc();
+                }
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                Item::Camera(leg, codec, packet, clock::now())
+            }
+            Compose::CameraOff { leg } => Item::CameraOff(leg),
+            Compose::Wanted(renditions) => Item::Wanted(renditions),
+            Compose::Keyframe(codec) => Item::Keyframe(codec),
+        };
+        self.order(item);
+    }
+
+    fn order(&self, item: Item) {
+        // A thread that is gone has nothing more to compose; one so far behind that its places for orders are full has said
+        // so by the packets that it dropped.
+        if self.queue.try_send(item).is_err() {
+            self.dropped.inc();
+        }
+    }
+}
+
+/// A composite that runs. Dropping it stops it.
+#[derive(Debug)]
+pub(crate) struct Composite {
+    inlet: Inlet,
+    media: Media,
+    room: RoomId,
+}
+
+impl Composite {
+    /// Everybody in the room, in the order of joining.
+    pub(crate) fn people(&self, people: Vec<Person>) {
+        self.inlet.order(Item::People(people));
+    }
+
+    /// Somebody begins or ceases to talk.
+    pub(crate) fn talking(&self, leg: LegId, on: bool) {
+        self.inlet.order(Item::Talking(leg, on));
+    }
+
+    /// Somebody has the floor.
+    pub(crate) fn floor(&self, leg: LegId) {
+        self.inlet.order(Item::Floor(leg));
+    }
+
+    /// Another layout.
+    pub(crate) fn layout(&self, layout: Layout) {
+        self.inlet.order(Item::Layout(layout));
+    }
+}
+
+impl Drop for Composite {
+    fn drop(&mut self) {
+        if let Err(error) = self.media.uncompose(self.room) {
+            tracing::debug!(%error, "a room keeps its composite");
+        }
+        self.inlet.order(Item::Stop);
+    }
+}
+
+/// Starts the thread and has the room feed it.
+pub(super) fn start(
+    shared: Arc<Shared>,
+    media: Media,
+    room: RoomId,
+    layout: Layout,
+) -> Result<Composite, StartError> {
+    let (width, height) = shared.config.size;
+    let composer = Composer::new(width, height, layout.clone(), shared.fonts.clone())?;
+    let (queue, inbox) = sync_channel(PACKETS + ORDERS);
+    let inlet = Inlet {
+        queue,
+        waiting: Arc::default(),
+        dropped: shared.figures.dropped.clone(),
+    };
+    let work = Work {
+        composer,
+        layout,
+        people: Vec::new(),
+        cameras: HashMap::new(),
+        renditions: Vec::new(),
+        wanted: Renditions::default(),
+        encoded: Instant::now(),
+        waiting: Arc::clone(&inlet.waiting),
+        outbox: Vec::new(),
+        media: media.clone(),
+        room,
+        shared,
+    };
+    std::thread::Builder::new()
+        .name("composer".to_owned())
+        .spawn(move || work.run(&inbox))?;
+    let feeder = inlet.clone();
+    media.compose(room, Box::new(move |work| feeder.take(work)))?;
+    Ok(Composite { inlet, media, room })
+}
+
+/// Whoever mixes sound goes first: when there is too little CPU, pictures become fewer and nobody sounds worse.
+fn yield_to_audio() {
+    // Of the calling thread alone, as Linux has it.
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "a composer runs at the usual priority");
+    }
+}
+
+/// The thread's state.
+struct Work {
+    composer: Composer,
+    layout: Layout,
+    /// As told last, for a composer that has to be made anew.
+    people: Vec<Person>,
+    cameras: HashMap<LegId, Camera>,
+    renditions: Vec<Rendition>,
+    wanted: Renditions,
+    /// When the picture was encoded last.
+    encoded: Instant,
+    waiting: Arc<AtomicUsize>,
+    /// For the room.
+    outbox: Vec<Input>,
+    media: Media,
+    room: RoomId,
+    shared: Arc<Shared>,
+}
+
+impl Work {
+    fn run(mut self, inbox: &Receiver<Item>) {
+        self.shared.figures.running.inc();
+        yield_to_audio();
+        let interval = Duration::from_secs(1) / u32::from(self.shared.config.frame_rate);
+        let mut due = Instant::now() + interval;
+        loop {
+            let wait = if self.renditions.is_empty() {
+                IDLE
+            } else {
+                due.saturating_duration_since(Instant::now())
+            };
+            match inbox.recv_timeout(wait) {
+                Ok(Item::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(item) => self.item(item),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let now = Instant::now();
+            if now >= due {
+                if !self.renditions.is_empty() {
+                    self.picture();
+                }
+                due = self.next(due, interval);
+            }
+            self.post();
+        }
+        self.shared.figures.running.dec();
+    }
+
+    /// When the next picture is due: in step with those before, those left out whose time has passed.
+    fn next(&self, due: Instant, interval: Duration) -> Instant {
+        let now = Instant::now();
+        let next = due + interval;
+        if next > now {
+            return next;
+        }
+        let passed =
+            now.saturating_duration_since(next).as_nanos() / interval.as_nanos().max(1) + 1;
+        let passed = u32::try_from(passed).unwrap_or(u32::MAX);
+        if !self.renditions.is_empty() {
+            self.shared.figures.late.inc_by(passed.into());
+        }
+        next + interval * passed
+    }
+
+    fn item(&mut self, item: Item) {
+        match item {
+            Item::Camera(leg, codec, packet, came) => {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                self.camera(leg, codec, packet, came);
+            }
+            Item::CameraOff(leg) => {
+                self.cameras.remove(&leg);
+                self.composer.drop_picture(leg);
+            }
+            Item::Wanted(renditions) => self.want(renditions),
+            Item::Keyframe(codec) => {
+                for rendition in &mut self.renditions {
+                    if rendition.codec() == codec {
+                        rendition.request_keyframe();
+                    }
+                }
+            }
+            Item::People(people) => {
+                self.cameras
+                    .retain(|leg, _| people.iter().any(|person| person.leg == *leg));
+                self.people.clone_from(&people);
+                self.composer.set_people(people);
+            }
+            Item::Talking(leg, on) => self.composer.set_talking(leg, on),
+            Item::Floor(leg) => self.composer.set_floor(leg),
+            Item::Layout(layout) => {
+                self.layout = layout.clone();
+                self.composer.set_layout(layout);
+            }
+            Item::Stop => {}
+        }
+    }
+
+    /// What nobody sees is not decoded; its decoder waits for a keyframe when it is seen again.
+    fn camera(&mut self, leg: LegId, codec: VideoCodec, packet: MediaPacket, came: MediaTime) {
+        if self.renditions.is_empty() || !self.composer.shows(leg) {
+            if self.cameras.remove(&leg).is_some() {
+                self.composer.drop_picture(leg);
+            }
+            return;
+        }
+        let now = clock::now();
+        if now.since(came) > LATE {
+            self.shared.figures.dropped.inc();
+            self.cameras.insert(leg, Camera::new());
+            return;
+        }
+        let camera = self.cameras.entry(leg).or_insert_with(Camera::new);
+        camera.push(now, codec, packet);
+        if let Some(picture) = camera.picture(now, &self.shared.figures) {
+            self.composer.set_picture(leg, &picture);
+        }
+        if camera.asks(now) {
+            self.shared.figures.keyframe_requests.inc();
+            self.outbox.push(Input::ComposerNeedsKeyframe { leg });
+        }
+    }
+
+    fn want(&mut self, wanted: Renditions) {
+        self.wanted = wanted;
+        self.renditions
+            .retain(|rendition| wanted.contains(rendition.codec()));
+        let config = &self.shared.config;
+        let setting = VideoSetting {
+            width: config.size.0,
+            height: config.size.1,
+            bitrate: config.bitrate,
+            frame_rate: config.frame_rate,
+        };
+        for codec in [VideoCodec::Vp8, VideoCodec::H264] {
+            let known = self
+                .renditions
+                .iter()
+                .any(|rendition| rendition.codec() == codec);
+            if known || !wanted.contains(codec) {
+                continue;
+            }
+            match Rendition::new(codec, setting) {
+                Ok(rendition) => self.renditions.push(rendition),
+                Err(error) => tracing::error!(%error, "no encoder for a composite"),
+            }
+        }
+    }
+
+    /// Composes what has changed, and encodes it for whoever wants it.
+    fn picture(&mut self) {
+        let begun = Instant::now();
+        let figures = &self.shared.figures;
+        let at = clock::now();
+        for (leg, camera) in &mut self.cameras {
+            // What was waited for in vain is given up by now.
+            if let Some(picture) = camera.picture(at, figures) {
+                self.composer.set_picture(*leg, &picture);
+            }
+        }
+        let composer = &mut self.composer;
+        // Names are strangers' text in fonts of any origin. Unwind-safe by rule: after a panic nobody sees the composer again.
+        let Ok(drawn) = catch_unwind(AssertUnwindSafe(|| composer.compose())) else {
+            figures.faults.inc();
+            return self.begin_anew();
+        };
+        let still = drawn == 0;
+        if !still {
+            figures.pictures.inc();
+            figures
+                .tiles
+                .inc_by(u64::try_from(drawn).unwrap_or_default());
+        }
+        let refine = begun.saturating_duration_since(self.encoded) >= REFINE;
+        for rendition in &mut self.renditions {
+            if still && !refine && !rendition.due {
+                continue;
+            }
+            self.encoded = begun;
+            figures.encodes.of(rendition.codec()).inc();
+            if let Err(error) = rendition.encode(self.composer.canvas(), at, &mut self.outbox) {
+                tracing::error!(%error, "a composite was not encoded");
+            }
+        }
+        figures.picture_time.observe(begun.elapsed().as_secs_f64());
+    }
+
+    /// The composer panicked: another one, which shows no names, as they are what can do that.
+    fn begin_anew(&mut self) {
+        tracing::error!("a composer panicked and was begun anew without names");
+        let (width, height) = self.shared.config.size;
+        let fonts = plenum_mixer::compose::Fonts::none();
+        match Composer::new(width, height, self.layout.clone(), fonts) {
+            Ok(mut composer) => {
+                composer.set_people(self.people.clone());
+                self.composer = composer;
+                self.cameras.clear();
+            }
+            Err(error) => tracing::error!(%error, "no composer"),
+        }
+    }
+
+    /// Hands the room what has gathered.
+    fn post(&mut self) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        let inputs = std::mem::take(&mut self.outbox);
+        if let Err(error) = self.media.composed(self.room, inputs) {
+            // Viewers notice the gap and ask for a keyframe.
+            tracing::debug!(%error, "a composite picture was dropped");
+            self.shared.figures.dropped.inc();
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What viewers see: cameras as they come, or one picture of all. Keeps the composer informed of who is there.
+
+use plenum_mixer::LegId;
+use plenum_mixer::compose::Person;
+
+use super::focus::Focus;
+use super::order::Denied;
+use super::roster::Mute;
+use crate::composite::Composite;
+use crate::config::VideoPolicy;
+use crate::signal::protocol::Kind;
+
+/// The conference's picture.
+#[derive(Debug)]
+pub(super) struct Picture {
+    policy: VideoPolicy,
+    /// Of the composite, now or when there is one.
+    layout: String,
+    /// Runs while the policy says so and there is a room.
+    composite: Option<Composite>,
+    /// As the composer knows them.
+    people: Vec<Person>,
+}
+
+impl Picture {
+    pub(super) fn new(policy: VideoPolicy, layout: String) -> Self {
+        Self {
+            policy,
+            layout,
+            composite: None,
+            people: Vec::new(),
+        }
+    }
+
+    /// The layout of the composite that viewers see, if they do.
+    pub(super) fn layout(&self) -> Option<&str> {
+        self.composite.as_ref().map(|_| self.layout.as_str())
+    }
+
+    pub(super) fn talking(&self, leg: LegId, on: bool) {
+        if let Some(composite) = &self.composite {
+            composite.talking(leg, on);
+        }
+    }
+
+    pub(super) fn floor(&self, holder: Option<LegId>) {
+        if let (Some(composite), Some(holder)) = (&self.composite, holder) {
+            composite.floor(holder);
+        }
+    }
+}
+
+impl Focus {
+    /// Begins to compose if that is wanted and not done yet. Without a composer viewers see cameras.
+    pub(super) fn start_composite(&mut self) {
+        let Some(room) = self.room else { return };
+        if self.picture.policy != VideoPolicy::Composite || self.picture.composite.is_some() {
+            return;
+        }
+        let around = &self.around;
+        match around
+            .composites
+            .start(&around.media, room, &self.picture.layout)
+        {
+            Ok(composite) => {
+                self.picture.composite = Some(composite);
+                self.picture.people.clear();
+                self.paint_people();
+                for leg in self
+                    .roster
+                    .iter()
+                    .filter(|person| person.talking)
+                    .filter_map(|person| person.leg)
+                {
+                    self.picture.talking(leg, true);
+                }
+                self.picture.floor(self.floor);
+            }
+            Err(error) => tracing::error!(%error, "a composite did not begin"),
+        }
+    }
+
+    /// Tells the composer who is there, when that has changed.
+    pub(super) fn paint_people(&mut self) {
+        let Some(composite) = &self.picture.composite else {
+            return;
+        };
+        let people: Vec<Person> = self
+            .roster
+            .iter()
+            .filter_map(|person| {
+                Some(Person {
+                    leg: person.leg?,
+                    name: person.name.clone(),
+                    phone: person.kind == Kind::Phone,
+                    muted: person.mute != Mute::Off || person.held,
+                    camera: person.camera,
+                })
+            })
+            .collect();
+        if self.picture.people != people {
+            self.picture.people.clone_from(&people);
+            composite.people(people);
+        }
+    }
+
+    /// Viewers see a composite from now on, or cameras again.
+    pub(super) fn order_composite(&mut self, on: bool) -> Result<(), Denied> {
+        self.picture.policy = if on {
+            VideoPolicy::Composite
+        } else {
+            VideoPolicy::Switched
+        };
+        if on == self.picture.composite.is_some() {
+            return Ok(());
+        }
+        if on {
+            self.start_composite();
+            if self.picture.composite.is_none() {
+                self.picture.policy = VideoPolicy::Switched;
+                return Err(Denied::Unavailable("The picture cannot be composed now."));
+            }
+            self.roster.keep_first_slots();
+        } else {
+            self.picture.composite = None;
+        }
+        self.show_conference();
+        self.tell_slots(None);
+        Ok(())
+    }
+
+    /// Lays the composite out in another way, now or when there is one.
+    pub(super) fn order_layout(&mut self, name: &str) -> Result<(), Denied> {
+        let Some(layout) = self.around.composites.layout(name) else {
+            return Err(Denied::Invalid("There is no such layout."));
+        };
+        if self.picture.layout == name {
+            return Ok(());
+        }
+        name.clone_into(&mut self.picture.layout);
+        if let Some(composite) = &self.picture.composite {
+            composite.layout(layout.clone());
+            self.show_conference();
+        }
+        Ok(())
+    }
+
+    /// The picture ends with its room.
+    pub(super) fn finish_composite(&mut self) {
+        self.picture.composite = None;
+    }
+}

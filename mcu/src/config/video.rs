@@ -1,0 +1,145 @@
+//! `[video]`: the composite picture of conferences, and the administrator's own layouts.
+
+use plenum_mixer::compose::{DEFAULT_LAYOUT, LayoutError, Layouts};
+
+use super::reader::Reader;
+
+/// Keys of one `[[video.layouts]]`.
+pub(super) const KEYS: [&str; 3] = ["name", "grid", "tiles"];
+/// Layouts that an administrator may add.
+const MOST: usize = 100;
+
+/// `[video]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VideoConfig {
+    /// Width and height of composite pictures in pixels, even.
+    pub size: (u16, u16),
+    /// Composite pictures per second.
+    pub frame_rate: u8,
+    /// Bits per second of each rendition.
+    pub bitrate: u32,
+    /// Folders with fonts for names.
+    pub fonts: Vec<String>,
+    /// The built-in layouts and the administrator's own.
+    pub layouts: Layouts,
+}
+
+/// What viewers of a conference get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VideoPolicy {
+    /// Cameras as they come.
+    Switched,
+    /// One picture of all, composed by the server.
+    Composite,
+}
+
+impl VideoPolicy {
+    /// As written in the configuration and in JSON.
+    ///
+    /// # Errors
+    /// In words, when it is neither.
+    pub fn from_name(name: &str) -> Result<Self, String> {
+        match name {
+            "switched" => Ok(Self::Switched),
+            "composite" => Ok(Self::Composite),
+            _ => Err("is no video policy".to_owned()),
+        }
+    }
+}
+
+pub(super) fn read(reader: &mut Reader) -> VideoConfig {
+    let size = reader.parsed(
+        "video.size",
+        (1_280, 720),
+        size,
+        "write width x height, both even, from 320x180 to 1920x1088, such as \"1280x720\"",
+    );
+    let frame_rate = reader.integer(
+        "video.frame_rate",
+        30_u8,
+        5..=30,
+        "composite pictures per second",
+    );
+    let kilobits = reader.integer(
+        "video.bitrate_kbps",
+        2_000_u32,
+        100..=20_000,
+        "kilobits per second of a composite picture",
+    );
+    let fonts = reader.list("video.fonts");
+    VideoConfig {
+        size,
+        frame_rate,
+        bitrate: kilobits * 1_000,
+        fonts: if fonts.is_empty() {
+            vec!["/usr/share/fonts".to_owned()]
+        } else {
+            fonts
+        },
+        layouts: layouts(reader),
+    }
+}
+
+fn layouts(reader: &mut Reader) -> Layouts {
+    let mut layouts = Layouts::built_in();
+    let built_in: Vec<String> = layouts.names().map(str::to_owned).collect();
+    for index in 0..reader.tables("video.layouts").min(MOST) {
+        let key = |key: &str| format!("video.layouts[{index}].{key}");
+        let text = |text: &str| Ok(text.to_owned());
+        let lines = KEYS.map(|wanted| reader.line(&key(wanted)));
+        let name = reader.parsed(&key("name"), String::new(), text, "a name in quotes");
+        let grid = reader.parsed(&key("grid"), String::new(), text, "a grid such as \"8x8\"");
+        let tiles = reader.list(&key("tiles"));
+        if built_in.contains(&name) {
+            reader.fault_at(
+                lines[0],
+                &key("name"),
+                &name,
+                "a built-in layout has this name",
+                "choose another",
+            );
+            continue;
+        }
+        if let Err(error) = layouts.add(&name, &grid, tiles.iter().map(String::as_str)) {
+            let (wrong, value) = match &error {
+                LayoutError::Name => (0, name),
+                LayoutError::Grid(_) => (1, grid),
+                _ => (2, format!("{tiles:?}")),
+            };
+            reader.fault_at(
+                lines[wrong],
+                &key(KEYS[wrong]),
+                &value,
+                &error.to_string(),
+                "config.example.toml shows one, with what each sign means",
+            );
+        }
+    }
+    layouts
+}
+
+/// Which layout composite conferences begin with; it must be one of `layouts`.
+pub(super) fn layout(reader: &mut Reader, layouts: &Layouts) -> String {
+    let names: Vec<_> = layouts.names().collect();
+    let known = |text: &str| {
+        layouts
+            .get(text)
+            .map(|layout| layout.name().to_owned())
+            .ok_or_else(|| "is no layout".to_owned())
+    };
+    let remedy = format!("use one of {}", names.join(", "));
+    reader.parsed(
+        "conference.layout",
+        DEFAULT_LAYOUT.to_owned(),
+        known,
+        &remedy,
+    )
+}
+
+fn size(text: &str) -> Result<(u16, u16), String> {
+    let side = |text: &str| text.parse::<u16>().ok().filter(|side| side % 2 == 0);
+    text.split_once('x')
+        .and_then(|(width, height)| Some((side(width)?, side(height)?)))
+        .filter(|(width, height)| (320..=1_920).contains(width) && (180..=1_088).contains(height))
+        .ok_or_else(|| "is no size of a picture".to_owned())
+}

@@ -1,0 +1,146 @@
+//! The composer as its thread uses it.
+
+use super::*;
+
+const COLOURS: [u8; 4] = [60, 110, 160, 210];
+
+fn person(leg: u64, name: &str) -> Person {
+    Person {
+        leg: LegId(leg),
+        name: name.to_owned(),
+        phone: false,
+        muted: false,
+        camera: true,
+    }
+}
+
+fn composer(layout: &str) -> Composer {
+    let layouts = Layouts::built_in();
+    Composer::new(
+        640,
+        360,
+        layouts.get(layout).unwrap().clone(),
+        Fonts::none(),
+    )
+    .unwrap()
+}
+
+fn flat(luma: u8) -> I420Picture {
+    let mut picture = I420Picture::black(320, 180).unwrap();
+    picture.planes_mut()[0].fill(luma);
+    picture
+}
+
+/// Luma in the middle of a tile.
+fn seen(composer: &Composer, rect: Rect) -> u8 {
+    let canvas = composer.canvas();
+    let (x, y) = (rect.x + rect.width / 2, rect.y + rect.height / 2);
+    canvas.planes()[0][usize::from(y) * canvas.stride(0) + usize::from(x)]
+}
+
+/// Everybody's picture is in their tile.
+fn everybody_is_in_their_tile(composer: &Composer) {
+    for (place, seat) in composer.seats() {
+        if let Some(LegId(leg)) = seat {
+            let wanted = COLOURS[usize::try_from(leg).unwrap() - 1];
+            assert!(
+                seen(composer, place.rect).abs_diff(wanted) <= 1,
+                "{leg} is not in {place:?}"
+            );
+        }
+    }
+}
+
+fn four(layout: &str) -> Composer {
+    let mut composer = composer(layout);
+    composer.set_people((1..=4).map(|leg| person(leg, "")).collect());
+    for (leg, luma) in (1..).zip(COLOURS) {
+        composer.set_picture(LegId(leg), &flat(luma));
+    }
+    composer.compose();
+    composer
+}
+
+#[test]
+fn each_picture_is_in_the_tile_of_its_sender_in_every_layout() {
+    for layout in Layouts::built_in().names() {
+        let mut composer = four(layout);
+        if layout != "picture-in-picture" {
+            everybody_is_in_their_tile(&composer);
+        }
+        let seats: Vec<_> = composer.seats().filter_map(|(_, seat)| seat).collect();
+        assert_eq!(seats.len(), 4, "{layout}");
+        composer.set_floor(LegId(3));
+        assert!(composer.compose() > 0 || layout == "grid");
+        let first = composer.seats().next().unwrap().1;
+        assert_eq!(
+            first,
+            Some(LegId(if layout == "grid" { 1 } else { 3 })),
+            "{layout}"
+        );
+    }
+}
+
+#[test]
+fn only_what_changed_is_drawn() {
+    let mut composer = four("grid");
+    assert_eq!(composer.compose(), 0);
+    composer.set_picture(LegId(2), &flat(90));
+    assert_eq!(composer.compose(), 1);
+    composer.set_talking(LegId(2), true);
+    composer.set_talking(LegId(2), true);
+    assert_eq!(composer.compose(), 1);
+    composer.set_floor(LegId(2));
+    assert_eq!(composer.compose(), 0, "in a grid nobody moves");
+    composer.set_people((1..=4).map(|leg| person(leg, "")).collect());
+    assert_eq!(composer.compose(), 0, "nobody is different");
+    composer.set_picture(LegId(77), &flat(90));
+    assert_eq!(composer.compose(), 0, "a stranger");
+}
+
+#[test]
+fn an_inset_stays_on_top() {
+    let mut composer = four("picture-in-picture");
+    let inset = composer.seats().nth(1).unwrap();
+    let owner = inset.1.unwrap();
+    let before = seen(&composer, inset.0.rect);
+    let stage = composer.seats().next().unwrap().1.unwrap();
+    composer.set_picture(stage, &flat(33));
+    assert_eq!(composer.compose(), 4, "the stage, and all on top of it");
+    assert_eq!(seen(&composer, inset.0.rect), before, "{owner:?}");
+}
+
+#[test]
+fn who_is_muted_or_renamed_keeps_their_tile() {
+    let mut composer = four("grid");
+    let seats: Vec<_> = composer.seats().collect();
+    let mut people: Vec<_> = (1..=4).map(|leg| person(leg, "")).collect();
+    people[0].muted = true;
+    people[2].name = "Cleo".to_owned();
+    composer.set_people(people);
+    assert_eq!(composer.seats().collect::<Vec<_>>(), seats);
+    assert_eq!(composer.compose(), 2);
+    everybody_is_in_their_tile(&composer);
+}
+
+#[test]
+fn a_camera_that_goes_off_leaves_an_avatar() {
+    let mut composer = four("grid");
+    let rect = composer.seats().next().unwrap().0.rect;
+    composer.drop_picture(LegId(1));
+    assert_eq!(composer.compose(), 1);
+    assert!(seen(&composer, rect).abs_diff(COLOURS[0]) > 5);
+    composer.drop_picture(LegId(1));
+    assert_eq!(composer.compose(), 0);
+}
+
+#[test]
+fn an_empty_room_is_an_empty_canvas() {
+    let mut composer = composer("speaker");
+    assert!(composer.compose() > 0);
+    assert_eq!(composer.compose(), 0);
+    composer.set_people(vec![person(1, "Ann")]);
+    composer.set_people(Vec::new());
+    assert!(composer.compose() > 0);
+    assert!(!composer.shows(LegId(1)));
+}

@@ -1,0 +1,219 @@
+//! The composite in the switchboard: cameras go to the composer instead of into slots, and what it makes of them is one more
+//! publisher, which every viewer sees in slot 0. Composes nothing itself.
+
+use std::collections::VecDeque;
+
+use plenum_codecs::video::VideoCodec;
+use plenum_codecs::{MediaPacket, MediaTime};
+
+use super::Switchboard;
+use super::publisher::StreamKey;
+use crate::legs::Legs;
+use crate::{Compose, LegId, Output, Renditions};
+
+/// The composite's streams are told apart by these.
+pub(super) const fn payload_type(codec: VideoCodec) -> u8 {
+    match codec {
+        VideoCodec::Vp8 => 0,
+        VideoCodec::H264 => 1,
+    }
+}
+
+const fn codec(payload_type: u8) -> VideoCodec {
+    match payload_type {
+        0 => VideoCodec::Vp8,
+        _ => VideoCodec::H264,
+    }
+}
+
+/// What the switchboard knows of the composite.
+#[derive(Debug, Default)]
+pub(super) struct Composite {
+    pub(super) on: bool,
+    /// Viewers have come, gone or changed since the renditions were counted.
+    pub(super) stale: bool,
+    wanted: Renditions,
+    /// Which of a camera's streams the composer gets.
+    taken: Vec<StreamKey>,
+}
+
+impl Switchboard {
+    /// Viewers see the composite from now on, or cameras again.
+    pub(crate) fn set_composite(
+        &mut self,
+        now: MediaTime,
+        on: bool,
+        legs: &mut Legs,
+        out: &mut VecDeque<Output>,
+    ) {
+        if std::mem::replace(&mut self.composite.on, on) == on {
+            return;
+        }
+        self.composite.stale = true;
+        self.composite.taken.clear();
+        self.publishers
+            .retain(|publisher| publisher.leg != LegId::COMPOSITE);
+        self.assign_all(now, legs, out);
+    }
+
+    /// Hands a camera's packet to the composer, if it is of the stream that it gets.
+    pub(super) fn feed(
+        &mut self,
+        key: StreamKey,
+        codec: VideoCodec,
+        packet: &MediaPacket,
+        out: &mut VecDeque<Output>,
+    ) {
+        if self.composite.wanted == Renditions::default() {
+            return;
+        }
+        let publishers = &self.publishers;
+        let exists = |key: &StreamKey| {
+            publishers
+                .iter()
+                .any(|publisher| publisher.stream(*key).is_some())
+        };
+        let taken = &mut self.composite.taken;
+        match taken.iter_mut().find(|taken| taken.leg == key.leg) {
+            None => taken.push(key),
+            Some(taken) if *taken == key => {}
+            // A camera may come in two codecs at once; the other one takes over when this one has ceased.
+            Some(taken) if exists(taken) => return,
+            Some(taken) => *taken = key,
+        }
+        out.push_back(Output::Compose(Compose::Camera {
+            leg: key.leg,
+            codec,
+            packet: packet.clone(),
+        }));
+    }
+
+    /// Sends a packet of the composite to whoever sees it in this codec.
+    pub(crate) fn composed(
+        &mut self,
+        now: MediaTime,
+        codec: VideoCodec,
+        packet: &MediaPacket,
+        legs: &mut Legs,
+        out: &mut VecDeque<Output>,
+    ) {
+        // A rendition that nobody wants any more may still be on its way.
+        if self.composite.on && self.composite.wanted.contains(codec) {
+            let key = StreamKey {
+                leg: LegId::COMPOSITE,
+                payload_type: payload_type(codec),
+            };
+            let packet = MediaPacket {
+                payload_type: key.payload_type,
+                ..packet.clone()
+            };
+            self.spread(now, key, codec, &packet, legs, out);
+        }
+    }
+
+    /// The composer cannot show a camera before its next keyframe.
+    pub(crate) fn composer_wants_keyframe(
+        &mut self,
+        now: MediaTime,
+        leg: LegId,
+        out: &mut VecDeque<Output>,
+    ) {
+        let taken = self.composite.taken.iter().find(|key| key.leg == leg);
+        if let Some(stream) = taken.and_then(|key| {
+            self.publishers
+                .iter_mut()
+                .find_map(|publisher| publisher.stream_mut(*key))
+        }) {
+            stream.asked = true;
+            self.request_keyframes(now, out);
+        }
+    }
+
+    /// Tells the composer which renditions are seen by anybody, when that has changed.
+    pub(super) fn count_renditions(
+        &mut self,
+        now: MediaTime,
+        legs: &mut Legs,
+        out: &mut VecDeque<Output>,
+    ) {
+        if !std::mem::take(&mut self.composite.stale) {
+            return;
+        }
+        let wanted = if self.composite.on {
+            renditions(legs)
+        } else {
+            Renditions::default()
+        };
+        if std::mem::replace(&mut self.composite.wanted, wanted) == wanted {
+            return;
+        }
+        out.push_back(Output::Compose(Compose::Wanted(wanted)));
+        let composite = self
+            .publishers
+            .iter_mut()
+            .find(|publisher| publisher.leg == LegId::COMPOSITE);
+        if let Some(publisher) = composite {
+            publisher
+                .streams
+                .retain(|stream| wanted.contains(codec(stream.payload_type)));
+            self.assign_all(now, legs, out);
+        }
+    }
+
+    /// A camera is off or gone.
+    pub(super) fn camera_gone(&mut self, leg: LegId, out: &mut VecDeque<Output>) {
+        if self.composite.on && leg != LegId::COMPOSITE {
+            self.composite.taken.retain(|key| key.leg != leg);
+            out.push_back(Output::Compose(Compose::CameraOff { leg }));
+        }
+    }
+
+    /// The request for a keyframe as it leaves the room.
+    pub(super) fn keyframe_request(leg: LegId, payload_type: u8) -> Output {
+        if leg == LegId::COMPOSITE {
+            Output::Compose(Compose::Keyframe(codec(payload_type)))
+        } else {
+            Output::KeyframeRequest {
+                leg,
+                track: crate::Track::Camera,
+                payload_type,
+            }
+        }
+    }
+}
+
+/// As few as serve everybody: one, if there is a codec that all take, else both.
+fn renditions(legs: &Legs) -> Renditions {
+    let mut all = [true; 2];
+    let mut any = [false; 2];
+    let viewers = legs.iter().filter_map(|leg| leg.config.video.as_ref());
+    for video in viewers.filter(|video| video.slots > 0) {
+        let takes = [VideoCodec::Vp8, VideoCodec::H264]
+            .map(|codec| video.send.iter().any(|(_, sent)| *sent == codec));
+        if takes == [false; 2] {
+            continue;
+        }
+        for (index, takes) in takes.into_iter().enumerate() {
+            all[index] &= takes;
+            any[index] |= takes;
+        }
+    }
+    match (any, all) {
+        ([false, false], _) => Renditions::default(),
+        ([true, _], [true, _]) => Renditions {
+            vp8: true,
+            h264: false,
+        },
+        ([_, true], [_, true]) => Renditions {
+            vp8: false,
+            h264: true,
+        },
+        _ => Renditions {
+            vp8: true,
+            h264: true,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! A room with a composite, as the media worker uses it.
+
+use bytes::Bytes;
+use plenum_codecs::video::{VideoCodec, vp8};
+use plenum_codecs::{MediaPacket, MediaTime};
+
+use crate::{
+    AudioSetting, Command, Compose, Feedback, Input, Leg, LegConfig, LegId, OutPacket, Output,
+    Renditions, Room, RoomConfig, Track, VideoSetting,
+};
+
+const VP8_ONLY: Renditions = Renditions {
+    vp8: true,
+    h264: false,
+};
+
+struct Stage {
+    room: Room,
+    now: u64,
+}
+
+impl Stage {
+    /// Legs 1, 2, … that take these codecs.
+    fn new(takes: &[&[(u8, VideoCodec)]]) -> Self {
+        let mut room = Room::new(RoomConfig::default(), MediaTime::from_millis(0));
+        for (id, send) in (1..).zip(takes) {
+            let config = LegConfig {
+                id: LegId(id),
+                audio: AudioSetting {
+                    receive: Vec::new(),
+                    send: None,
+                    telephone_event: None,
+                    comfort_noise: None,
+                    level_extension: false,
+                },
+                video: Some(VideoSetting {
+                    receive: vec![(96, VideoCodec::Vp8)],
+                    send: send.to_vec(),
+                    slots: 2,
+                }),
+                muted: false,
+                listen_only: false,
+            };
+            room.insert(
+                MediaTime::from_millis(0),
+                Leg::new(config, MediaTime::from_millis(0)),
+            );
+        }
+        let mut this = Self { room, now: 0 };
+        this.give(Input::Command(Command::Composite { on: true }));
+        this
+    }
+
+    fn give(&mut self, input: Input) -> Vec<Output> {
+        self.room.handle(MediaTime::from_millis(self.now), input);
+        std::iter::from_fn(|| self.room.poll_output()).collect()
+    }
+
+    fn pass(&mut self, milliseconds: u64) -> Vec<Output> {
+        self.now += milliseconds;
+        self.give(Input::Timeout)
+    }
+
+    fn camera(&mut self, leg: u64, sequence: u16, keyframe: bool) -> Vec<Output> {
+        self.give(Input::Packet {
+            leg: LegId(leg),
+            packet: packet(96, sequence, keyframe),
+            track: Track::Camera,
+        })
+    }
+
+    fn composed(
+        &mut self,
+        codec: VideoCodec,
+        sequence: u16,
+        keyframe: bool,
+    ) -> Vec<(u64, OutPacket)> {
+        let packet = packet(0, sequence, keyframe);
+        let outputs = self.give(Input::Composed { codec, packet });
+        let video = outputs.into_iter().filter_map(|output| match output {
+            Output::Video {
+                leg,
+                slot: 0,
+                packet,
+            } => Some((leg.0, packet)),
+            _ => None,
+        });
+        video.collect()
+    }
+}
+
+/// A picture of one packet.
+fn packet(payload_type: u8, sequence: u16, keyframe: bool) -> MediaPacket {
+    let frame: &[u8] = if keyframe {
+        &[0x10, 0, 0, 0x9d, 1, 0x2a, 64, 0, 64, 0]
+    } else {
+        &[0x11, 0, 0]
+    };
+    MediaPacket {
+        payload_type,
+        marker: true,
+        sequence,
+        timestamp: u32::from(sequence) * 3_000,
+        ssrc: 7,
+        audio_level: None,
+        payload: vp8::packetize(frame, sequence, None, 1_000).remove(0),
+    }
+}
+
+fn work(outputs: &[Output]) -> Vec<&Compose> {
+    let work = outputs.iter().filter_map(|output| match output {
+        Output::Compose(work) => Some(work),
+        _ => None,
+    });
+    work.collect()
+}
+
+const BOTH: &[(u8, VideoCodec)] = &[(96, VideoCodec::Vp8), (102, VideoCodec::H264)];
+const VP8: &[(u8, VideoCodec)] = &[(100, VideoCodec::Vp8)];
+const H264: &[(u8, VideoCodec)] = &[(102, VideoCodec::H264)];
+
+#[test]
+fn one_rendition_serves_all_who_have_a_codec_in_common() {
+    for (takes, vp8, h264) in [
+        (&[BOTH, VP8, BOTH][..], true, false),
+        (&[BOTH, H264], false, true),
+        (&[BOTH, H264, VP8], true, true),
+        (&[BOTH], true, false),
+    ] {
+        let wanted = Compose::Wanted(Renditions { vp8, h264 });
+        assert_eq!(work(&Stage::new(takes).pass(20)), [&wanted]);
+    }
+    assert!(
+        work(&Stage::new(&[&[]]).pass(20)).is_empty(),
+        "nobody can see it"
+    );
+}
+
+#[test]
+fn cameras_go_to_the_composer_and_to_nobody_else() {
+    let mut stage = Stage::new(&[BOTH, BOTH]);
+    assert!(
+        work(&stage.camera(1, 1, true)).is_empty(),
+        "nobody is known to view yet"
+    );
+    assert_eq!(work(&stage.pass(20)), [&Compose::Wanted(VP8_ONLY)]);
+    let outputs = stage.camera(1, 2, true);
+    assert!(matches!(
+        work(&outputs)[..],
+        [Compose::Camera {
+            leg: LegId(1),
+            codec: VideoCodec::Vp8,
+            ..
+        }]
+    ));
+    assert!(
+        !outputs
+            .iter()
+            .any(|output| matches!(output, Output::Video { .. }))
+    );
+    let asked = stage.give(Input::ComposerNeedsKeyframe { leg: LegId(1) });
+    assert!(matches!(
+        asked[..],
+        [Output::KeyframeRequest {
+            leg: LegId(1),
+            payload_type: 96,
+            ..
+        }]
+    ));
+    let again = stage.give(Input::ComposerNeedsKeyframe { leg: LegId(1) });
+    assert!(again.is_empty(), "throttled");
+    let off = stage.give(Input::Command(Command::Camera {
+        leg: LegId(1),
+        on: false,
+    }));
+    assert_eq!(work(&off), [&Compose::CameraOff { leg: LegId(1) }]);
+}
+
+#[test]
+fn everybody_sees_the_same_packets_under_numbers_of_their_own() {
+    let mut stage = Stage::new(&[BOTH, VP8]);
+    stage.pass(20);
+    assert!(
+        stage.composed(VideoCodec::Vp8, 9, false).is_empty(),
+        "it begins with a keyframe"
+    );
+    assert!(
+        stage.composed(VideoCodec::H264, 9, true).is_empty(),
+        "nobody wants it"
+    );
+    let first = stage.composed(VideoCodec::Vp8, 10, true);
+    let second = stage.composed(VideoCodec::Vp8, 11, false);
+    let legs = |sent: &[(u64, OutPacket)]| -> Vec<(u64, u8)> {
+        let mut legs: Vec<_> = sent
+            .iter()
+            .map(|(leg, packet)| (*leg, packet.payload_type))
+            .collect();
+        legs.sort_unstable();
+        legs
+    };
+    assert_eq!(legs(&first), [(1, 96), (2, 100)]);
+    assert_eq!(legs(&second), legs(&first));
+    for (leg, packet) in &second {
+        let before = first
+            .iter()
+            .find(|(other, _)| other == leg)
+            .map(|(_, packet)| packet.sequence);
+        assert_eq!(before.map(|sequence| sequence + 1), Some(packet.sequence));
+    }
+}
+
+#[test]
+fn one_keyframe_serves_all_who_ask() {
+    let mut stage = Stage::new(&[BOTH, BOTH, BOTH]);
+    stage.pass(20);
+    stage.composed(VideoCodec::Vp8, 10, true);
+    stage.pass(1_000);
+    let mut asked = Vec::new();
+    for leg in 1..=3 {
+        let feedback = Feedback::KeyframeRequest { slot: 0 };
+        asked.extend(stage.give(Input::Feedback {
+            leg: LegId(leg),
+            feedback,
+        }));
+    }
+    assert_eq!(work(&asked), [&Compose::Keyframe(VideoCodec::Vp8)]);
+}
+
+#[test]
+fn when_it_is_switched_off_cameras_are_seen_again() {
+    let mut stage = Stage::new(&[BOTH, BOTH]);
+    stage.pass(20);
+    stage.composed(VideoCodec::Vp8, 10, true);
+    stage.give(Input::Command(Command::Composite { on: false }));
+    assert_eq!(
+        work(&stage.pass(20)),
+        [&Compose::Wanted(Renditions::default())]
+    );
+    assert!(stage.composed(VideoCodec::Vp8, 11, true).is_empty());
+    let outputs = stage.camera(1, 1, true);
+    let seen = outputs.iter().any(|output| {
+        matches!(
+            output,
+            Output::Video {
+                leg: LegId(2),
+                slot: 0,
+                ..
+            }
+        )
+    });
+    assert!(seen && work(&outputs).is_empty());
+    let empty = Bytes::new();
+    let outputs = stage.give(Input::Composed {
+        codec: VideoCodec::Vp8,
+        packet: MediaPacket {
+            payload: empty,
+            ..packet(0, 12, false)
+        },
+    });
+    assert!(outputs.is_empty());
+}

@@ -1,0 +1,92 @@
+//! One picture of all in real browsers: each camera in its tile of what Chromium decodes, live, and a phone as a tile without a picture.
+
+use std::time::Duration;
+
+use plenum_tests::browser::{Browsers, Colours, write_camera};
+use plenum_tests::process::eventually;
+use plenum_tests::server::Server;
+use plenum_tests::tone::sine;
+use plenum_tests::workspace::scratch;
+
+/// Four tiles, one in each quarter, which is what a page's picture is measured by.
+const CONFIG: &str = r#"
+[conference]
+video = "composite"
+layout = "quarters"
+
+[[video.layouts]]
+name = "quarters"
+grid = "2x2"
+tiles = ["0,0,1,1", "1,0,1,1", "0,1,1,1", "1,1,1,1"]
+"#;
+
+const ANN: [u8; 3] = [200, 40, 40];
+const BEN: [u8; 3] = [40, 90, 200];
+/// Where nobody sits.
+const GROUND: [u8; 3] = [14, 16, 22];
+
+#[test]
+fn two_pages_see_each_other_in_one_live_picture_and_change_its_layout() {
+    let folder = scratch("composite").unwrap();
+    let server = Server::start_with(&folder, 20, CONFIG).unwrap();
+    let conference = server.conference("Picture").unwrap();
+    let page = server.page(&conference);
+    let mut browsers = Browsers::start(&folder).unwrap();
+    for (name, person, colour, tone, pin) in [
+        ("ann", "Ann", ANN, 523.0, &conference.host_pin),
+        ("ben", "Ben", BEN, 787.0, &conference.guest_pin),
+    ] {
+        let microphone = folder.join(format!("{name}.wav"));
+        let camera = folder.join(format!("{name}.y4m"));
+        sine(tone, -20.0, 60.0, 48_000).write(&microphone).unwrap();
+        write_camera(&camera, &[colour; 4]).unwrap();
+        browsers.open(name, &microphone, &camera).unwrap();
+        browsers.join(name, &page, person, pin).unwrap();
+    }
+    let mut shown = |name: &str, colours: Colours| {
+        eventually("the composite", Duration::from_secs(20), || {
+            let pictures = browsers.look(name)?;
+            anyhow::ensure!(
+                pictures.len() == 1
+                    && pictures.iter().all(|picture| picture.size == (1_280, 720)
+                        && picture.shows(&colours)
+                        && picture.frames >= 8),
+                "{name} sees {pictures:?}"
+            );
+            Ok(())
+        })
+        .unwrap();
+    };
+    for name in ["ann", "ben"] {
+        shown(name, [ANN, BEN, GROUND, GROUND]);
+    }
+    let path = format!("/conferences/{}", conference.id);
+    let body = serde_json::json!({ "layout": "picture-in-picture" });
+    assert_eq!(server.rest("PATCH", &path, &body).unwrap().0, 204);
+    eventually("the other layout", Duration::from_secs(10), || {
+        let pictures = browsers.look("ben")?;
+        let near = |seen: [u8; 3], wanted: [u8; 3]| {
+            seen.iter().zip(wanted).all(|(s, w)| s.abs_diff(w) <= 40)
+        };
+        // One of them is large: the upper left, and the upper right, show the same.
+        let large = pictures.iter().any(|picture| {
+            [ANN, BEN].iter().any(|colour| {
+                near(picture.quadrants[0], *colour) && near(picture.quadrants[1], *colour)
+            })
+        });
+        anyhow::ensure!(large, "Ben sees {pictures:?}");
+        Ok(())
+    })
+    .unwrap();
+    browsers
+        .screenshot("ann", &folder.join("composite.png"))
+        .unwrap();
+    let metrics = server.metrics().unwrap();
+    let encodes = metrics.sum("plenum_composite_encodes_total", &[]).unwrap();
+    let pictures = metrics.sum("plenum_composite_pictures_total", &[]).unwrap();
+    assert!(
+        encodes > 30.0 && encodes < pictures * 1.5,
+        "{encodes} of {pictures}"
+    );
+    server.stop().unwrap();
+}
