@@ -31,8 +31,19 @@ impl Colour {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Layer {
     width: usize,
-    /// Value times opacity / 255, and 255 − opacity.
-    samples: Vec<(u8, u8)>,
+    /// Value times opacity / 255.
+    values: Vec<u8>,
+    /// 255 − opacity.
+    stays: Vec<u8>,
+}
+
+impl Layer {
+    /// A sample of an opacity of 0 to 255.
+    fn push(&mut self, value: u32, opacity: u32) {
+        let part = |n: u32| u8::try_from(n.min(255)).unwrap_or(u8::MAX);
+        self.values.push(part((value * opacity + 127) / 255));
+        self.stays.push(part(255 - opacity.min(255)));
+    }
 }
 
 /// A drawing with soft edges, ready to be put onto a canvas.
@@ -44,29 +55,15 @@ pub(super) struct Stamp {
 impl Stamp {
     /// From rows of `width` (even) pixels of red, green, blue and opacity; the number of rows is even.
     pub(super) fn new(width: usize, pixels: &[[u8; 4]]) -> Self {
-        let weighted = |value: u32, opacity: u32| {
-            let part = |n: u32| u8::try_from(n.min(255)).unwrap_or(u8::MAX);
-            (
-                part((value * opacity + 127) / 255),
-                part(255 - opacity.min(255)),
-            )
-        };
         let yuv: Vec<[u8; 3]> = pixels
             .iter()
             .map(|[r, g, b, _]| Colour([*r, *g, *b]).yuv())
             .collect();
-        let luma = yuv
-            .iter()
-            .zip(pixels)
-            .map(|(yuv, pixel)| weighted(yuv[0].into(), pixel[3].into()));
-        let mut layers = [
-            Layer {
-                width,
-                samples: luma.collect(),
-            },
-            Layer::default(),
-            Layer::default(),
-        ];
+        let mut layers = <[Layer; 3]>::default();
+        layers[0].width = width;
+        for (yuv, pixel) in yuv.iter().zip(pixels) {
+            layers[0].push(yuv[0].into(), pixel[3].into());
+        }
         let rows = pixels.len() / width.max(1);
         for (plane, layer) in layers.iter_mut().enumerate().skip(1) {
             layer.width = width / 2;
@@ -80,7 +77,7 @@ impl Stamp {
                         .map(|at| u32::from(yuv[*at][plane]) * u32::from(pixels[*at][3]))
                         .sum();
                     let mean = sum.checked_div(opacity).unwrap_or(128);
-                    layer.samples.push(weighted(mean, opacity / 4));
+                    layer.push(mean, opacity / 4);
                 }
             }
         }
@@ -95,7 +92,7 @@ impl Stamp {
     /// Pixels.
     pub(super) fn height(&self) -> u16 {
         let layer = &self.layers[0];
-        u16::try_from(layer.samples.len() / layer.width.max(1)).unwrap_or(u16::MAX)
+        u16::try_from(layer.values.len() / layer.width.max(1)).unwrap_or(u16::MAX)
     }
 }
 
@@ -154,15 +151,20 @@ pub(super) fn stamp(canvas: &mut I420Picture, stamp: &Stamp, x: u16, y: u16) {
         let shrink = usize::from(plane > 0);
         let (left, top) = (usize::from(x) >> shrink, usize::from(y) >> shrink);
         let rows = target.chunks_exact_mut(strides[plane]).skip(top);
-        for (row, line) in rows.zip(layer.samples.chunks_exact(layer.width.max(1))) {
+        let width = layer.width.max(1);
+        let lines = layer
+            .values
+            .chunks_exact(width)
+            .zip(layer.stays.chunks_exact(width));
+        for (row, (values, stays)) in rows.zip(lines) {
             let Some(row) = row.get_mut(left..) else {
                 return;
             };
-            for (sample, (value, stays)) in row.iter_mut().zip(line) {
+            for ((sample, value), stays) in row.iter_mut().zip(values).zip(stays) {
                 let below = u16::from(*sample) * u16::from(*stays);
-                // Divided by 255, exactly enough.
+                // Divided by 255, exactly enough; the sum of two shares of 255 is no more than that.
                 let below = (below + 128 + (below >> 8)) >> 8;
-                *sample = u8::try_from((u16::from(*value) + below).min(255)).unwrap_or(u8::MAX);
+                *sample = (u16::from(*value) + below).min(255) as u8;
             }
         }
     }

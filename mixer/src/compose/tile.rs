@@ -193,7 +193,7 @@ pub(super) fn draw(
             }
         }
     }
-    let thickness = even(rect.height / 72).clamp(4, 8);
+    let thickness = even(rect.height / 120).clamp(4, 6);
     if let Some(label) = &dress.label {
         let margin = thickness + even(rect.height / 40);
         let y = (rect.y + rect.height).saturating_sub(label.height() + margin);
