@@ -137,7 +137,8 @@ pub enum Command {
         /// Every one of them; none: nobody hears it.
         channels: Channels,
     },
-    /// Chooses what the leg hears of the room; [`Channel::MAIN`] at 0 dB at first.
+    /// Chooses what the leg hears of the room; [`Channel::MAIN`] at 0 dB at first. Legs of equal lists share a mix; each list that differs
+    /// costs one more, and an encode per codec, so whoever gives these orders bounds how many there are.
     Hear {
         /// Whom.
         leg: LegId,

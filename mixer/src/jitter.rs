@@ -3,6 +3,7 @@
 //! All durations are samples at 48 kHz, timestamps are unwrapped and in the same unit.
 
 mod delay;
+mod mending;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,6 +27,8 @@ const MAX_CONCEALED: u64 = 5_760;
 const CONCEAL_UNIT: u64 = 120;
 /// How far the delay may be off its target before something is done: 10 ms.
 const TOLERANCE: i64 = 480;
+/// The margin is left alone while it is short of the target by no more than this: 5 ms.
+pub(crate) const TOLERATED_UNDER: i64 = 240;
 /// 20 ms: one frame of phase between a packet's arrival and the tick is not the buffer's doing.
 const PHASE: i64 = 960;
 
@@ -339,6 +342,7 @@ impl JitterBuffer {
             self.seen |= 1 << age;
         }
         self.stats.late += 1;
+        self.delay.observe_late();
         Pushed::Late
     }
 

@@ -6,8 +6,13 @@ use crate::{Channel, Channels, LegId};
 
 /// A leg stays in the mix so long after its last word: 500 ms in ticks.
 const HOLD_TICKS: u32 = 25;
-/// By so much louder a newcomer displaces the quietest when the mix is full: 6 dB.
+/// By so much louder a newcomer displaces the quietest at once when the mix is full: 6 dB. The longer it has spoken unheard, the less is
+/// asked of it, …
 const MARGIN: f32 = 6.0;
+/// … and after 1 s, in ticks, whoever is not louder makes room: of nine who speak alike each is heard most of the time, and none never.
+const PATIENCE: u16 = 50;
+/// Of those who speak unheard so many, the loudest, are looked at.
+const WAITING: usize = 16;
 
 /// A leg that may be mixed, in this tick.
 #[derive(Debug, Clone, Copy)]
@@ -110,6 +115,25 @@ impl Talkers {
 #[derive(Debug, Default)]
 struct Stage {
     talkers: SmallVec<[Talker; 8]>,
+    /// Who speaks but is not mixed, the most urgent first.
+    waiting: SmallVec<[Waiting; 4]>,
+}
+
+/// A leg that speaks while the mix is full of others.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    leg: LegId,
+    loudness: f32,
+    /// Ticks in a row.
+    since: u16,
+}
+
+impl Waiting {
+    /// How loud a talker has to be to keep its place.
+    fn claim(&self) -> f32 {
+        let patience = 1.0 - f32::from(self.since.min(PATIENCE)) / f32::from(PATIENCE);
+        self.loudness - MARGIN * patience
+    }
 }
 
 impl Stage {
@@ -144,14 +168,11 @@ impl Stage {
             }
             stays
         });
-        let mut newcomers: SmallVec<[Candidate; 8]> = candidates()
-            .filter(|candidate| candidate.speaking && !self.contains(candidate.leg))
-            .copied()
-            .collect();
-        newcomers.sort_by(|a, b| b.loudness.total_cmp(&a.loudness).then(a.leg.cmp(&b.leg)));
-        for newcomer in newcomers {
+        self.queue(candidates());
+        for newcomer in std::mem::take(&mut self.waiting) {
             if !self.make_room(max, newcomer, &mut changes) {
-                break;
+                self.waiting.push(newcomer);
+                continue;
             }
             self.talkers.push(Talker {
                 leg: newcomer.leg,
@@ -163,17 +184,37 @@ impl Stage {
         changes
     }
 
-    fn make_room(&mut self, max: usize, newcomer: Candidate, changes: &mut Changes) -> bool {
+    /// Brings up to date who waits to be mixed.
+    fn queue<'a>(&mut self, candidates: impl Iterator<Item = &'a Candidate>) {
+        let before = std::mem::take(&mut self.waiting);
+        self.waiting = candidates
+            .filter(|candidate| candidate.speaking && !self.contains(candidate.leg))
+            .map(|candidate| {
+                let known = before.iter().find(|waiting| waiting.leg == candidate.leg);
+                Waiting {
+                    leg: candidate.leg,
+                    loudness: candidate.loudness,
+                    since: known.map_or(0, |waiting| waiting.since.saturating_add(1)),
+                }
+            })
+            .collect();
+        self.waiting
+            .sort_by(|a, b| b.claim().total_cmp(&a.claim()).then(a.leg.cmp(&b.leg)));
+        self.waiting.truncate(WAITING);
+    }
+
+    fn make_room(&mut self, max: usize, newcomer: Waiting, changes: &mut Changes) -> bool {
         if self.talkers.len() < max {
             return true;
         }
+        // Of equals who has been mixed for longest.
         let quietest = self
             .talkers
             .iter()
             .enumerate()
             .min_by(|(_, a), (_, b)| a.loudness.total_cmp(&b.loudness));
         match quietest.map(|(index, talker)| (index, *talker)) {
-            Some((index, talker)) if newcomer.loudness > talker.loudness + MARGIN => {
+            Some((index, talker)) if newcomer.claim() >= talker.loudness => {
                 self.talkers.remove(index);
                 changes.push((talker.leg, false));
                 true
@@ -209,6 +250,38 @@ mod tests {
         let changes =
             talkers.select(&[candidate(1, 102.0), candidate(2, 95.0), candidate(3, 100.0)]);
         assert_eq!(changes.as_slice(), [(LegId(2), false), (LegId(1), true)]);
+    }
+
+    /// Ticks in which each of these was mixed, out of so many.
+    fn turns(max: usize, loudness: &[f32], ticks: u16) -> Vec<u16> {
+        let mut talkers = Talkers::new(max);
+        let all: Vec<Candidate> = (0..)
+            .zip(loudness)
+            .map(|(leg, loudness)| candidate(leg, *loudness))
+            .collect();
+        let mut mixed = vec![0; all.len()];
+        for _ in 0..ticks {
+            talkers.select(&all);
+            for (mixed, candidate) in mixed.iter_mut().zip(&all) {
+                *mixed += u16::from(!talkers.of(candidate.leg).is_empty());
+            }
+        }
+        mixed
+    }
+
+    #[test]
+    fn of_nine_who_speak_alike_each_is_heard_most_of_the_time() {
+        let mixed = turns(8, &[101.0; 9], 3_000);
+        assert!(mixed.iter().all(|mixed| *mixed > 2_500), "{mixed:?}");
+    }
+
+    #[test]
+    fn who_is_quieter_than_all_others_waits_for_a_place() {
+        let mut loudness = [101.0; 9];
+        loudness[4] = 100.0;
+        let mixed = turns(8, &loudness, 3_000);
+        assert_eq!(mixed[4], 0);
+        assert!(mixed.iter().filter(|mixed| **mixed == 3_000).count() == 8);
     }
 
     #[test]

@@ -19,18 +19,18 @@ const COMFORT_NOISE: u8 = 13;
 const AMPLITUDE: f64 = 6_000.0;
 
 /// A talker on a clean line and a listener, 20 ms at a time.
-struct Line {
+pub(crate) struct Line {
     room: Room,
     now: MediaTime,
     codec: AudioCodec,
     sequence: u16,
     timestamp: u32,
     ear: AudioDecoder,
-    heard: Vec<i16>,
+    pub(crate) heard: Vec<i16>,
 }
 
 impl Line {
-    fn new(codec: AudioCodec) -> Self {
+    pub(crate) fn new(codec: AudioCodec) -> Self {
         let now = MediaTime::from_millis(1_000);
         let mut room = Room::new(RoomConfig::default(), now);
         let mut config = leg_config(TALKER, codec);
@@ -49,7 +49,7 @@ impl Line {
     }
 
     /// 20 ms in which the talker sends this or nothing.
-    fn passes(&mut self, sent: Option<(u8, Bytes, Option<u8>)>) {
+    pub(crate) fn passes(&mut self, sent: Option<(u8, Bytes, Option<u8>)>) {
         if let Some((payload_type, payload, dbov)) = sent {
             let packet = MediaPacket {
                 payload_type,

@@ -4,7 +4,9 @@
     clippy::cast_possible_truncation,
     reason = "a test stops at the first surprise"
 )]
+#![expect(clippy::print_stdout, reason = "figures, shown with --nocapture")]
 
+mod loss;
 mod spread;
 
 use std::time::Duration;
@@ -39,15 +41,15 @@ struct Guest {
 }
 
 async fn start() -> (Media, Registry, RoomId, Events) {
-    start_with(MediaConfig::default()).await
+    let config = MediaConfig {
+        udp_port: 0,
+        ..MediaConfig::default()
+    };
+    start_with(config).await
 }
 
 async fn start_with(config: MediaConfig) -> (Media, Registry, RoomId, Events) {
     let registry = Registry::new();
-    let config = MediaConfig {
-        udp_port: 0,
-        ..config
-    };
     let media = Media::start(config, &registry).unwrap();
     let (sender, events) = mpsc::channel(1_024);
     let room = media

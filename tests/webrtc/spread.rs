@@ -20,6 +20,7 @@ async fn bots_on_two_workers_hear_and_see_each_other_and_so_they_do_after_a_move
     let config = MediaConfig {
         workers: 2,
         together: 0,
+        udp_port: 0,
         ..MediaConfig::default()
     };
     let (media, registry, room, _events) = start_with(config).await;

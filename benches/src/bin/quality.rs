@@ -145,11 +145,15 @@ const PCMU: AudioCodec = AudioCodec::Pcmu;
 const MIX: EncoderSetting = EncoderSetting::opus(OpusMode::MIX);
 const LOSSY: EncoderSetting = EncoderSetting::opus(OpusMode::LOSSY);
 
-const LINES: [Line; 20] = [
+const LINES: [Line; 21] = [
     Line::up("opus_clean", OPUS, 0.0, 0, 4.2),
     Line::up("opus_loss_5", OPUS, 0.05, 0, 3.6),
     Line::up("opus_loss_10", OPUS, 0.10, 0, 3.3),
     Line::up("opus_loss_5_jitter_30", OPUS, 0.05, 30, 3.4),
+    Line {
+        goal: None,
+        ..Line::up("opus_jitter_30", OPUS, 0.0, 30, 0.0)
+    },
     Line::up("opus_plus_200_ppm", OPUS, 0.0, 0, 4.2).clock(200),
     Line::up("opus_minus_200_ppm", OPUS, 0.0, 0, 4.2).clock(-200),
     Line::up("g711_clean", PCMU, 0.0, 0, 3.9),
@@ -365,7 +369,7 @@ fn run(speech: &Speech, line: &Line, folder: &Path) -> anyhow::Result<()> {
         )?;
     }
     let share = lags.iter().map(|lag| lag.saturating_sub(fixed)).collect();
-    let clean = line.up.loss == 0.0;
+    let clean = line.up.loss == 0.0 && line.up.jitter.is_zero();
     for (name, value, floor) in [
         ("delay", p95_millis(share)?, if clean { 40.0 } else { 60.0 }),
         ("ear", p95_millis(lags)?, 100.0),

@@ -337,6 +337,29 @@ mod tests {
         )
     }
 
+    /// What a room mixes and encodes is bounded by its channels, however many people there are: the conference, nothing, and these.
+    #[test]
+    fn each_use_adds_at_most_one_to_what_is_heard_and_there_are_31() {
+        let mut uses = Uses::default();
+        let person = |n: u8| format!("p{n}");
+        for n in 0..10 {
+            let pair = [person(2 * n), person(2 * n + 1)];
+            uses.open_aside(None, &pair, n % 2 == 0).unwrap();
+        }
+        // Into asides, and to others.
+        for n in 0..21 {
+            uses.whisper(&format!("coach {n}"), &person(3 * n)).unwrap();
+        }
+        assert_eq!(uses.whisper("one too many", "p1"), Err(NoneFree));
+        let mut heard: Vec<_> = Vec::new();
+        for hears in (0..100).map(|n| uses.route(&person(n)).hears) {
+            if !heard.contains(&hears) {
+                heard.push(hears);
+            }
+        }
+        assert!(heard.len() <= 32, "{}", heard.len());
+    }
+
     #[test]
     fn who_talks_aside_hears_the_others_fully_and_the_room_quietly_or_not() {
         let mut uses = Uses::default();

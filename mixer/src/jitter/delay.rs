@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use plenum_codecs::MediaTime;
 
-use super::{nanos, samples_nanos};
+use super::mending::Mending;
+use super::{TOLERATED_UNDER, nanos, nanos_samples, samples_nanos};
 
 /// Width of a bin: 5 ms.
 const BIN_NANOS: i64 = 5_000_000;
@@ -12,9 +13,6 @@ const BIN_SAMPLES: i64 = 240;
 const BINS: usize = 32;
 /// Of a hundred packets one may come too late.
 const LATE_PERCENT: u32 = 1;
-/// What a packet counts, and what a lost one counts that its successor would mend: missing that is bad, but not a packet more lost.
-const PACKET: u32 = 2;
-const MENDABLE: u32 = 1;
 /// 10 ms: one tick's phase is added by the tick itself.
 const MIN_TARGET: i64 = 480;
 /// 160 ms, so that a burst still fits under the buffer's cap.
@@ -55,6 +53,7 @@ pub(super) struct DelayEstimator {
     /// After a stall packets come in a burst, each less late than the one before: one event, not many late packets.
     catching_up: bool,
     jitter: i64,
+    mending: Mending,
 }
 
 impl DelayEstimator {
@@ -68,6 +67,7 @@ impl DelayEstimator {
             hopeless: 0,
             catching_up: false,
             jitter: 0,
+            mending: Mending::default(),
         }
     }
 
@@ -102,16 +102,22 @@ impl DelayEstimator {
         self.hopeless = 0;
         self.catching_up &= falls;
         if !self.catching_up {
-            self.count(late, PACKET);
+            self.count(late);
+            self.mending.came();
         }
     }
 
-    /// A lost packet could be mended by its successor, which came at `now`: it was as late as that.
+    /// A lost packet can be mended by its successor, which came at `now`.
     pub(super) fn observe_mendable(&mut self, now: MediaTime, timestamp: u64) {
         let late = transit(now, timestamp) - self.reference();
         if !self.catching_up && late <= HOPELESS_NANOS {
-            self.count(late, MENDABLE);
+            self.mending.lost(late);
         }
+    }
+
+    /// A packet that had been given up came.
+    pub(super) fn observe_late(&mut self) {
+        self.mending.found();
     }
 
     /// When the sample of that timestamp comes at the earliest, in ns; may be before the epoch.
@@ -119,9 +125,10 @@ impl DelayEstimator {
         self.reference().saturating_add(timestamp_nanos(timestamp))
     }
 
-    /// In samples.
+    /// In samples, rounded up by 5 ms to 10 ms from what packets need, whether because they are late or because they mend others.
     pub(super) fn target(&self) -> i64 {
-        self.target
+        let mended = nanos_samples(self.mending.wait()) + TOLERATED_UNDER;
+        self.target.max(mended)
     }
 
     pub(super) fn jitter_nanos(&self) -> u64 {
@@ -151,10 +158,10 @@ impl DelayEstimator {
         self.since = now;
     }
 
-    fn count(&mut self, late: i64, weight: u32) {
+    fn count(&mut self, late: i64) {
         let bin = usize::try_from(late / BIN_NANOS).unwrap_or(0).min(BINS - 1);
         if let Some(count) = self.running.bins.get_mut(bin) {
-            *count += weight;
+            *count += 1;
         }
         self.target = self.quantile();
     }

@@ -14,7 +14,7 @@ use plenum_codecs::{MediaPacket, MediaTime};
 use super::preroll::{Preroll, Skipped};
 use super::stretch;
 use crate::config::AudioSetting;
-use crate::jitter::{Body, JitterBuffer, Step, Stored};
+use crate::jitter::{Body, JitterBuffer, Step, Stored, TOLERATED_UNDER};
 use crate::stats::LegStats;
 
 /// An Opus payload of no more octets is DTX (RFC 7587 §3.1.3).
@@ -25,9 +25,10 @@ const SILENT: u8 = 55;
 const PREROLL_TICKS: u32 = 3;
 /// When nothing comes after a frame as quiet as this (−dBov), the sender pauses: Opus DTX need not send a packet to say so.
 const BACKGROUND: u8 = 50;
-/// The delay is left alone while it is off by less than this: 2.5 ms too long, 5 ms too short.
-const TOLERATED_OVER: i64 = 120;
-const TOLERATED_UNDER: i64 = 240;
+/// The delay is too long as soon as it is a tick's phase more than packets need, which is so much less than the target.
+const TOLERATED_OVER: i64 = -TOLERATED_UNDER;
+/// A whole frame goes only when 2.5 ms more than packets need are left, so that it does not have to come back.
+const LEFT: i64 = TOLERATED_UNDER - 120;
 /// What waits beyond whole frames delays and lets no packet come later. It may be 7.5 ms, and is looked at over so many ticks, because
 /// packets that hold no whole number of frames leave a remainder now and then.
 const TOLERATED_SPARE: usize = 360;
@@ -487,7 +488,7 @@ impl Receiver {
         } else if timing.over() > TOLERATED_OVER {
             // A packet later than the margin would be missed: only what is beyond it may go.
             let frame = i64::try_from(FRAME).unwrap_or(0);
-            let limit = if timing.under() + frame <= TOLERATED_UNDER {
+            let limit = if timing.under() + frame <= LEFT {
                 stretch::MAX_LAG
             } else {
                 spare
