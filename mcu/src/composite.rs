@@ -69,7 +69,7 @@ impl Composites {
     /// Starts the composing of a room's picture.
     ///
     /// # Errors
-    /// When there is no thread or no encoder to be had.
+    /// When as many run as may, or there is no thread or no encoder to be had.
     pub(crate) fn start(
         &self,
         media: &Media,
@@ -87,6 +87,9 @@ pub(crate) enum StartError {
     /// There is no such layout.
     #[error("there is no such layout")]
     Layout,
+    /// As many run already as may.
+    #[error("{0} composites run already, as many as video.max_composites allows")]
+    TooMany(u32),
     /// The canvas cannot be made.
     #[error(transparent)]
     Canvas(#[from] plenum_codecs::CodecError),

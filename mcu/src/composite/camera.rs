@@ -12,6 +12,8 @@ use super::reorder::Reorder;
 
 /// A camera whose decoder has panicked so often is not decoded any more.
 const MOST_FAULTS: u32 = 3;
+/// Pixels of a picture that is shown: 1920x1088. A larger one costs the thread that all cameras share too much.
+const MOST_PIXELS: usize = 1_920 * 1_088;
 /// Between two wishes for a keyframe; the room sees to it that the camera hears them not too often.
 const ASK: Duration = Duration::from_millis(100);
 
@@ -155,6 +157,11 @@ fn advance(
                 figures.damaged.inc();
             }
             let picture = decoded.picture.filter(|_| !decoded.needs_keyframe);
+            if picture.as_ref().is_some_and(is_too_large) {
+                tracing::debug!("a camera's picture is too large for a composite");
+                figures.damaged.inc();
+                return (None, true);
+            }
             (picture, decoded.needs_keyframe)
         }
         Err(error) => {
@@ -163,6 +170,11 @@ fn advance(
             (None, true)
         }
     }
+}
+
+/// After one the camera is lost, so that what refers to it is not decoded.
+fn is_too_large(picture: &I420Picture) -> bool {
+    usize::from(picture.width()) * usize::from(picture.height()) > MOST_PIXELS
 }
 
 #[cfg(test)]
@@ -269,6 +281,20 @@ mod tests {
                 assert!(seen.iter().all(|size| *size == (side, side)), "{seen:?}");
                 assert!(!camera.lost);
             }
+        }
+    }
+
+    #[test]
+    fn a_picture_that_is_too_large_is_not_shown_nor_what_refers_to_it_decoded() {
+        let figures = Figures::register(&Registry::new()).unwrap();
+        for codec in CODECS {
+            let (mut camera, mut sender) = (Camera::new(), Sender::default());
+            let packets = sender.packets(codec, 1_600, 4);
+            assert_eq!(shown(&mut camera, codec, packets, &figures), []);
+            assert!(camera.lost);
+            assert_eq!(figures.decodes.of(codec).get(), 1, "{codec:?}");
+            let small = sender.packets(codec, 64, 2);
+            assert!(!shown(&mut camera, codec, small, &figures).is_empty());
         }
     }
 

@@ -64,7 +64,10 @@ impl Inlet {
                     return self.dropped.inc();
                 }
                 self.waiting.fetch_add(1, Ordering::Relaxed);
-                Item::Camera(leg, codec, packet, clock::now())
+                if !self.order(Item::Camera(leg, codec, packet, clock::now())) {
+                    self.waiting.fetch_sub(1, Ordering::Relaxed);
+                }
+                return;
             }
             Compose::CameraOff { leg } => Item::CameraOff(leg),
             Compose::Wanted(renditions) => Item::Wanted(renditions),
@@ -73,12 +76,15 @@ impl Inlet {
         self.order(item);
     }
 
-    fn order(&self, item: Item) {
+    /// False when the thread does not get it.
+    fn order(&self, item: Item) -> bool {
         // A thread that is gone has nothing more to compose; one so far behind that its places for orders are full has said
         // so by the packets that it dropped.
-        if self.queue.try_send(item).is_err() {
+        let sent = self.queue.try_send(item).is_ok();
+        if !sent {
             self.dropped.inc();
         }
+        sent
     }
 }
 
@@ -128,6 +134,7 @@ pub(super) fn start(
     room: RoomId,
     layout: Layout,
 ) -> Result<Composite, StartError> {
+    let place = Place::take(&shared)?;
     let (width, height) = shared.config.size;
     let composer = Composer::new(width, height, layout.clone(), shared.fonts.clone())?;
     let (queue, inbox) = sync_channel(PACKETS + ORDERS);
@@ -152,10 +159,43 @@ pub(super) fn start(
     };
     std::thread::Builder::new()
         .name("composer".to_owned())
-        .spawn(move || work.run(&inbox))?;
+        .spawn(move || {
+            let (media, faults) = (work.media.clone(), work.shared.figures.faults.clone());
+            let _place = place;
+            // Unwind-safe by rule: after a panic nobody sees the thread's state again.
+            if catch_unwind(AssertUnwindSafe(|| work.run(&inbox))).is_err() {
+                faults.inc();
+                tracing::error!("a composite ended by a fault; its viewers see cameras");
+                if let Err(error) = media.uncompose(room) {
+                    tracing::error!(%error, "a room keeps a composite that has ended");
+                }
+            }
+        })?;
     let feeder = inlet.clone();
     media.compose(room, Box::new(move |work| feeder.take(work)))?;
     Ok(Composite { inlet, media, room })
+}
+
+/// One of the composites that may run at once; given back when the thread ends, however it does.
+struct Place(Arc<Shared>);
+
+impl Place {
+    fn take(shared: &Arc<Shared>) -> Result<Self, StartError> {
+        let most = i64::from(shared.config.max_composites);
+        let running = &shared.figures.running;
+        running.inc();
+        let place = Self(Arc::clone(shared));
+        if running.get() > most {
+            return Err(StartError::TooMany(shared.config.max_composites));
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.figures.running.dec();
+    }
 }
 
 /// Whoever mixes sound goes first: when there is too little CPU, pictures become fewer and nobody sounds worse.
@@ -187,7 +227,6 @@ struct Work {
 
 impl Work {
     fn run(mut self, inbox: &Receiver<Item>) {
-        self.shared.figures.running.inc();
         yield_to_audio();
         let interval = Duration::from_secs(1) / u32::from(self.shared.config.frame_rate);
         let mut due = Instant::now() + interval;
@@ -211,7 +250,6 @@ impl Work {
             }
             self.post();
         }
-        self.shared.figures.running.dec();
     }
 
     /// When the next picture is due: in step with those before, those left out whose time has passed.

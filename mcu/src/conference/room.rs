@@ -131,9 +131,13 @@ impl Focus {
         };
         person.hold = None;
         person.slots.clear();
-        person.talking = false;
         person.music = None;
-        match person.kind {
+        let (talked, kind) = (std::mem::take(&mut person.talking), person.kind);
+        if talked {
+            self.news.talking(&participant);
+            self.publish_due(Instant::now());
+        }
+        match kind {
             // The page still talks to us: it can offer anew. If it does not, its silence ends it.
             Kind::Browser => {
                 let words = "The media connection was lost. Build a new one.";
@@ -171,6 +175,11 @@ impl Focus {
             person.music = None;
             person.slots.clear();
             person.slot_mids.clear();
+            // What the leg before has begun nobody will end.
+            if std::mem::take(&mut person.talking) {
+                self.news.talking(participant);
+                self.publish_due(Instant::now());
+            }
         }
     }
 

@@ -18,6 +18,8 @@ pub struct VideoConfig {
     pub frame_rate: u8,
     /// Bits per second of each rendition.
     pub bitrate: u32,
+    /// Composites that may run at once.
+    pub max_composites: u32,
     /// Folders with fonts for names.
     pub fonts: Vec<String>,
     /// The built-in layouts and the administrator's own.
@@ -66,11 +68,18 @@ pub(super) fn read(reader: &mut Reader) -> VideoConfig {
         100..=20_000,
         "kilobits per second of a composite picture",
     );
+    let max_composites = reader.integer(
+        "video.max_composites",
+        4_u32,
+        0..=1_000,
+        "composite pictures that may be made at once",
+    );
     let fonts = reader.list("video.fonts");
     VideoConfig {
         size,
         frame_rate,
         bitrate: kilobits * 1_000,
+        max_composites,
         fonts: if fonts.is_empty() {
             vec!["/usr/share/fonts".to_owned()]
         } else {

@@ -46,11 +46,14 @@ impl Switchboard {
         legs: &mut Legs,
         out: &mut VecDeque<Output>,
     ) {
-        if std::mem::replace(&mut self.composite.on, on) == on {
-            return;
-        }
+        let before = std::mem::replace(&mut self.composite.on, on);
+        // Whoever composes now has been told nothing yet, also when somebody else has composed until now.
+        self.composite.wanted = Renditions::default();
         self.composite.stale = true;
         self.composite.taken.clear();
+        if before == on {
+            return;
+        }
         self.publishers
             .retain(|publisher| publisher.leg != LegId::COMPOSITE);
         self.assign_all(now, legs, out);

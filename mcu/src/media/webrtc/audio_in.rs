@@ -114,10 +114,7 @@ impl AudioReceiver {
             .reader
             .as_mut()
             .and_then(|reader| reader.open(ssrc, sequence, length, datagram));
-        let Some(payload) = opened
-            .and_then(|payload| unpadded(payload, padded))
-            .filter(|_| self.open)
-        else {
+        let Some(payload) = opened.and_then(|payload| unpadded(payload, padded)) else {
             return Heard::Refused;
         };
         let packet = MediaPacket {
@@ -129,8 +126,13 @@ impl AudioReceiver {
             audio_level,
             payload: Bytes::copy_from_slice(payload),
         };
+        // What comes while the line is closed is not lost.
         reception.count(now, self.born, &packet, true);
-        Heard::Packet(packet)
+        if self.open {
+            Heard::Packet(packet)
+        } else {
+            Heard::Refused
+        }
     }
 
     /// Their sender report has come: whose it is, and the middle 32 bits of its NTP time.
