@@ -47,6 +47,16 @@ fn judge(who: &str, loss: u32, heard: &Recording, own: f64, most: f64) -> Result
     Ok(report)
 }
 
+/// The tones but its own are there, most of the time.
+fn hears(heard: &Recording, own: f64) -> Result<()> {
+    for tone in [ANN, BEN, PHONE] {
+        let level = heard.level(tone)?;
+        let is_there = (level - LEVEL).abs() < 3.0 || (tone - own).abs() < 1.0;
+        ensure!(is_there, "{tone} Hz at {level:.1} dB");
+    }
+    Ok(())
+}
+
 fn open(browsers: &mut Browsers, folder: &Path, name: &str, tone: f64) {
     let microphone = folder.join(format!("{name}.wav"));
     let camera = folder.join(format!("{name}.y4m"));
@@ -109,11 +119,18 @@ fn everybody_is_heard_at_5_and_at_10_percent_loss() {
     )
     .unwrap();
 
+    // Being on the roster is not hearing yet: a handshake over such a line takes its time, and the phone is welcomed first.
+    for (name, own) in [("ann", ANN), ("ben", BEN)] {
+        eventually("both others are heard", Duration::from_secs(25), || {
+            hears(&browsers.record(name, 1)?, own)
+        })
+        .unwrap();
+    }
     let mut windows = Vec::new();
     let mut verdicts = Vec::new();
     for (loss, most) in [(5, HOLES_AT_5_PERCENT), (10, HOLES_AT_10_PERCENT)] {
         relay.impair(loss * 10, 0);
-        sleep(Duration::from_secs(4));
+        sleep(Duration::from_secs(6));
         windows.push((loss, most, answered.elapsed().as_secs_f64()));
         for (name, own) in [("ann", ANN), ("ben", BEN)] {
             let heard = browsers.record(name, 8).unwrap();

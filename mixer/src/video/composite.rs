@@ -47,8 +47,10 @@ impl Switchboard {
         out: &mut VecDeque<Output>,
     ) {
         let before = std::mem::replace(&mut self.composite.on, on);
-        // Whoever composes now has been told nothing yet, also when somebody else has composed until now.
-        self.composite.wanted = Renditions::default();
+        if on {
+            // Whoever composes now has been told nothing yet, also when somebody else has composed until now.
+            self.composite.wanted = Renditions::default();
+        }
         self.composite.stale = true;
         self.composite.taken.clear();
         if before == on {

@@ -227,6 +227,23 @@ fn one_keyframe_serves_all_who_ask() {
 }
 
 #[test]
+fn a_composer_that_follows_another_is_told_what_is_wanted() {
+    let mut stage = Stage::new(&[BOTH, BOTH]);
+    stage.pass(20);
+    for orders in [&[false, true][..], &[true]] {
+        for &on in orders {
+            stage.give(Input::Command(Command::Composite { on }));
+        }
+        let told = stage.pass(20);
+        let wanted = work(&told);
+        assert!(
+            matches!(wanted[..], [Compose::Wanted(renditions)] if *renditions != Renditions::default()),
+            "{wanted:?}"
+        );
+    }
+}
+
+#[test]
 fn when_it_is_switched_off_cameras_are_seen_again() {
     let mut stage = Stage::new(&[BOTH, BOTH]);
     stage.pass(20);
