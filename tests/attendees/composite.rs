@@ -112,6 +112,19 @@ async fn three_cameras_are_seen_in_their_tiles_and_encoded_once_for_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_more_composites_run_than_may() {
+    let cap = "[video]\nmax_composites = 0\n";
+    let stage = Stage::open_with("attendees-no-composite", cap).unwrap();
+    let cast = stage.cast(2).await.unwrap();
+    let path = format!("/conferences/{}", stage.conference.id);
+    let order = json!({ "composite": true });
+    let (status, _) = stage.server.rest("PATCH", &path, &order).unwrap();
+    assert_eq!(status, 503);
+    sees(&cast[0], &[&cast[1]]).await.unwrap();
+    assert_eq!(cast[0].bot.view().layout, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_host_and_the_api_change_the_picture_while_it_is_seen() {
     let stage = Stage::open_with("attendees-layout", CONFIG).unwrap();
     let mut cast = Vec::new();

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use plenum_codecs::video::VideoCodec;
@@ -94,9 +95,15 @@ pub(crate) struct Composite {
     inlet: Inlet,
     media: Media,
     room: RoomId,
+    thread: JoinHandle<()>,
 }
 
 impl Composite {
+    /// A fault has ended it; its room shows cameras.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Everybody in the room, in the order of joining.
     pub(crate) fn people(&self, people: Vec<Person>) {
         self.inlet.order(Item::People(people));
@@ -157,7 +164,7 @@ pub(super) fn start(
         room,
         shared,
     };
-    std::thread::Builder::new()
+    let thread = std::thread::Builder::new()
         .name("composer".to_owned())
         .spawn(move || {
             let (media, faults) = (work.media.clone(), work.shared.figures.faults.clone());
@@ -173,7 +180,12 @@ pub(super) fn start(
         })?;
     let feeder = inlet.clone();
     media.compose(room, Box::new(move |work| feeder.take(work)))?;
-    Ok(Composite { inlet, media, room })
+    Ok(Composite {
+        inlet,
+        media,
+        room,
+        thread,
+    })
 }
 
 /// One of the composites that may run at once; given back when the thread ends, however it does.

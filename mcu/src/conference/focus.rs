@@ -120,7 +120,10 @@ impl Focus {
                     if let Some(ready) = changed { self.seat_host(ready).await; }
                     clip = None;
                 },
-                _ = heartbeat.tick() => self.renew_presence(),
+                _ = heartbeat.tick() => {
+                    self.renew_presence();
+                    self.heed_composite();
+                }
                 end = record::ended(&mut self.on_air) => self.recording_ended(end),
                 () = tokio::time::sleep_until(until) => {
                     if self.roster.len() == 0 { break; }

@@ -76,7 +76,7 @@ impl Focus {
                 }
                 self.picture.floor(self.floor);
             }
-            Err(error) => tracing::error!(%error, "a composite did not begin"),
+            Err(error) => tracing::warn!(%error, "a composite did not begin"),
         }
     }
 
@@ -127,6 +127,19 @@ impl Focus {
         self.show_conference();
         self.tell_slots(None);
         Ok(())
+    }
+
+    /// After a composer's fault the room shows cameras already: so say pages, and hosts may try again.
+    pub(super) fn heed_composite(&mut self) {
+        if self
+            .picture
+            .composite
+            .as_ref()
+            .is_some_and(Composite::has_ended)
+            && let Err(denied) = self.order_composite(false)
+        {
+            tracing::error!(?denied, "a composite that has ended stays on");
+        }
     }
 
     /// Lays the composite out in another way, now or when there is one.
