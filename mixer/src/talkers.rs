@@ -11,6 +11,9 @@ const HOLD_TICKS: u32 = 25;
 const MARGIN: f32 = 6.0;
 /// … and after 1 s, in ticks, whoever is not louder makes room: of nine who speak alike each is heard most of the time, and none never.
 const PATIENCE: u16 = 50;
+/// Before 3 s, in ticks, of a turn are over only somebody louder by the whole margin ends it: where many speak at once, voices would else
+/// come and go within words, and each change costs decodes and encodes.
+const TURN: u32 = 150;
 /// Of those who speak unheard so many, the loudest, are looked at.
 const WAITING: usize = 16;
 
@@ -30,6 +33,8 @@ struct Talker {
     leg: LegId,
     loudness: f32,
     quiet: u32,
+    /// Ticks since it came into the mix.
+    turn: u32,
 }
 
 /// Legs that came into the mix (true) or went out of it (false) in a tick.
@@ -115,7 +120,7 @@ impl Talkers {
 #[derive(Debug, Default)]
 struct Stage {
     talkers: SmallVec<[Talker; 8]>,
-    /// Who speaks but is not mixed, the most urgent first.
+    /// Who speaks but is not mixed, the most urgent first, of those the longest unheard.
     waiting: SmallVec<[Waiting; 4]>,
 }
 
@@ -133,6 +138,15 @@ impl Waiting {
     fn claim(&self) -> f32 {
         let patience = 1.0 - f32::from(self.since.min(PATIENCE)) / f32::from(PATIENCE);
         self.loudness - MARGIN * patience
+    }
+
+    fn displaces(&self, talker: &Talker) -> bool {
+        let claim = if talker.turn < TURN {
+            self.loudness - MARGIN
+        } else {
+            self.claim()
+        };
+        claim >= talker.loudness
     }
 }
 
@@ -161,6 +175,7 @@ impl Stage {
             } else {
                 talker.quiet + 1
             };
+            talker.turn = talker.turn.saturating_add(1);
             talker.loudness = current.map_or(0.0, |candidate| candidate.loudness);
             let stays = current.is_some() && talker.quiet <= HOLD_TICKS;
             if !stays {
@@ -178,6 +193,7 @@ impl Stage {
                 leg: newcomer.leg,
                 loudness: newcomer.loudness,
                 quiet: 0,
+                turn: 0,
             });
             changes.push((newcomer.leg, true));
         }
@@ -198,8 +214,12 @@ impl Stage {
                 }
             })
             .collect();
-        self.waiting
-            .sort_by(|a, b| b.claim().total_cmp(&a.claim()).then(a.leg.cmp(&b.leg)));
+        self.waiting.sort_by(|a, b| {
+            b.claim()
+                .total_cmp(&a.claim())
+                .then(b.since.cmp(&a.since))
+                .then(a.leg.cmp(&b.leg))
+        });
         self.waiting.truncate(WAITING);
     }
 
@@ -212,15 +232,14 @@ impl Stage {
             .talkers
             .iter()
             .enumerate()
+            .filter(|(_, talker)| newcomer.displaces(talker))
             .min_by(|(_, a), (_, b)| a.loudness.total_cmp(&b.loudness));
-        match quietest.map(|(index, talker)| (index, *talker)) {
-            Some((index, talker)) if newcomer.claim() >= talker.loudness => {
-                self.talkers.remove(index);
-                changes.push((talker.leg, false));
-                true
-            }
-            _ => false,
-        }
+        let Some((index, talker)) = quietest.map(|(index, talker)| (index, *talker)) else {
+            return false;
+        };
+        self.talkers.remove(index);
+        changes.push((talker.leg, false));
+        true
     }
 }
 
@@ -273,6 +292,26 @@ mod tests {
     fn of_nine_who_speak_alike_each_is_heard_most_of_the_time() {
         let mixed = turns(8, &[101.0; 9], 3_000);
         assert!(mixed.iter().all(|mixed| *mixed > 2_500), "{mixed:?}");
+    }
+
+    #[test]
+    fn a_turn_lasts_however_many_wait_for_one_and_those_who_are_looked_at_get_one() {
+        for (max, people, looked_at) in [(1, 3, 3), (8, 24, 24), (8, 100, 24)] {
+            let mut talkers = Talkers::new(max);
+            let all: Vec<Candidate> = (0..people).map(|leg| candidate(leg, 101.0)).collect();
+            let mut came = std::collections::HashMap::new();
+            for tick in 0..6_000_u32 {
+                for (leg, on) in talkers.select(&all) {
+                    if on {
+                        came.insert(leg, tick);
+                    } else {
+                        let turn = tick - came[&leg];
+                        assert!(turn >= TURN, "{leg:?} had {turn} ticks");
+                    }
+                }
+            }
+            assert_eq!(came.len(), looked_at, "{max} of {people}");
+        }
     }
 
     #[test]
