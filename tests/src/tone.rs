@@ -41,6 +41,26 @@ pub fn glide(frequency: f64, rise: f64, dbfs: f64, seconds: f64, rate: u32) -> R
     Recording { samples, rate }
 }
 
+/// A syllable of [`syllables`] lasts 200 ms, …
+const SYLLABLE: f64 = 0.2;
+/// … and the pause after it 100 ms.
+const PAUSE: f64 = 0.1;
+
+/// A sine in syllables of 200 ms with pauses of 100 ms. To a speech codec it is speech, where a steady tone is background, which the low bit rate
+/// redundancy of Opus (RFC 6716 §2.1.7) leaves out.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "a gain of at most 1")]
+pub fn syllables(frequency: f64, dbfs: f64, seconds: f64, rate: u32) -> Recording {
+    const FADE: f64 = 0.005;
+    let mut recording = sine(frequency, dbfs, seconds, rate);
+    for (n, sample) in (0u32..).zip(&mut recording.samples) {
+        let at = (f64::from(n) / f64::from(rate)) % (SYLLABLE + PAUSE);
+        let gain = (at.min(SYLLABLE - at) / FADE).clamp(0.0, 1.0);
+        *sample = (f64::from(*sample) * gain).round() as i16;
+    }
+    recording
+}
+
 impl Recording {
     /// Writes a 16-bit mono WAV.
     ///
@@ -150,31 +170,47 @@ impl Recording {
     ///
     /// # Errors
     /// When the recording is shorter than five blocks.
+    #[expect(clippy::cast_precision_loss, reason = "few blocks")]
     pub fn steadiness(&self, frequency: f64) -> Result<f64> {
         let median = self.level(frequency)?;
-        self.share(frequency, 5, |level| (level - median).abs() < 3.0)
+        let levels = self.levels(frequency, 5)?;
+        let steady = levels
+            .iter()
+            .filter(|level| (*level - median).abs() < 3.0)
+            .count();
+        Ok(steady as f64 / levels.len() as f64)
     }
 
-    /// The share of blocks of 20 ms in which the tone at `frequency` is more than 10 dB below its median: what lost packets take away and
-    /// nobody makes up for.
+    /// The share of its [`syllables`] in which the tone at `frequency` is gone, 10 dB below their level or more, in steps of 20 ms: what lost
+    /// packets take away and nobody makes up for. What a pause lasts is none of it.
     ///
     /// # Errors
-    /// When the recording is shorter than five blocks of 200 ms.
+    /// When the recording is shorter than five blocks of 100 ms.
+    #[expect(clippy::cast_precision_loss, reason = "few blocks")]
     pub fn holes(&self, frequency: f64) -> Result<f64> {
-        let median = self.level(frequency)?;
-        self.share(frequency, 50, |level| level < median - 10.0)
+        /// A pause in blocks of 20 ms, by how it falls on them, …
+        const PAUSES: std::ops::RangeInclusive<usize> = 4..=6;
+        /// … and a syllable with its pause, of which five blocks are the pause.
+        const PERIOD: usize = 15;
+        let floor = self.loud(frequency)? - 10.0;
+        let levels = self.levels(frequency, 50)?;
+        let gone: usize = levels
+            .chunk_by(|a, b| (*a < floor) == (*b < floor))
+            .filter(|run| run.first().is_some_and(|level| *level < floor))
+            .map(|run| match run.len() {
+                short if short < *PAUSES.start() => short,
+                pause => pause.saturating_sub(*PAUSES.end() + pause / PERIOD * 5),
+            })
+            .sum();
+        Ok(gone as f64 / (levels.len() as f64 * SYLLABLE / (SYLLABLE + PAUSE)))
     }
 
-    /// The share of blocks, so many a second, in which the tone's level is as wanted.
-    #[expect(clippy::cast_precision_loss, reason = "few blocks")]
-    fn share(&self, frequency: f64, per_second: u32, wanted: impl Fn(f64) -> bool) -> Result<f64> {
-        let block = usize::try_from(self.rate / per_second)?;
-        let blocks = self.samples.chunks_exact(block);
-        let count = blocks.len();
-        let found = blocks
-            .filter(|samples| wanted(block_level(samples, frequency, self.rate)))
-            .count();
-        Ok(found as f64 / count as f64)
+    /// Peak level of the tone at `frequency` in dB below full scale while a syllable lasts: the upper sixth of blocks of 100 ms, of which one in three lies within a syllable.
+    ///
+    /// # Errors
+    /// When the recording is shorter than five blocks.
+    pub fn loud(&self, frequency: f64) -> Result<f64> {
+        self.quantile(frequency, 10, 5, 6)
     }
 
     /// Peak level of the tone at `frequency` in dB below full scale: the median over blocks of 200 ms, each under a Hann window, so that
@@ -183,20 +219,38 @@ impl Recording {
     /// # Errors
     /// When the recording is shorter than five blocks.
     pub fn level(&self, frequency: f64) -> Result<f64> {
-        let block = usize::try_from(self.rate / 5)?;
-        let mut levels: Vec<f64> = self
-            .samples
-            .chunks_exact(block)
-            .map(|samples| block_level(samples, frequency, self.rate))
-            .collect();
+        self.quantile(frequency, 5, 1, 2)
+    }
+
+    /// The level that `numerator` of `denominator` blocks, so many a second, do not exceed.
+    fn quantile(
+        &self,
+        frequency: f64,
+        per_second: u32,
+        numerator: usize,
+        denominator: usize,
+    ) -> Result<f64> {
+        let mut levels = self.levels(frequency, per_second)?;
         if levels.len() < 5 {
-            bail!("{} blocks of 200 ms are too few to judge", levels.len());
+            bail!(
+                "{} blocks of 1/{per_second} s are too few to judge",
+                levels.len()
+            );
         }
         levels.sort_by(f64::total_cmp);
         levels
-            .get(levels.len() / 2)
+            .get(levels.len() * numerator / denominator)
             .copied()
-            .context("the median block")
+            .context("the block in question")
+    }
+
+    /// The tone's level in each block, so many a second.
+    fn levels(&self, frequency: f64, per_second: u32) -> Result<Vec<f64>> {
+        let block = usize::try_from(self.rate / per_second)?;
+        let blocks = self.samples.chunks_exact(block);
+        Ok(blocks
+            .map(|samples| block_level(samples, frequency, self.rate))
+            .collect())
     }
 }
 
@@ -283,6 +337,19 @@ mod tests {
         let heard = sine(1171.0, -20.0, 2.0, 48_000);
         assert!((heard.level(1171.0).unwrap() + 20.0).abs() < 0.05);
         assert!(heard.level(787.0).unwrap() < -80.0);
+    }
+
+    #[test]
+    fn holes_are_what_is_missing_of_syllables_and_not_their_pauses() {
+        let mut heard = syllables(523.0, -20.0, 6.0, 48_000);
+        assert!((heard.loud(523.0).unwrap() + 20.0).abs() < 0.5);
+        assert!(heard.holes(523.0).unwrap() < 0.001);
+        // In the middle of a syllable, at the end of one, and a whole one: 40, 20 and 200 ms of the 4 s in which there is a tone.
+        for (from, to) in [(3_840, 5_760), (37_440, 38_400), (43_200, 52_800)] {
+            heard.samples[from..to].fill(0);
+        }
+        let holes = heard.holes(523.0).unwrap();
+        assert!((0.045..0.075).contains(&holes), "{holes}");
     }
 
     #[test]
