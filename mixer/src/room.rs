@@ -221,14 +221,19 @@ impl Room {
                     self.event(Event::Digit { leg: id, digit });
                 }
             }
-            Track::Camera => {
+            Track::Camera | Track::Layer(_) => {
                 leg.receiver.note_video(now);
                 let wanted =
                     leg.gates.camera && !leg.config.listen_only && !packet.payload.is_empty();
                 if !wanted
-                    || !self
-                        .video
-                        .forward(now, id, &packet, &mut self.legs, &mut self.outputs)
+                    || !self.video.forward(
+                        now,
+                        id,
+                        track,
+                        &packet,
+                        &mut self.legs,
+                        &mut self.outputs,
+                    )
                 {
                     self.stats.ignored += 1;
                 }
@@ -249,6 +254,7 @@ impl Room {
                 self.video
                     .viewer_wants_keyframe(now, leg, slot, &mut self.outputs);
             }
+            Feedback::Estimate { bits_per_second } => leg.viewer.line.tell(now, bits_per_second),
             Feedback::Loss { fraction } => {
                 let id = leg.id();
                 if leg.outlet.loss.report(now, fraction) {

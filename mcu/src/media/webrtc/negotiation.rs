@@ -7,15 +7,18 @@ use std::time::Instant;
 use plenum_codecs::audio::{AudioCodec, EncoderSetting};
 use plenum_codecs::video::VideoCodec;
 use plenum_mixer::{AudioSetting, LegConfig, LegId, Track, VideoSetting};
+use str0m::bwe::Bitrate;
 use str0m::change::SdpOffer;
 use str0m::format::Codec;
-use str0m::media::{Media, MediaKind, Mid};
+use str0m::media::{Media, MediaKind, Mid, Rids};
 use str0m::net::Protocol;
 use str0m::rtp::{Extension, ExtensionMap, Ssrc};
 use str0m::{Candidate, RtcConfig};
 
 use super::audio::{Agreed, AudioStream};
 use super::audio_in::AudioReceiver;
+use super::line::{self, Line};
+use super::pacing::Pacer;
 use super::{
     H264_PROFILE, Identity, Incoming, Numbering, Outgoing, PeerTransport, RESEND_AGE,
     RESEND_PACKETS,
@@ -24,6 +27,9 @@ use crate::dtls;
 use crate::media::offer::{self, OfferError, Outline};
 use crate::media::transport_cc::NumberGuard;
 use crate::media::{Limits, PeerAnswer, clock};
+
+/// Simulcast layers taken of a camera.
+const MOST_LAYERS: usize = 3;
 
 impl PeerTransport {
     /// Answers a first offer. `local` is the address that peers are told.
@@ -47,6 +53,12 @@ impl PeerTransport {
             .clear_codecs()
             .enable_opus(true, false)
             .enable_vp8(true);
+        let line = Line::of(&outline);
+        if line.is_estimated() {
+            config = config
+                .enable_bwe(Some(line::FIRST))
+                .set_stats_interval(Some(line::SAMPLE));
+        }
         config
             .codec_config()
             .add_h264(108.into(), Some(109.into()), true, H264_PROFILE);
@@ -71,6 +83,10 @@ impl PeerTransport {
             prober: None,
             now,
             slots: Vec::new(),
+            codecs: Vec::new(),
+            pacer: Pacer::new(now),
+            paced_out: 0,
+            line,
             incoming: Vec::new(),
             connected: false,
             closed: false,
@@ -158,11 +174,12 @@ impl PeerTransport {
                     let level = media.remote_extmap().id_of(Extension::AudioLevel);
                     self.hearing.agree(true, level);
                 }
-                self.incoming.push(Incoming {
-                    mid,
-                    track,
-                    layer: None,
-                });
+                // As an offer lists them, which browsers do from the smallest to the largest when asked so.
+                let layers = match media.rids_rx() {
+                    Rids::Specific(rids) => rids.iter().copied().take(MOST_LAYERS).collect(),
+                    _ => Vec::new(),
+                };
+                self.incoming.push(Incoming { mid, track, layers });
             }
             if !direction.is_sending() {
                 continue;
@@ -190,10 +207,15 @@ impl PeerTransport {
             };
             if self.slots.len() < usize::from(u8::MAX) {
                 if known.is_none() {
-                    self.shrink_cache(stream);
+                    self.prepare_slot(stream);
                 }
                 self.slots.push(outgoing);
             }
+        }
+        self.codecs = self.video_setting().map_or_else(Vec::new, |v| v.send);
+        if self.line.is_estimated() {
+            let (least, most) = (Bitrate::ZERO, line::sought(self.slots.len()));
+            self.rtc.bwe().set_bitrate(least, most);
         }
     }
 
@@ -242,8 +264,10 @@ impl PeerTransport {
         }
     }
 
-    fn shrink_cache(&mut self, ssrc: Ssrc) {
+    fn prepare_slot(&mut self, ssrc: Ssrc) {
         if let Some(stream) = self.rtc.direct_api().stream_tx(&ssrc) {
+            // Paced before the stack gets it.
+            stream.set_unpaced(true);
             stream.set_rtx_cache(RESEND_PACKETS, RESEND_AGE, Some(0.15));
         }
     }

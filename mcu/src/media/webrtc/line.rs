@@ -1,0 +1,84 @@
+//! What the line to one peer carries: the stack's estimate from transport-wide feedback (delay and loss), or the peer's own (REMB).
+//!
+//! Only video is measured: audio lines carry no transport-wide numbers.
+
+use std::time::Duration;
+
+use str0m::bwe::{Bitrate, BweKind};
+use str0m::stats::PeerStats;
+
+use crate::media::offer::{LineKind, Outline};
+
+/// Where the estimate begins; probes of three and six times as much follow at once.
+pub(super) const FIRST: Bitrate = Bitrate::kbps(500);
+/// Between looks at the estimate. The stack's event of it is smoothed and comes seconds later.
+pub(super) const SAMPLE: Duration = Duration::from_millis(200);
+/// What probes look for, for the first slot and for each other one.
+const FIRST_SLOT: u64 = 2_500_000;
+const OTHER_SLOT: u64 = 700_000;
+const MOST: u64 = 6_000_000;
+/// A change by less than one part in so many is not told.
+const STEADY: u64 = 32;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    estimated: bool,
+    /// The peer takes transport-wide numbers on a line that we send on.
+    numbered: bool,
+    /// By REMB, bit/s.
+    received: Option<u64>,
+    told: Option<u64>,
+}
+
+impl Line {
+    /// The line to a peer that offers this. It is estimated if there is video with transport-wide numbers; whoever adds video
+    /// later than that is not.
+    pub(super) fn of(outline: &Outline) -> Self {
+        let video = outline
+            .lines
+            .iter()
+            .any(|line| line.kind == LineKind::Video);
+        Self {
+            estimated: video && outline.transport_number.is_some(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) const fn is_estimated(&self) -> bool {
+        self.estimated
+    }
+
+    /// The stack has an estimate. Of its own only whether it can have one is of interest.
+    pub(super) fn estimated(&mut self, kind: &BweKind) {
+        match kind {
+            BweKind::Twcc { can_probe, .. } => self.numbered = *can_probe,
+            BweKind::Remb { estimate, .. } => self.received = Some(estimate.as_u64()),
+            _ => {}
+        }
+    }
+
+    /// Takes a sample; the estimate in bit/s if it is worth telling.
+    pub(super) fn measured(&mut self, stats: &PeerStats) -> Option<u64> {
+        // Without a round trip no feedback has come, and the estimate is where it began.
+        let own = stats
+            .bwe_tx
+            .filter(|_| self.numbered && stats.rtt.is_some());
+        let estimate = own.map(|own| own.as_u64()).or(self.received)?;
+        let steady = self
+            .told
+            .is_some_and(|told| told.abs_diff(estimate) < told / STEADY);
+        if steady {
+            return None;
+        }
+        self.told = Some(estimate);
+        Some(estimate)
+    }
+}
+
+/// What so many slots could use.
+pub(super) fn sought(slots: usize) -> Bitrate {
+    let others = u64::try_from(slots.saturating_sub(1)).unwrap_or(0);
+    let wanted = FIRST_SLOT + others.saturating_mul(OTHER_SLOT);
+    Bitrate::bps(if slots == 0 { 0 } else { wanted.min(MOST) })
+}
