@@ -18,6 +18,7 @@ use bytes::Bytes;
 use plenum_codecs::video::VideoCodec;
 use plenum_codecs::{AudioLevel, MediaPacket};
 use plenum_mixer::{OutPacket, Track};
+use str0m::bwe::Bitrate;
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::media::{KeyframeRequestKind, Mid, Rid};
 use str0m::net::{Protocol, Receive};
@@ -225,6 +226,7 @@ impl PeerTransport {
         datagram: &[u8],
     ) -> Received {
         self.now = now;
+        self.line.heard(now);
         if demux::kind_of(datagram) == Some(Kind::Rtp)
             && !demux::is_rtcp(datagram)
             && let Some(number) = self
@@ -272,6 +274,10 @@ impl PeerTransport {
         send: &mut dyn FnMut(SocketAddr, &[u8]),
     ) -> Result<Instant, TransportError> {
         self.now = now;
+        if let Some(before) = self.line.take_mended(now) {
+            self.rtc.bwe().reset(Bitrate::bps(before));
+            self.pacer.set_estimate(now, before);
+        }
         self.release(now);
         self.poll(events, send)?;
         self.pass(now)?;

@@ -22,20 +22,21 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// What a viewer's line carries.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
-    /// When it was told and bit/s, rising: the first is the least of the time that counts.
+    /// Since when it carries no less, and bit/s, rising: the first is the least of the time that counts.
     least: VecDeque<(MediaTime, u64)>,
 }
 
 impl Line {
     /// There is a new estimate, in bit/s.
     pub(crate) fn tell(&mut self, now: MediaTime, estimate: u64) {
-        while self.least.back().is_some_and(|(_, bits)| *bits >= estimate) {
+        let mut since = now;
+        while let Some((before, bits)) = self.least.back().copied()
+            && (bits >= estimate || self.least.len() >= SAMPLES)
+        {
+            since = before;
             self.least.pop_back();
         }
-        if self.least.len() >= SAMPLES {
-            self.least.pop_back();
-        }
-        self.least.push_back((now, estimate));
+        self.least.push_back((since, estimate));
     }
 
     /// What may be sent, in bit/s; `None` when nothing is known.

@@ -58,6 +58,9 @@ pub(super) struct Route {
     pub(super) awaited: bool,
 }
 
+/// Layers and their rates in bit/s, the smallest first.
+pub(super) type Layers = SmallVec<[(u8, u64); 3]>;
+
 /// In which coding a viewer gets a publisher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Coding {
@@ -166,14 +169,14 @@ impl Publisher {
 
     /// Its layers in one coding with their rates in bit/s, the smallest first. One that has ceased, as a sender whose own line
     /// is weak gives up its largest, is there only if all have.
-    pub(super) fn layers(&self, now: MediaTime, payload_type: u8) -> SmallVec<[(u8, u64); 3]> {
+    pub(super) fn layers(&self, now: MediaTime, payload_type: u8) -> Layers {
         let coded = || {
             let streams = self.streams.iter();
             streams.filter(|stream| stream.payload_type == payload_type)
         };
         let of = |stream: &Stream| (stream.layer(), stream.rate.or_guess(stream.layer()));
         let live = coded().filter(|stream| now.since(stream.last_packet) < LAYER_SILENCE);
-        let mut layers: SmallVec<[(u8, u64); 3]> = live.map(of).collect();
+        let mut layers: Layers = live.map(of).collect();
         if layers.is_empty() {
             layers = coded().map(of).collect();
         }

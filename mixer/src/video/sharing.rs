@@ -7,6 +7,7 @@ use plenum_codecs::MediaTime;
 use smallvec::SmallVec;
 
 use super::layers::{self, Source};
+use super::publisher::Layers;
 use super::{StreamKey, Switchboard, Viewer};
 use crate::Output;
 use crate::legs::Legs;
@@ -18,7 +19,7 @@ impl Switchboard {
     /// Chooses the layers of a viewer's slots; whether any is another now.
     pub(super) fn share(&self, now: MediaTime, viewer: &mut Viewer) -> bool {
         let slots = viewer.sources();
-        let layers: SmallVec<[SmallVec<[(u8, u64); 3]>; 4]> = slots
+        let layers: SmallVec<[Layers; 4]> = slots
             .iter()
             .map(|(coding, _)| {
                 let publisher = coding.and_then(|coding| {
@@ -27,7 +28,7 @@ impl Switchboard {
                 });
                 publisher
                     .zip(*coding)
-                    .map_or_else(SmallVec::new, |(publisher, coding)| {
+                    .map_or_else(Layers::new, |(publisher, coding)| {
                         publisher.layers(now, coding.payload_type)
                     })
             })

@@ -2,7 +2,7 @@
 //!
 //! Only video is measured: audio lines carry no transport-wide numbers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use str0m::bwe::{Bitrate, BweKind};
 use str0m::stats::PeerStats;
@@ -17,6 +17,10 @@ pub(super) const SAMPLE: Duration = Duration::from_millis(200);
 const FIRST_SLOT: u64 = 2_500_000;
 const OTHER_SLOT: u64 = 700_000;
 const MOST: u64 = 6_000_000;
+/// A peer that was silent for so long had no line: while it has one, it reports several times a second on what it is sent.
+const OUTAGE: Duration = Duration::from_secs(2);
+/// After that, until it has reported on all that was lost meanwhile. The stack would take it for a line that is too weak.
+const MENDING: Duration = Duration::from_millis(400);
 /// A change by less than one part in so many is not told.
 const STEADY: u64 = 32;
 
@@ -29,6 +33,9 @@ pub(super) struct Line {
     /// By REMB, bit/s.
     received: Option<u64>,
     told: Option<u64>,
+    heard: Option<Instant>,
+    /// When the line counts again, after an outage.
+    mended: Option<Instant>,
 }
 
 impl Line {
@@ -58,8 +65,26 @@ impl Line {
         }
     }
 
+    /// A datagram came from the peer.
+    pub(super) fn heard(&mut self, now: Instant) {
+        let silent = |last: Instant| now.saturating_duration_since(last) >= OUTAGE;
+        if self.heard.is_some_and(silent) && self.told.is_some() {
+            self.mended = Some(now + MENDING);
+        }
+        self.heard = Some(now);
+    }
+
+    /// What the line carried before an outage that is over now: the estimate is to begin there again.
+    pub(super) fn take_mended(&mut self, now: Instant) -> Option<u64> {
+        self.mended.take_if(|mended| now >= *mended)?;
+        self.told
+    }
+
     /// Takes a sample; the estimate in bit/s if it is worth telling.
     pub(super) fn measured(&mut self, stats: &PeerStats) -> Option<u64> {
+        if self.mended.is_some() {
+            return None;
+        }
         // Without a round trip no feedback has come, and the estimate is where it began.
         let own = stats
             .bwe_tx

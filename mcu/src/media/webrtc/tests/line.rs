@@ -1,6 +1,8 @@
 //! What a line carries, against a second str0m behind a bottleneck, in virtual time: the estimate, and pictures that leave in step
 //! with it.
 
+#![expect(clippy::print_stdout, reason = "figures, shown with --nocapture")]
+
 use std::collections::VecDeque;
 
 use super::*;
@@ -110,7 +112,7 @@ impl Watch {
         let parts = size.div_ceil(1_100);
         for part in 0..parts {
             // A descriptor with an extended picture id, then the frame's tag: even for a keyframe.
-            let mut payload = vec![0; 1_100];
+            let mut payload = vec![0; (size / parts) as usize];
             payload[0] = if part == 0 { 0x10 } else { 0 };
             payload[1] = u8::from(!key);
             let packet = OutPacket {
