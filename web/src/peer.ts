@@ -28,15 +28,8 @@ const GRACE = 2_500
 const RESTART = 7_000
 const RESTARTS = 3
 
-/**
- * The camera comes in three sizes, so that the server gives each viewer what their line carries. From the smallest to the
- * largest; caps in bit/s. A browser that sends one size only takes no harm.
- */
-const CAMERA_SIZES: readonly RTCRtpEncodingParameters[] = [
-  { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: 150_000 },
-  { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: 450_000 },
-  { rid: 'f', scaleResolutionDownBy: 1, maxBitrate: 1_500_000 },
-]
+/** Camera bitrate cap, bit/s: the server forwards it unchanged to every viewer. */
+const CAMERA_BITRATE = 1_200_000
 
 export class Peer {
   readonly #connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle' })
@@ -56,7 +49,7 @@ export class Peer {
     this.#microphone = this.#connection.addTransceiver('audio', { direction: 'sendrecv' })
     this.#camera = this.#connection.addTransceiver('video', {
       direction: 'sendrecv',
-      sendEncodings: [...CAMERA_SIZES],
+      sendEncodings: [{ maxBitrate: CAMERA_BITRATE }],
     })
     this.#connection.addEventListener('connectionstatechange', () => this.#stateChanged())
     this.#connection.addEventListener('track', (event) => this.#received(event))

@@ -226,7 +226,9 @@ impl PeerTransport {
         datagram: &[u8],
     ) -> Received {
         self.now = now;
-        self.line.heard(now);
+        if demux::kind_of(datagram) == Some(Kind::Rtp) {
+            self.line.heard(now);
+        }
         if demux::kind_of(datagram) == Some(Kind::Rtp)
             && !demux::is_rtcp(datagram)
             && let Some(number) = self
@@ -401,6 +403,10 @@ impl PeerTransport {
             }
             Event::EgressBitrateEstimate(estimate) => self.line.estimated(&estimate),
             Event::PeerStats(stats) => {
+                if self.line.is_stuck(&stats) {
+                    self.rtc.bwe().reset(line::FIRST);
+                    self.pacer.set_estimate(self.now, line::FIRST.as_u64());
+                }
                 if let Some(estimate) = self.line.measured(&stats) {
                     self.pacer.set_estimate(self.now, estimate);
                     events.push(PeerEvent::Estimate {

@@ -21,6 +21,14 @@ const MOST: u64 = 6_000_000;
 const OUTAGE: Duration = Duration::from_secs(2);
 /// After that, until it has reported on all that was lost meanwhile. The stack would take it for a line that is too weak.
 const MENDING: Duration = Duration::from_millis(400);
+/// An estimate below this, in bit/s, although nothing is lost, is stuck: too little is sent for the stack to learn more.
+const BOTTOM: u64 = 120_000;
+const FEW_LOST: f32 = 0.02;
+/// For so many samples.
+const STUCK: u32 = 5;
+/// Until it is freed again, in samples; doubled while it does not help, as the probes burden a line that is really weak.
+const FIRST_REST: u32 = 10;
+const LONGEST_REST: u32 = 150;
 /// A change by less than one part in so many is not told.
 const STEADY: u64 = 32;
 
@@ -36,6 +44,9 @@ pub(super) struct Line {
     heard: Option<Instant>,
     /// When the line counts again, after an outage.
     mended: Option<Instant>,
+    /// Samples since the estimate is at the bottom.
+    stuck: u32,
+    rest: u32,
 }
 
 impl Line {
@@ -65,7 +76,7 @@ impl Line {
         }
     }
 
-    /// A datagram came from the peer.
+    /// Media or a report came from the peer.
     pub(super) fn heard(&mut self, now: Instant) {
         let silent = |last: Instant| now.saturating_duration_since(last) >= OUTAGE;
         if self.heard.is_some_and(silent) && self.told.is_some() {
@@ -78,6 +89,28 @@ impl Line {
     pub(super) fn take_mended(&mut self, now: Instant) -> Option<u64> {
         self.mended.take_if(|mended| now >= *mended)?;
         self.told
+    }
+
+    /// Whether the estimate is to begin anew because it is stuck at the bottom.
+    pub(super) fn is_stuck(&mut self, stats: &PeerStats) -> bool {
+        let Some(own) = stats.bwe_tx.filter(|_| stats.rtt.is_some()) else {
+            return false;
+        };
+        let lost = stats.egress_loss_fraction.unwrap_or_default();
+        if own.as_u64() >= BOTTOM || lost > FEW_LOST {
+            self.stuck = 0;
+            if own.as_u64() >= 4 * BOTTOM {
+                self.rest = 0;
+            }
+            return false;
+        }
+        self.stuck += 1;
+        if self.stuck < STUCK.max(self.rest) {
+            return false;
+        }
+        self.stuck = 0;
+        self.rest = (self.rest * 2).clamp(FIRST_REST, LONGEST_REST);
+        true
     }
 
     /// Takes a sample; the estimate in bit/s if it is worth telling.

@@ -10,7 +10,7 @@ use plenum_mixer::{AudioSetting, LegConfig, LegId, Track, VideoSetting};
 use str0m::bwe::Bitrate;
 use str0m::change::SdpOffer;
 use str0m::format::Codec;
-use str0m::media::{Media, MediaKind, Mid, Rids};
+use str0m::media::{Media, MediaKind, Mid};
 use str0m::net::Protocol;
 use str0m::rtp::{Extension, ExtensionMap, Ssrc};
 use str0m::{Candidate, RtcConfig};
@@ -25,11 +25,9 @@ use super::{
 };
 use crate::dtls;
 use crate::media::offer::{self, OfferError, Outline};
+use crate::media::simulcast::{self, Layers};
 use crate::media::transport_cc::NumberGuard;
 use crate::media::{Limits, PeerAnswer, clock};
-
-/// Simulcast layers taken of a camera.
-const MOST_LAYERS: usize = 3;
 
 impl PeerTransport {
     /// Answers a first offer. `local` is the address that peers are told.
@@ -112,14 +110,14 @@ impl PeerTransport {
             return Err(OfferError::AmbiguousExtension);
         }
         let malformed = |e: &dyn std::fmt::Display| OfferError::Malformed(e.to_string());
-        let offer = offer::without_audio_numbers(offer);
+        let (offer, layers) = simulcast::take_layers(&offer::without_audio_numbers(offer));
         let parsed = SdpOffer::from_sdp_string(&offer).map_err(|e| malformed(&e))?;
         self.lend_audio();
         let answered = self.rtc.sdp_api().accept_offer(parsed);
         let answer = match answered {
             Ok(answer) => {
                 self.outline = outline;
-                self.adopt_lines();
+                self.adopt_lines(&layers);
                 answer
             }
             Err(error) => {
@@ -134,13 +132,13 @@ impl PeerTransport {
         }
         let slot_mids = self.slots.iter().map(|slot| slot.mid.to_string()).collect();
         Ok(PeerAnswer {
-            sdp: answer.to_sdp_string(),
+            sdp: simulcast::answer_layers(&answer.to_sdp_string(), &layers),
             slot_mids,
         })
     }
 
     /// Takes over what was agreed: one audio line, video slots in m-line order, incoming camera and screen.
-    fn adopt_lines(&mut self) {
+    fn adopt_lines(&mut self, layers: &Layers) {
         let old_slots = std::mem::take(&mut self.slots);
         if let Some(audio) = &mut self.audio {
             audio.shut();
@@ -175,10 +173,9 @@ impl PeerTransport {
                     self.hearing.agree(true, level);
                 }
                 // As an offer lists them, which browsers do from the smallest to the largest when asked so.
-                let layers = match media.rids_rx() {
-                    Rids::Specific(rids) => rids.iter().copied().take(MOST_LAYERS).collect(),
-                    _ => Vec::new(),
-                };
+                let ids = layers.get(&mid.to_string());
+                let layers = ids.into_iter().flatten().map(|id| id.as_str().into());
+                let layers = layers.collect();
                 self.incoming.push(Incoming { mid, track, layers });
             }
             if !direction.is_sending() {
