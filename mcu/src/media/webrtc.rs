@@ -403,16 +403,13 @@ impl PeerTransport {
             }
             Event::EgressBitrateEstimate(estimate) => self.line.estimated(&estimate),
             Event::PeerStats(stats) => {
-                if self.line.is_stuck(&stats) {
-                    self.rtc.bwe().reset(line::FIRST);
-                    self.pacer.set_estimate(self.now, line::FIRST.as_u64());
-                }
                 if let Some(estimate) = self.line.measured(&stats) {
                     self.pacer.set_estimate(self.now, estimate);
                     events.push(PeerEvent::Estimate {
                         bits_per_second: estimate,
                     });
                 }
+                self.demand();
             }
             Event::Closed => {
                 self.connected = false;
@@ -422,6 +419,14 @@ impl PeerTransport {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Tells the stack what to look for on the line.
+    fn demand(&mut self) {
+        let starves = self.pacer.starves(self.now);
+        if let Some((least, desired)) = self.line.demand(self.slots.len(), starves) {
+            self.rtc.bwe().set_bitrate(least, desired);
         }
     }
 

@@ -21,14 +21,8 @@ const MOST: u64 = 6_000_000;
 const OUTAGE: Duration = Duration::from_secs(2);
 /// After that, until it has reported on all that was lost meanwhile. The stack would take it for a line that is too weak.
 const MENDING: Duration = Duration::from_millis(400);
-/// An estimate below this, in bit/s, although nothing is lost, is stuck: too little is sent for the stack to learn more.
-const BOTTOM: u64 = 120_000;
-const FEW_LOST: f32 = 0.02;
-/// For so many samples.
-const STUCK: u32 = 5;
-/// Until it is freed again, in samples; doubled while it does not help, as the probes burden a line that is really weak.
-const FIRST_REST: u32 = 10;
-const LONGEST_REST: u32 = 150;
+/// The least that is sought while slots are there, in bit/s.
+const LEAST_SOUGHT: u64 = 300_000;
 /// A change by less than one part in so many is not told.
 const STEADY: u64 = 32;
 
@@ -44,9 +38,8 @@ pub(super) struct Line {
     heard: Option<Instant>,
     /// When the line counts again, after an outage.
     mended: Option<Instant>,
-    /// Samples since the estimate is at the bottom.
-    stuck: u32,
-    rest: u32,
+    /// What the stack was last told to look for: the least to send, padding included, and what is sought.
+    demand: (u64, u64),
 }
 
 impl Line {
@@ -91,26 +84,26 @@ impl Line {
         self.told
     }
 
-    /// Whether the estimate is to begin anew because it is stuck at the bottom.
-    pub(super) fn is_stuck(&mut self, stats: &PeerStats) -> bool {
-        let Some(own) = stats.bwe_tx.filter(|_| stats.rtt.is_some()) else {
-            return false;
-        };
-        let lost = stats.egress_loss_fraction.unwrap_or_default();
-        if own.as_u64() >= BOTTOM || lost > FEW_LOST {
-            self.stuck = 0;
-            if own.as_u64() >= 4 * BOTTOM {
-                self.rest = 0;
+    /// The least to send and what to look for, when that has changed, for so many slots. Where pictures are held back too little
+    /// is sent to learn of a better line: then padding fills what the estimate leaves.
+    pub(super) fn demand(&mut self, slots: usize, starves: bool) -> Option<(Bitrate, Bitrate)> {
+        let most = sought(slots);
+        let desired = match self.told {
+            // The stack probes at twice what is desired, however weak the line: so that a probe does not stand in its queue for long,
+            // the desire grows with the estimate, in steps, as each growth is a probe.
+            Some(told) => {
+                let (_, before) = self.demand;
+                let fits = (told..=told.saturating_mul(4)).contains(&before);
+                let step = told.saturating_mul(2).max(LEAST_SOUGHT);
+                if fits { before } else { step }.min(most)
             }
-            return false;
+            None => most,
+        };
+        let demand = (if starves { desired } else { 0 }, desired);
+        if std::mem::replace(&mut self.demand, demand) == demand {
+            return None;
         }
-        self.stuck += 1;
-        if self.stuck < STUCK.max(self.rest) {
-            return false;
-        }
-        self.stuck = 0;
-        self.rest = (self.rest * 2).clamp(FIRST_REST, LONGEST_REST);
-        true
+        Some((Bitrate::bps(demand.0), Bitrate::bps(demand.1)))
     }
 
     /// Takes a sample; the estimate in bit/s if it is worth telling.
@@ -134,9 +127,9 @@ impl Line {
     }
 }
 
-/// What so many slots could use.
-pub(super) fn sought(slots: usize) -> Bitrate {
+/// What so many slots could use, in bit/s.
+fn sought(slots: usize) -> u64 {
     let others = u64::try_from(slots.saturating_sub(1)).unwrap_or(0);
-    let wanted = FIRST_SLOT + others.saturating_mul(OTHER_SLOT);
-    Bitrate::bps(if slots == 0 { 0 } else { wanted.min(MOST) })
+    let wanted = FIRST_SLOT.saturating_add(others.saturating_mul(OTHER_SLOT));
+    if slots == 0 { 0 } else { wanted.min(MOST) }
 }

@@ -7,7 +7,6 @@ use std::time::Instant;
 use plenum_codecs::audio::{AudioCodec, EncoderSetting};
 use plenum_codecs::video::VideoCodec;
 use plenum_mixer::{AudioSetting, LegConfig, LegId, Track, VideoSetting};
-use str0m::bwe::Bitrate;
 use str0m::change::SdpOffer;
 use str0m::format::Codec;
 use str0m::media::{Media, MediaKind, Mid};
@@ -211,8 +210,7 @@ impl PeerTransport {
         }
         self.codecs = self.video_setting().map_or_else(Vec::new, |v| v.send);
         if self.line.is_estimated() {
-            let (least, most) = (Bitrate::ZERO, line::sought(self.slots.len()));
-            self.rtc.bwe().set_bitrate(least, most);
+            self.demand();
         }
     }
 

@@ -27,6 +27,8 @@ const FIRST_WISH: Duration = Duration::from_millis(500);
 const LAST_WISH: Duration = Duration::from_secs(8);
 /// A slot that dropped nothing for so long has a line that carries it.
 const WELL: Duration = Duration::from_secs(10);
+/// A slot that dropped a picture within this time gets less than it is to get.
+const STARVED: Duration = Duration::from_secs(2);
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
 /// A packet that waits.
@@ -147,6 +149,14 @@ impl Pacer {
     pub(super) fn wish_due(&self, now: Instant) -> Option<Instant> {
         let amiss = self.tails.iter().any(|tail| tail.dropping);
         amiss.then(|| now + SHORT)
+    }
+
+    /// Whether pictures were dropped lately.
+    pub(super) fn starves(&self, now: Instant) -> bool {
+        let lately = |at: Instant| now.saturating_duration_since(at) < STARVED;
+        self.tails
+            .iter()
+            .any(|tail| tail.dropped.is_some_and(lately))
     }
 
     /// How long what waits takes to leave.

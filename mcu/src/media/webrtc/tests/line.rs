@@ -78,6 +78,11 @@ impl Watch {
         let video = pair.server.leg_config(LegId(1)).unwrap().video.unwrap();
         pair.events.clear();
         pair.heard.clear();
+        // The pair connects in steps of 10 ms, which the first probes take for delay.
+        pair.server
+            .rtc
+            .bwe()
+            .reset(crate::media::webrtc::line::FIRST);
         let line = Bottleneck::new(pair.now, line);
         Self {
             payload_type: video.send[0].0,
@@ -234,8 +239,41 @@ fn random_loss_does_not_starve_a_viewer() {
         let mut watch = Watch::new(4_000_000, 1_000_000);
         watch.line.loss_per_cent = loss;
         watch.runs(Duration::from_secs(30));
-        println!("{loss} % loss: estimate {}", watch.estimate());
+        let told: Vec<u64> = watch
+            .estimates
+            .iter()
+            .map(|(_, bits)| bits / 1_000)
+            .collect();
+        println!("{told:?}");
+        println!(
+            "{loss} % loss: estimate {}, {} wishes, {} pictures in 5 s",
+            watch.estimate(),
+            watch.wishes,
+            watch.pictures(Duration::from_secs(5))
+        );
         assert!(watch.estimate() > least, "{loss} %: {}", watch.estimate());
+    }
+}
+
+#[test]
+fn a_line_that_was_too_weak_for_its_pictures_is_found_strong_again() {
+    for loss in [0, 3] {
+        let mut watch = Watch::new(4_000_000, 1_000_000);
+        watch.line.loss_per_cent = loss;
+        watch.runs(Duration::from_secs(10));
+        watch.line.rate = 100_000;
+        watch.runs(Duration::from_secs(10));
+        let weak = watch.estimate();
+        assert!(weak < 300_000, "{weak}");
+        watch.line.rate = 4_000_000;
+        watch.runs(Duration::from_secs(20));
+        let pictures = watch.pictures(Duration::from_secs(2));
+        println!(
+            "{loss} % loss: {weak}, then {} and {pictures} pictures in 2 s",
+            watch.estimate()
+        );
+        assert!(watch.estimate() > 1_000_000, "{}", watch.estimate());
+        assert!(pictures > 40, "{pictures}");
     }
 }
 
