@@ -135,14 +135,16 @@ async function look() {
   return seen;
 }
 
-/** Runs in the page: what it got of the remote audio, and what the server's sender reports (RTCP) say of it. */
+/** Runs in the page: what it sent of audio and got of the remote one, and what the server's sender reports (RTCP) say of it. */
 async function hearing() {
   const connection = window.__plenum.connections.filter((c) => c.connectionState === 'connected').at(-1);
   if (!connection) throw new Error('no connected RTCPeerConnection');
   const entries = [...(await connection.getStats()).values()];
   const got = entries.find((e) => e.type === 'inbound-rtp' && e.kind === 'audio');
   const told = entries.find((e) => e.type === 'remote-outbound-rtp' && e.id === got?.remoteId);
+  const said = entries.find((e) => e.type === 'outbound-rtp' && e.kind === 'audio');
   return {
+    said: said?.packetsSent ?? 0,
     received: got?.packetsReceived ?? 0,
     lost: got?.packetsLost ?? 0,
     reports: told?.reportsSent ?? 0,

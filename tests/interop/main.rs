@@ -8,5 +8,6 @@
 mod composite;
 mod lossy;
 mod room;
+mod silence;
 mod tools;
 mod vanished;

@@ -37,9 +37,11 @@ pub struct Picture {
     pub frames: u64,
 }
 
-/// The remote audio as a page's statistics have it.
+/// The audio as a page's statistics have it.
 #[derive(Debug, Clone, Copy)]
 pub struct Hearing {
+    /// Packets of its own that it sent.
+    pub said: u64,
     /// Packets that came.
     pub received: u64,
     /// Packets that did not.
@@ -187,6 +189,7 @@ impl Browsers {
         let answer = self.ask(json!({ "action": "hearing", "name": name }))?;
         let count = |key: &str| answer[key].as_u64().with_context(|| format!("no {key}"));
         Ok(Hearing {
+            said: count("said")?,
             received: count("received")?,
             lost: answer["lost"].as_i64().context("no lost")?,
             reports: count("reports")?,
