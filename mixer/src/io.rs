@@ -160,6 +160,11 @@ pub enum Command {
         /// Packets of the camera are forwarded or dropped.
         on: bool,
     },
+    /// The leg has the floor whoever speaks, until it leaves or another has it; `None`, or a leg that is not here: whoever speaks has it.
+    Spotlight {
+        /// Who is shown.
+        leg: Option<LegId>,
+    },
     /// Starts a player. The same id again replaces the earlier one.
     Play {
         /// Its name in [`Event::PlayFinished`] and [`Command::StopPlay`].

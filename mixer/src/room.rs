@@ -283,6 +283,12 @@ impl Room {
                         .unpublish(now, leg, &mut self.legs, &mut self.outputs);
                 }
             }
+            Command::Spotlight { leg } => {
+                let leg = leg.filter(|leg| self.legs.get(*leg).is_some());
+                if self.floor.spotlight(leg) {
+                    self.show_floor(now);
+                }
+            }
             Command::Play {
                 play,
                 to,

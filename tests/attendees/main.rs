@@ -6,6 +6,7 @@ mod apart;
 mod comings;
 mod composite;
 mod direct;
+mod directing;
 mod door;
 mod media;
 mod stage;

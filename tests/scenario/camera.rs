@@ -11,8 +11,8 @@ use plenum_codecs::video::encoder::{H264Encoder, VideoSetting as Encoding, Vp8En
 use plenum_codecs::video::{I420Picture, VideoCodec, h264, vp8};
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 use plenum_mixer::{
-    Event, Feedback, Input, Leg, LegConfig, LegId, OutPacket, Output, Room, RoomConfig, Track,
-    VideoSetting,
+    Command, Event, Feedback, Input, Leg, LegConfig, LegId, OutPacket, Output, Room, RoomConfig,
+    Track, VideoSetting,
 };
 
 use crate::conference::leg_config;
@@ -161,6 +161,13 @@ impl Studio {
         for (index, person) in self.people.iter_mut().enumerate() {
             person.talks = index == talker;
         }
+    }
+
+    pub(crate) fn spotlight(&mut self, person: Option<usize>) {
+        let leg = person.map(|person| self.people[person].leg);
+        self.room
+            .handle(self.now, Input::Command(Command::Spotlight { leg }));
+        self.collect();
     }
 
     pub(crate) fn asks_for_keyframe(&mut self, viewer: usize, slot: u8) {

@@ -25,6 +25,34 @@ fn late_joiner_gets_a_keyframe() {
 }
 
 #[test]
+fn who_is_in_the_spotlight_is_shown_whoever_speaks() {
+    let mut studio = Studio::new();
+    for _ in 0..3 {
+        studio.joins(&[VP8], &[VP8], 2);
+    }
+    studio.talks(0);
+    studio.runs(2_000);
+    assert_eq!(studio.sees(2)[0], Some(1));
+    studio.spotlight(Some(1));
+    studio.runs(500);
+    assert_eq!(studio.sees(2)[0], Some(2), "without a word");
+    studio.runs(4_000);
+    assert_eq!(studio.sees(2)[0], Some(2), "who speaks is not shown large");
+    studio.spotlight(None);
+    studio.runs(4_000);
+    assert_eq!(studio.sees(2)[0], Some(1), "whoever speaks");
+    studio.spotlight(Some(1));
+    studio.runs(500);
+    studio.leaves(1);
+    studio.runs(4_000);
+    assert_eq!(
+        studio.sees(2)[0],
+        Some(1),
+        "the light goes out with who leaves"
+    );
+}
+
+#[test]
 fn switch_of_floor_is_keyframe_clean() {
     let mut studio = Studio::new();
     for _ in 0..4 {

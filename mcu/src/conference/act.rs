@@ -21,9 +21,10 @@ impl Focus {
     async fn try_act(&mut self, actor: &str, action: Action) -> Result<(), Denied> {
         match action {
             Action::Mute(on) => self.set_mute(actor, if on { Mute::BySelf } else { Mute::Off }),
-            Action::Camera(on) => {
-                self.set_camera(actor, on);
+            Action::Camera(true) if self.is_video_muted(actor) => {
+                return Err(Denied::Forbidden("A host has turned your camera off."));
             }
+            Action::Camera(on) => self.set_camera(actor, on),
             Action::Hand(on) => {
                 let changed = self
                     .roster
@@ -70,7 +71,13 @@ impl Focus {
         self.show(target);
     }
 
-    fn set_camera(&mut self, target: &str, on: bool) {
+    fn is_video_muted(&self, target: &str) -> bool {
+        self.roster
+            .get(target)
+            .is_some_and(|person| person.video_muted)
+    }
+
+    pub(super) fn set_camera(&mut self, target: &str, on: bool) {
         if !self.roster.set_camera(target, on) {
             return;
         }

@@ -37,6 +37,8 @@ pub(super) struct Focus {
     pub(super) roster: Roster,
     pub(super) news: News,
     pub(super) floor: Option<LegId>,
+    /// Who is shown large whoever speaks.
+    pub(super) spotlight: Option<String>,
     pub(super) picture: Picture,
     pub(super) locked: bool,
     pub(super) limit: TimeLimit,
@@ -70,6 +72,7 @@ impl Focus {
             roster: Roster::default(),
             news: News::default(),
             floor: None,
+            spotlight: None,
             locked: false,
             limit: TimeLimit::default(),
             uses: Uses::default(),
@@ -238,6 +241,7 @@ impl Focus {
             recording: self.recording_state(),
             recording_since_ms: self.on_air.as_ref().map(OnAir::since_ms),
             layout: self.picture.layout().map(str::to_owned),
+            spotlight: self.spotlight.clone(),
             layouts: self.around.composites.layouts(),
         }
     }
@@ -295,6 +299,7 @@ impl Focus {
         }
         self.show_leaving(&person.id, reason);
         self.forget_channels(&person.id);
+        self.forget_spotlight(&person.id);
         self.paint_people();
         self.tell_slots(None);
         self.left(&person);

@@ -1,7 +1,7 @@
 //! What viewers see: cameras as they come, or one picture of all. Keeps the composer informed of who is there.
 
-use plenum_mixer::LegId;
 use plenum_mixer::compose::Person;
+use plenum_mixer::{Command as MixerCommand, LegId};
 
 use super::focus::Focus;
 use super::order::Denied;
@@ -139,6 +139,27 @@ impl Focus {
             && let Err(denied) = self.order_composite(false)
         {
             tracing::error!(?denied, "a composite that has ended stays on");
+        }
+    }
+
+    /// Shows `target` large whoever speaks, or with `None` whoever speaks. Without media it waits until there is some.
+    pub(super) fn order_spotlight(&mut self, target: Option<String>) -> Result<(), Denied> {
+        let leg = match &target {
+            Some(target) => self.roster.get(target).ok_or(Denied::Nobody)?.leg,
+            None => None,
+        };
+        if self.spotlight != target {
+            self.spotlight = target;
+            self.command_room(MixerCommand::Spotlight { leg });
+            self.show_conference();
+        }
+        Ok(())
+    }
+
+    /// Somebody has left who may have been shown large.
+    pub(super) fn forget_spotlight(&mut self, participant: &str) {
+        if self.spotlight.take_if(|who| who == participant).is_some() {
+            self.show_conference();
         }
     }
 

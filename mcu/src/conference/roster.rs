@@ -53,6 +53,8 @@ pub(super) struct Participant {
     pub(super) host_muted: Option<Instant>,
     pub(super) deafened: bool,
     pub(super) held: bool,
+    /// A host lets it show no video.
+    pub(super) video_muted: bool,
     /// How loud the others hear it.
     pub(super) gain_db: i8,
     /// The channel it talks aside in, and the language it listens to.
@@ -106,6 +108,7 @@ impl Participant {
             host_muted: None,
             deafened: false,
             held: false,
+            video_muted: false,
             gain_db: 0,
             side: None,
             listening: None,
@@ -136,6 +139,7 @@ impl Participant {
             muted: self.mute != Mute::Off,
             deafened: self.deafened,
             held: self.held,
+            video_muted: self.video_muted,
             gain_db: self.gain_db,
             side: self.side,
             listening: self.listening,

@@ -99,6 +99,10 @@ pub(crate) enum Order {
     Hold(String, bool),
     /// How loud they are for the others, in dB.
     Gain(String, i8),
+    /// They can show no video.
+    MuteVideo(String, bool),
+    /// The one who is shown large whoever speaks, or nobody.
+    Spotlight(Option<String>),
     Remove(String),
     Lock(bool),
     Record(bool),

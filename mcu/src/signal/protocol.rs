@@ -51,6 +51,13 @@ pub enum ClientMessage {
     HoldParticipant { participant: String, on: bool },
     /// Host: how loud the others hear the participant, −20 to 12 dB.
     GainParticipant { participant: String, db: i8 },
+    /// Host: the participant can show no video, or may again.
+    MuteVideo { participant: String, on: bool },
+    /// Host: who is shown large whoever speaks; absent: whoever speaks.
+    Spotlight {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        participant: Option<String>,
+    },
     /// To talk aside with these; oneself among them, unless one is a host.
     SideOpen {
         participants: Vec<String>,
@@ -173,6 +180,9 @@ pub struct ParticipantView {
     /// They hear music, and nobody hears them.
     #[serde(default, skip_serializing_if = "is_false")]
     pub held: bool,
+    /// A host lets them show no video.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub video_muted: bool,
     /// How loud the others hear them, in dB over as they come.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub gain_db: i8,
@@ -229,6 +239,9 @@ pub struct ConferenceView {
     /// How the picture of all is laid out; absent when cameras are shown as they come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
+    /// Who is shown large whoever speaks; absent: whoever speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spotlight: Option<String>,
     /// How it can be laid out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layouts: Vec<String>,
@@ -446,7 +459,7 @@ mod tests {
             value
         });
         let all = "join offer mute camera hand leave ping mute_participant deafen_participant hold_participant \
-                   gain_participant side_open side_leave whisper channel_open channel_close listen extend remove lock record \
+                   gain_participant mute_video spotlight side_open side_leave whisper channel_open channel_close listen extend remove lock record \
                    record_pause composite layout end";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }

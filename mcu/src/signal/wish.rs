@@ -41,6 +41,10 @@ pub(super) fn wish(message: ClientMessage) -> Option<Action> {
         ClientMessage::GainParticipant { participant, db } => {
             Action::Order(Order::Gain(participant, db))
         }
+        ClientMessage::MuteVideo { participant, on } => {
+            Action::Order(Order::MuteVideo(participant, on))
+        }
+        ClientMessage::Spotlight { participant } => Action::Order(Order::Spotlight(participant)),
         ClientMessage::Extend { minutes } => {
             Action::Order(Order::Extend(Duration::from_secs(u64::from(minutes) * 60)))
         }
