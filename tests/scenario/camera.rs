@@ -11,8 +11,8 @@ use plenum_codecs::video::encoder::{H264Encoder, VideoSetting as Encoding, Vp8En
 use plenum_codecs::video::{I420Picture, VideoCodec, h264, vp8};
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 use plenum_mixer::{
-    Event, Feedback, Input, Leg, LegConfig, LegId, OutPacket, Output, Room, RoomConfig, Track,
-    VideoSetting,
+    Command, Event, Feedback, Input, Leg, LegConfig, LegId, OutPacket, Output, Room, RoomConfig,
+    Track, VideoSetting,
 };
 
 use crate::conference::leg_config;
@@ -32,6 +32,12 @@ struct Stream {
     payload_type: u8,
     encoder: Encoder,
     sequence: u16,
+}
+
+/// A shared screen, which changes now and then.
+struct Shared {
+    stream: Stream,
+    timestamp: u32,
 }
 
 /// What a viewer makes of one slot.
@@ -63,6 +69,9 @@ pub(crate) struct Participant {
     audio_sequence: u16,
     timestamp: u32,
     pub(crate) requests: Vec<MediaTime>,
+    shared: Option<Shared>,
+    /// Keyframes asked of the shared screen.
+    pub(crate) screen_requests: Vec<MediaTime>,
     pub(crate) screens: Vec<Screen>,
     config: LegConfig,
 }
@@ -83,10 +92,21 @@ fn grey(leg: LegId) -> u8 {
     u8::try_from(40 + 22 * leg.0).unwrap()
 }
 
+/// Of a screen's picture; cameras are without colour.
+const SCREEN_BLUE: u8 = 200;
+/// A screen changes so often, in ms.
+const SCREEN_CHANGES: u64 = 200;
+
 fn whose(picture: &I420Picture) -> LegId {
     let luma = picture.planes()[0];
     let mean = luma.iter().map(|&y| u64::from(y)).sum::<u64>() / luma.len() as u64;
-    LegId((mean + 11).saturating_sub(40) / 22)
+    let leg = LegId((mean + 11).saturating_sub(40) / 22);
+    let blue = picture.planes()[1];
+    if blue[blue.len() / 2] > 160 {
+        leg.screen()
+    } else {
+        leg
+    }
 }
 
 impl Studio {
@@ -148,6 +168,8 @@ impl Studio {
             audio_sequence: 0,
             timestamp: u32::MAX - 90_000,
             requests: Vec::new(),
+            shared: None,
+            screen_requests: Vec::new(),
             screens: (0..slots).map(|_| Screen::default()).collect(),
             config: config.clone(),
         });
@@ -161,6 +183,37 @@ impl Studio {
         for (index, person) in self.people.iter_mut().enumerate() {
             person.talks = index == talker;
         }
+    }
+
+    /// Begins to send its screen, whether it may or not.
+    pub(crate) fn sends_screen(&mut self, person: usize) {
+        let setting = Encoding {
+            width: SIDE,
+            height: SIDE,
+            bitrate: 300_000,
+            frame_rate: 5,
+        };
+        self.people[person].shared = Some(Shared {
+            stream: Stream {
+                payload_type: VP8.0,
+                encoder: Encoder::Vp8(Box::new(Vp8Encoder::new(setting).unwrap())),
+                sequence: 100,
+            },
+            timestamp: 7,
+        });
+    }
+
+    /// Nothing changes on it from now on, and nothing is sent.
+    pub(crate) fn pauses_screen(&mut self, person: usize) {
+        self.people[person].shared = None;
+    }
+
+    /// What the focus says: its screen is shown, or no more.
+    pub(crate) fn presents(&mut self, person: usize, on: bool) {
+        let leg = self.people[person].leg;
+        let command = Input::Command(Command::Screen { leg, on });
+        self.room.handle(self.now, command);
+        self.collect();
     }
 
     pub(crate) fn asks_for_keyframe(&mut self, viewer: usize, slot: u8) {
@@ -178,6 +231,7 @@ impl Studio {
     pub(crate) fn leaves(&mut self, person: usize) {
         self.people[person].camera_on = false;
         self.people[person].talks = false;
+        self.people[person].shared = None;
         self.room.take(self.now, self.people[person].leg).unwrap();
         self.collect();
     }
@@ -203,6 +257,9 @@ impl Studio {
                 }
                 if self.now.as_millis() % 33 == index as u64 * 5 && self.people[index].camera_on {
                     self.film(index);
+                }
+                if self.now.as_millis() % SCREEN_CHANGES == index as u64 {
+                    self.show_screen(index);
                 }
                 self.retransmit(index);
             }
@@ -304,6 +361,51 @@ impl Studio {
         }
     }
 
+    /// The screen has changed, if one is shared.
+    fn show_screen(&mut self, index: usize) {
+        let (now, leg) = (self.now, self.people[index].leg);
+        let Some(shared) = &mut self.people[index].shared else {
+            return;
+        };
+        let Encoder::Vp8(encoder) = &mut shared.stream.encoder else {
+            return;
+        };
+        let mut picture = I420Picture::black(SIDE, SIDE).unwrap();
+        let [luma, blue, _] = picture.planes_mut();
+        luma.fill(grey(leg));
+        blue.fill(SCREEN_BLUE);
+        let count = now.as_millis() / SCREEN_CHANGES;
+        let line = usize::try_from(count).unwrap() % usize::from(SIDE);
+        for y in luma.iter_mut().skip(line * usize::from(SIDE)).take(8) {
+            *y = y.saturating_add(60);
+        }
+        let Some(frame) = encoder.encode(&picture, now).unwrap() else {
+            return;
+        };
+        let id = u16::try_from(count % 32_768).unwrap();
+        let payloads = vp8::packetize(&frame.data, id, None, MTU);
+        shared.timestamp = shared.timestamp.wrapping_add(18_000);
+        let count = payloads.len();
+        let mut packets = Vec::new();
+        for (part, payload) in payloads.into_iter().enumerate() {
+            shared.stream.sequence = shared.stream.sequence.wrapping_add(1);
+            packets.push(MediaPacket {
+                payload_type: shared.stream.payload_type,
+                marker: part + 1 == count,
+                sequence: shared.stream.sequence,
+                timestamp: shared.timestamp,
+                ssrc: 9,
+                audio_level: None,
+                payload,
+            });
+        }
+        for packet in packets {
+            let track = Track::Screen;
+            self.room.handle(now, Input::Packet { leg, packet, track });
+            self.collect();
+        }
+    }
+
     fn retransmit(&mut self, index: usize) {
         let now = self.now;
         let leg = self.people[index].leg;
@@ -332,6 +434,19 @@ impl Studio {
                 Output::Video { leg, slot, packet } => {
                     let lossy = self.lossy;
                     self.person(leg).screens[usize::from(slot)].show(packet, lossy);
+                }
+                Output::KeyframeRequest {
+                    leg,
+                    track: Track::Screen,
+                    ..
+                } => {
+                    let now = self.now;
+                    let person = self.person(leg);
+                    person.screen_requests.push(now);
+                    let shared = person.shared.as_mut().map(|shared| &mut shared.stream);
+                    if let Some(Encoder::Vp8(encoder)) = shared.map(|stream| &mut stream.encoder) {
+                        encoder.request_keyframe();
+                    }
                 }
                 Output::KeyframeRequest {
                     leg, payload_type, ..
@@ -378,7 +493,9 @@ impl Studio {
             .iter()
             .filter_map(|screen| screen.source)
             .collect();
-        assert!(!sources.contains(&viewer), "{viewer:?} sees itself");
+        for own in [viewer, viewer.screen()] {
+            assert!(!sources.contains(&own), "{viewer:?} sees itself");
+        }
         let count = sources.len();
         sources.sort_unstable();
         sources.dedup();
