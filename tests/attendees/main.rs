@@ -8,4 +8,5 @@ mod composite;
 mod direct;
 mod door;
 mod media;
+mod presenting;
 mod stage;

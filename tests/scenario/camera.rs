@@ -11,11 +11,15 @@ use plenum_codecs::video::encoder::{H264Encoder, VideoSetting as Encoding, Vp8En
 use plenum_codecs::video::{I420Picture, VideoCodec, h264, vp8};
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 use plenum_mixer::{
-    Command, Event, Feedback, Input, Leg, LegConfig, LegId, OutPacket, Output, Room, RoomConfig,
-    Track, VideoSetting,
+    Event, Feedback, Input, Leg, LegConfig, LegId, OutPacket, Output, Room, RoomConfig, Track,
+    VideoSetting,
 };
 
 use crate::conference::leg_config;
+
+mod shared;
+
+use shared::{CHANGES, Shared};
 
 pub(crate) const VP8: (u8, VideoCodec) = (96, VideoCodec::Vp8);
 pub(crate) const H264: (u8, VideoCodec) = (102, VideoCodec::H264);
@@ -32,12 +36,6 @@ struct Stream {
     payload_type: u8,
     encoder: Encoder,
     sequence: u16,
-}
-
-/// A shared screen, which changes now and then.
-struct Shared {
-    stream: Stream,
-    timestamp: u32,
 }
 
 /// What a viewer makes of one slot.
@@ -94,8 +92,6 @@ fn grey(leg: LegId) -> u8 {
 
 /// Of a screen's picture; cameras are without colour.
 const SCREEN_BLUE: u8 = 200;
-/// A screen changes so often, in ms.
-const SCREEN_CHANGES: u64 = 200;
 
 fn whose(picture: &I420Picture) -> LegId {
     let luma = picture.planes()[0];
@@ -185,37 +181,6 @@ impl Studio {
         }
     }
 
-    /// Begins to send its screen, whether it may or not.
-    pub(crate) fn sends_screen(&mut self, person: usize) {
-        let setting = Encoding {
-            width: SIDE,
-            height: SIDE,
-            bitrate: 300_000,
-            frame_rate: 5,
-        };
-        self.people[person].shared = Some(Shared {
-            stream: Stream {
-                payload_type: VP8.0,
-                encoder: Encoder::Vp8(Box::new(Vp8Encoder::new(setting).unwrap())),
-                sequence: 100,
-            },
-            timestamp: 7,
-        });
-    }
-
-    /// Nothing changes on it from now on, and nothing is sent.
-    pub(crate) fn pauses_screen(&mut self, person: usize) {
-        self.people[person].shared = None;
-    }
-
-    /// What the focus says: its screen is shown, or no more.
-    pub(crate) fn presents(&mut self, person: usize, on: bool) {
-        let leg = self.people[person].leg;
-        let command = Input::Command(Command::Screen { leg, on });
-        self.room.handle(self.now, command);
-        self.collect();
-    }
-
     pub(crate) fn asks_for_keyframe(&mut self, viewer: usize, slot: u8) {
         let leg = self.people[viewer].leg;
         self.room.handle(
@@ -258,7 +223,7 @@ impl Studio {
                 if self.now.as_millis() % 33 == index as u64 * 5 && self.people[index].camera_on {
                     self.film(index);
                 }
-                if self.now.as_millis() % SCREEN_CHANGES == index as u64 {
+                if self.now.as_millis() % CHANGES == index as u64 {
                     self.show_screen(index);
                 }
                 self.retransmit(index);
@@ -357,51 +322,6 @@ impl Studio {
                     track: Track::Camera,
                 },
             );
-            self.collect();
-        }
-    }
-
-    /// The screen has changed, if one is shared.
-    fn show_screen(&mut self, index: usize) {
-        let (now, leg) = (self.now, self.people[index].leg);
-        let Some(shared) = &mut self.people[index].shared else {
-            return;
-        };
-        let Encoder::Vp8(encoder) = &mut shared.stream.encoder else {
-            return;
-        };
-        let mut picture = I420Picture::black(SIDE, SIDE).unwrap();
-        let [luma, blue, _] = picture.planes_mut();
-        luma.fill(grey(leg));
-        blue.fill(SCREEN_BLUE);
-        let count = now.as_millis() / SCREEN_CHANGES;
-        let line = usize::try_from(count).unwrap() % usize::from(SIDE);
-        for y in luma.iter_mut().skip(line * usize::from(SIDE)).take(8) {
-            *y = y.saturating_add(60);
-        }
-        let Some(frame) = encoder.encode(&picture, now).unwrap() else {
-            return;
-        };
-        let id = u16::try_from(count % 32_768).unwrap();
-        let payloads = vp8::packetize(&frame.data, id, None, MTU);
-        shared.timestamp = shared.timestamp.wrapping_add(18_000);
-        let count = payloads.len();
-        let mut packets = Vec::new();
-        for (part, payload) in payloads.into_iter().enumerate() {
-            shared.stream.sequence = shared.stream.sequence.wrapping_add(1);
-            packets.push(MediaPacket {
-                payload_type: shared.stream.payload_type,
-                marker: part + 1 == count,
-                sequence: shared.stream.sequence,
-                timestamp: shared.timestamp,
-                ssrc: 9,
-                audio_level: None,
-                payload,
-            });
-        }
-        for packet in packets {
-            let track = Track::Screen;
-            self.room.handle(now, Input::Packet { leg, packet, track });
             self.collect();
         }
     }

@@ -429,10 +429,15 @@ impl Session {
             None => self.first_offer(sdp, &fingerprint).await,
         };
         match outcome {
-            Ok(PeerAnswer { sdp, slot_mids }) => {
+            Ok(PeerAnswer {
+                sdp,
+                slot_mids,
+                screen_mid,
+            }) => {
                 let answer = ServerMessage::Answer {
                     sdp,
                     slot_mids: slot_mids.clone(),
+                    screen_mid,
                 };
                 let said = wire.say(&answer).await;
                 // Also when the socket broke: the answer may have arrived, and what was ordered for the
