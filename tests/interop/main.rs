@@ -8,5 +8,6 @@
 mod composite;
 mod lossy;
 mod room;
+mod screen;
 mod tools;
 mod vanished;
