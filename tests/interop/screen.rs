@@ -13,6 +13,19 @@ const BEN: Colours = [[40, 160, 60]; 4];
 /// The slide around its words.
 const SLIDE: [u8; 3] = [90, 160, 220];
 
+/// Waits until a page shows the slide in full size and hardly a cell of it is wrong.
+fn reads(browsers: &mut Browsers, name: &str, limit: Duration) {
+    eventually("the slide", limit, || {
+        let reading = browsers.read(name)?;
+        anyhow::ensure!(
+            reading.size == (1_920, 1_080) && reading.right > 0.99,
+            "{name} has {reading:?}"
+        );
+        Ok(())
+    })
+    .unwrap();
+}
+
 #[test]
 fn a_shared_tab_is_read_at_full_resolution_beside_the_camera() {
     let folder = scratch("screen").unwrap();
@@ -20,7 +33,7 @@ fn a_shared_tab_is_read_at_full_resolution_beside_the_camera() {
     let conference = server.conference("Slides").unwrap();
     let page = server.page(&conference);
     let mut browsers = Browsers::start(&folder).unwrap();
-    let mut join = |browsers: &mut Browsers, name: &str, person, colours, pin: &str| {
+    let join = |browsers: &mut Browsers, name: &str, person, colours, pin: &str| {
         let microphone = folder.join(format!("{name}.wav"));
         let camera = folder.join(format!("{name}.y4m"));
         sine(523.0, -40.0, 60.0, 48_000).write(&microphone).unwrap();
@@ -34,15 +47,7 @@ fn a_shared_tab_is_read_at_full_resolution_beside_the_camera() {
     browsers.slide("ann").unwrap();
     browsers.click("ann", "^share your screen$").unwrap();
     let shared = Instant::now();
-    eventually("the slide", Duration::from_secs(20), || {
-        let reading = browsers.read("ben")?;
-        anyhow::ensure!(
-            reading.size == (1_920, 1_080) && reading.right > 0.99,
-            "{reading:?}"
-        );
-        Ok(())
-    })
-    .unwrap();
+    reads(&mut browsers, "ben", Duration::from_secs(20));
     eprintln!(
         "read {:.1} s after the button was pressed",
         shared.elapsed().as_secs_f64()
@@ -68,19 +73,7 @@ fn a_shared_tab_is_read_at_full_resolution_beside_the_camera() {
     // Nothing moves on the slide, and somebody comes late.
     join(&mut browsers, "cleo", "Cleo", &BEN, &conference.guest_pin);
     let joined = Instant::now();
-    eventually(
-        "the slide for who comes late",
-        Duration::from_secs(10),
-        || {
-            let reading = browsers.read("cleo")?;
-            anyhow::ensure!(
-                reading.size == (1_920, 1_080) && reading.right > 0.9,
-                "{reading:?}"
-            );
-            Ok(())
-        },
-    )
-    .unwrap();
+    reads(&mut browsers, "cleo", Duration::from_secs(10));
     eprintln!(
         "a late joiner reads it {:.1} s after it is connected",
         joined.elapsed().as_secs_f64()
