@@ -138,7 +138,7 @@ async function look() {
 /** Side of the slide's pattern in cells, of a cell in pixels, and where the pattern begins. */
 const SLIDE = { columns: 200, rows: 100, cell: 2, x: 760, y: 440, title: 'Slide to be read' };
 
-/** Runs in the slide's page: fine cells, black or white as a generator says that the test knows too, words, and one colour around them. */
+/** Runs in the slide's page: fine cells, black or white as a generator says that the reader knows too, words, one colour around them, and a tone. */
 function draw({ columns, rows, cell, x, y }) {
   document.body.style.margin = '0';
   const canvas = Object.assign(document.createElement('canvas'), { width: 1920, height: 1080 });
@@ -155,6 +155,10 @@ function draw({ columns, rows, cell, x, y }) {
     }
   pen.fillStyle = '#000';
   pen.font = '14px sans-serif';
+  const sound = new AudioContext();
+  const tone = new OscillatorNode(sound, { frequency: 1171 });
+  tone.connect(new GainNode(sound, { gain: 0.1 })).connect(sound.destination);
+  tone.start();
   for (let line = 0; line < 12; line += 1) pen.fillText('The quick brown fox jumps over the lazy dog. 0123456789', 760, 700 + 20 * line);
 }
 
@@ -232,6 +236,8 @@ const actions = {
     const browser = await chromium.launch({
       executablePath: executable,
       headless: true,
+      // With it a shared tab has no sound.
+      ignoreDefaultArgs: ['--mute-audio'],
       args: [
         '--no-sandbox',
         '--use-fake-device-for-media-stream',

@@ -10,6 +10,9 @@ use plenum_tests::workspace::scratch;
 
 const ANN: Colours = [[200, 40, 40]; 4];
 const BEN: Colours = [[40, 160, 60]; 4];
+/// What Ann's microphone and the slide sound like, in Hz.
+const VOICE: f64 = 523.0;
+const SOUND: f64 = 1_171.0;
 /// The slide around its words.
 const SLIDE: [u8; 3] = [90, 160, 220];
 
@@ -36,7 +39,8 @@ fn a_shared_tab_is_read_at_full_resolution_beside_the_camera() {
     let join = |browsers: &mut Browsers, name: &str, person, colours, pin: &str| {
         let microphone = folder.join(format!("{name}.wav"));
         let camera = folder.join(format!("{name}.y4m"));
-        sine(523.0, -40.0, 60.0, 48_000).write(&microphone).unwrap();
+        let tone = if name == "ann" { VOICE } else { 787.0 };
+        sine(tone, -30.0, 60.0, 48_000).write(&microphone).unwrap();
         write_camera(&camera, colours).unwrap();
         browsers.open(name, &microphone, &camera).unwrap();
         browsers.join(name, &page, person, pin).unwrap();
@@ -69,6 +73,11 @@ fn a_shared_tab_is_read_at_full_resolution_beside_the_camera() {
             .screenshot(name, &folder.join(format!("{name}.png")))
             .unwrap();
     }
+
+    let heard = browsers.record("ben", 3).unwrap();
+    let levels = [VOICE, SOUND].map(|tone| heard.level(tone).unwrap());
+    eprintln!("Ben hears Ann and her slide at {levels:.1?} dB");
+    assert!(levels.iter().all(|level| *level > -45.0), "{levels:?}");
 
     // Nothing moves on the slide, and somebody comes late.
     join(&mut browsers, "cleo", "Cleo", &BEN, &conference.guest_pin);
