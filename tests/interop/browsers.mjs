@@ -232,28 +232,28 @@ async function loopback() {
 }
 
 const actions = {
-  async open({ name, executable, microphone, camera }) {
+  async open({ name, executable, microphone, camera, shares }) {
     const browser = await chromium.launch({
       executablePath: executable,
       headless: true,
       // With it a shared tab has no sound.
-      ignoreDefaultArgs: ['--mute-audio'],
+      ignoreDefaultArgs: shares ? ['--mute-audio'] : [],
       args: [
         '--no-sandbox',
         '--use-fake-device-for-media-stream',
         `--use-file-for-fake-audio-capture=${microphone}`,
         `--use-file-for-fake-video-capture=${camera}`,
         '--autoplay-policy=no-user-gesture-required',
-        `--auto-select-tab-capture-source-by-title=${SLIDE.title}`,
+        // The fake UI would share a made-up screen.
+        shares ? `--auto-select-tab-capture-source-by-title=${SLIDE.title}` : '--use-fake-ui-for-media-stream',
         '--disable-features=WebRtcHideLocalIpsWithMdns',
       ],
     });
-    // Not by --use-fake-ui-for-media-stream, which shares a made-up screen instead of the slide.
     const context = await browser.newContext({
       viewport: { width: 1280, height: 800 },
       ignoreHTTPSErrors: true,
       bypassCSP: true,
-      permissions: ['camera', 'microphone'],
+      permissions: shares ? ['camera', 'microphone'] : [],
     });
     await context.addInitScript(instrument);
     const page = await context.newPage();

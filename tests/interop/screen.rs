@@ -42,7 +42,11 @@ fn a_shared_tab_is_read_at_full_resolution_beside_the_camera() {
         let tone = if name == "ann" { VOICE } else { 787.0 };
         sine(tone, -30.0, 60.0, 48_000).write(&microphone).unwrap();
         write_camera(&camera, colours).unwrap();
-        browsers.open(name, &microphone, &camera).unwrap();
+        if name == "ann" {
+            browsers.open_to_share(name, &microphone, &camera).unwrap();
+        } else {
+            browsers.open(name, &microphone, &camera).unwrap();
+        }
         browsers.join(name, &page, person, pin).unwrap();
     };
     join(&mut browsers, "ann", "Ann", &ANN, &conference.host_pin);

@@ -119,10 +119,22 @@ impl Browsers {
     /// # Errors
     /// When Chromium does not start.
     pub fn open(&mut self, name: &str, microphone: &Path, camera: &Path) -> Result<()> {
+        self.launch(name, microphone, camera, false)
+    }
+
+    /// The same, with a real tab to share instead of a made-up screen, and its sound: see [`Browsers::slide`].
+    ///
+    /// # Errors
+    /// When Chromium does not start.
+    pub fn open_to_share(&mut self, name: &str, microphone: &Path, camera: &Path) -> Result<()> {
+        self.launch(name, microphone, camera, true)
+    }
+
+    fn launch(&mut self, name: &str, microphone: &Path, camera: &Path, shares: bool) -> Result<()> {
         let executable = self.executable.clone();
         self.ask(json!({
             "action": "open", "name": name, "executable": executable,
-            "microphone": microphone, "camera": camera,
+            "microphone": microphone, "camera": camera, "shares": shares,
         }))?;
         Ok(())
     }
