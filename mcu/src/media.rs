@@ -225,6 +225,8 @@ pub struct PeerAnswer {
     pub sdp: String,
     /// `mid` of each video slot the server sends, in m-line order; index = slot.
     pub slot_mids: Vec<String>,
+    /// `mid` of the line that takes the peer's shared screen: the second video line that it sends on.
+    pub screen_mid: Option<String>,
 }
 
 /// Handle to the media plane. Clones share the workers.

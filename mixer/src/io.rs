@@ -18,6 +18,31 @@ pub struct LegId(pub u64);
 impl LegId {
     /// The room's composite picture: no participant's, but a source of video like a participant's camera.
     pub const COMPOSITE: Self = Self(u64::MAX);
+
+    /// Set in the id of a screen; ids of legs are counted up from 1 and never come so far.
+    const SCREEN: u64 = 1 << 63;
+
+    /// The screen that this leg shares: a source of video beside its camera, never a leg itself.
+    #[must_use]
+    pub const fn screen(self) -> Self {
+        Self(self.0 | Self::SCREEN)
+    }
+
+    /// Whether it is a shared screen and no leg.
+    #[must_use]
+    pub const fn is_screen(self) -> bool {
+        self.0 != Self::COMPOSITE.0 && self.0 & Self::SCREEN != 0
+    }
+
+    /// Who shares it, if it is a screen; else the leg itself.
+    #[must_use]
+    pub const fn owner(self) -> Self {
+        if self.is_screen() {
+            Self(self.0 & !Self::SCREEN)
+        } else {
+            self
+        }
+    }
 }
 
 /// One playing of a prompt or tone; chosen by the caller, unique within a room.
@@ -31,7 +56,7 @@ pub enum Track {
     Audio,
     /// The camera: forwarded to the viewers' slots.
     Camera,
-    /// A shared screen. Counted and dropped: it gets a stream of its own in a later issue.
+    /// A shared screen: forwarded like a camera, before all cameras, once [`Command::Screen`] lets it.
     Screen,
 }
 
@@ -165,6 +190,13 @@ pub enum Command {
         /// Who is shown.
         leg: Option<LegId>,
     },
+    /// The leg presents its screen, or no more; off at first, and again in another room. Off takes it out of all slots at once.
+    Screen {
+        /// Whose.
+        leg: LegId,
+        /// Packets of the screen are forwarded or dropped.
+        on: bool,
+    },
     /// Starts a player. The same id again replaces the earlier one.
     Play {
         /// Its name in [`Event::PlayFinished`] and [`Command::StopPlay`].
@@ -208,7 +240,7 @@ pub enum Command {
 pub enum Compose {
     /// A packet of a camera, in the order of coming. None come while nobody sees the composite.
     Camera {
-        /// Whose.
+        /// Whose; a shared screen is a source of its own, [`LegId::screen`] of its owner.
         leg: LegId,
         /// What the payload is.
         codec: VideoCodec,
@@ -359,7 +391,7 @@ pub enum Event {
         leg: LegId,
         /// Its slot.
         slot: u8,
-        /// Whose camera; [`LegId::COMPOSITE`] for the composite.
+        /// Whose camera; [`LegId::screen`] of its owner for a screen, [`LegId::COMPOSITE`] for the composite.
         source: Option<LegId>,
     },
     /// A player came to its end.

@@ -108,6 +108,7 @@ impl Room {
         taken.voice.cut();
         taken.gates.speaks = Channels::MAIN;
         taken.gates.hears = Hearing::main();
+        taken.gates.screen = false;
         taken.viewer.leave();
         if self.talkers.remove(leg) {
             self.event(Event::Talking { leg, on: false });
@@ -118,8 +119,10 @@ impl Room {
         self.players.remove_leg(leg);
         self.video.forget_speaker(leg);
         self.video.drop_routes(leg);
-        self.video
-            .unpublish(now, leg, &mut self.legs, &mut self.outputs);
+        for source in [leg, leg.screen()] {
+            self.video
+                .unpublish(now, source, &mut self.legs, &mut self.outputs);
+        }
         Some(taken)
     }
 
@@ -221,21 +224,20 @@ impl Room {
                     self.event(Event::Digit { leg: id, digit });
                 }
             }
-            Track::Camera => {
+            Track::Camera | Track::Screen => {
                 leg.receiver.note_video(now);
-                let wanted =
-                    leg.gates.camera && !leg.config.listen_only && !packet.payload.is_empty();
+                let (open, source) = match track {
+                    Track::Screen => (leg.gates.screen, id.screen()),
+                    _ => (leg.gates.camera, id),
+                };
+                let wanted = open && !leg.config.listen_only && !packet.payload.is_empty();
                 if !wanted
                     || !self
                         .video
-                        .forward(now, id, &packet, &mut self.legs, &mut self.outputs)
+                        .forward(now, source, &packet, &mut self.legs, &mut self.outputs)
                 {
                     self.stats.ignored += 1;
                 }
-            }
-            Track::Screen => {
-                leg.receiver.note_video(now);
-                self.stats.ignored += 1;
             }
         }
     }
@@ -287,6 +289,13 @@ impl Room {
                 let leg = leg.filter(|leg| self.legs.get(*leg).is_some());
                 if self.floor.spotlight(leg) {
                     self.show_floor(now);
+                }
+            }
+            Command::Screen { leg, on } => {
+                self.with_leg(leg, |leg| leg.gates.screen = on);
+                if !on {
+                    self.video
+                        .unpublish(now, leg.screen(), &mut self.legs, &mut self.outputs);
                 }
             }
             Command::Play {

@@ -9,4 +9,5 @@ mod direct;
 mod directing;
 mod door;
 mod media;
+mod presenting;
 mod stage;

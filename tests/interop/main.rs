@@ -8,6 +8,7 @@
 mod composite;
 mod lossy;
 mod room;
+mod screen;
 mod silence;
 mod tools;
 mod vanished;

@@ -17,6 +17,10 @@ use plenum_mixer::{
 
 use crate::conference::leg_config;
 
+mod shared;
+
+use shared::{CHANGES, Shared};
+
 pub(crate) const VP8: (u8, VideoCodec) = (96, VideoCodec::Vp8);
 pub(crate) const H264: (u8, VideoCodec) = (102, VideoCodec::H264);
 const SIDE: u16 = 64;
@@ -63,6 +67,9 @@ pub(crate) struct Participant {
     audio_sequence: u16,
     timestamp: u32,
     pub(crate) requests: Vec<MediaTime>,
+    shared: Option<Shared>,
+    /// Keyframes asked of the shared screen.
+    pub(crate) screen_requests: Vec<MediaTime>,
     pub(crate) screens: Vec<Screen>,
     config: LegConfig,
 }
@@ -83,10 +90,19 @@ fn grey(leg: LegId) -> u8 {
     u8::try_from(40 + 22 * leg.0).unwrap()
 }
 
+/// Of a screen's picture; cameras are without colour.
+const SCREEN_BLUE: u8 = 200;
+
 fn whose(picture: &I420Picture) -> LegId {
     let luma = picture.planes()[0];
     let mean = luma.iter().map(|&y| u64::from(y)).sum::<u64>() / luma.len() as u64;
-    LegId((mean + 11).saturating_sub(40) / 22)
+    let leg = LegId((mean + 11).saturating_sub(40) / 22);
+    let blue = picture.planes()[1];
+    if blue[blue.len() / 2] > 160 {
+        leg.screen()
+    } else {
+        leg
+    }
 }
 
 impl Studio {
@@ -148,6 +164,8 @@ impl Studio {
             audio_sequence: 0,
             timestamp: u32::MAX - 90_000,
             requests: Vec::new(),
+            shared: None,
+            screen_requests: Vec::new(),
             screens: (0..slots).map(|_| Screen::default()).collect(),
             config: config.clone(),
         });
@@ -185,6 +203,7 @@ impl Studio {
     pub(crate) fn leaves(&mut self, person: usize) {
         self.people[person].camera_on = false;
         self.people[person].talks = false;
+        self.people[person].shared = None;
         self.room.take(self.now, self.people[person].leg).unwrap();
         self.collect();
     }
@@ -210,6 +229,9 @@ impl Studio {
                 }
                 if self.now.as_millis() % 33 == index as u64 * 5 && self.people[index].camera_on {
                     self.film(index);
+                }
+                if self.now.as_millis() % CHANGES == index as u64 {
+                    self.show_screen(index);
                 }
                 self.retransmit(index);
             }
@@ -341,6 +363,19 @@ impl Studio {
                     self.person(leg).screens[usize::from(slot)].show(packet, lossy);
                 }
                 Output::KeyframeRequest {
+                    leg,
+                    track: Track::Screen,
+                    ..
+                } => {
+                    let now = self.now;
+                    let person = self.person(leg);
+                    person.screen_requests.push(now);
+                    let shared = person.shared.as_mut().map(|shared| &mut shared.stream);
+                    if let Some(Encoder::Vp8(encoder)) = shared.map(|stream| &mut stream.encoder) {
+                        encoder.request_keyframe();
+                    }
+                }
+                Output::KeyframeRequest {
                     leg, payload_type, ..
                 } => {
                     let now = self.now;
@@ -385,7 +420,9 @@ impl Studio {
             .iter()
             .filter_map(|screen| screen.source)
             .collect();
-        assert!(!sources.contains(&viewer), "{viewer:?} sees itself");
+        for own in [viewer, viewer.screen()] {
+            assert!(!sources.contains(&own), "{viewer:?} sees itself");
+        }
         let count = sources.len();
         sources.sort_unstable();
         sources.dedup();

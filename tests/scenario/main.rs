@@ -19,5 +19,6 @@ mod phone;
 mod recording;
 mod renditions;
 mod scale;
+mod screen;
 mod tone;
 mod video;

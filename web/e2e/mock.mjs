@@ -64,6 +64,9 @@ export class Mock {
     this.layout = undefined
     this.layouts = undefined
     this.slots = 1
+    this.presenter = null
+    this.begun = false
+    this.waiting = []
     this.silent = false
   }
 
@@ -92,6 +95,29 @@ export class Mock {
   record(recording) {
     this.recording = recording
     this.tell({ type: 'conference', conference: this.#conference('1001') })
+  }
+
+  /** Begins to present if nobody does, else waits. */
+  present(id) {
+    if (this.presenter && this.presenter !== id) {
+      this.waiting.push(id)
+      return this.turn(this.presenter, this.begun)
+    }
+    return this.turn(id, true)
+  }
+
+  withdraw(id) {
+    this.waiting = this.waiting.filter((waits) => waits !== id)
+    return this.presenter === id ? this.turn(null, false) : this.turn(this.presenter, this.begun)
+  }
+
+  turn(id, begun) {
+    if (this.presenter !== id) for (const { id: other, presenting } of this.roster.values()) if (presenting) this.change(other, { presenting: undefined })
+    this.presenter = id
+    this.begun = begun
+    if (id && begun) this.change(id, { presenting: true })
+    this.tell({ type: 'presenting', participant: id, begun, waiting: this.waiting })
+    this.assign()
   }
 
   /** The conference as it is laid out now; the slots follow. */
@@ -189,6 +215,16 @@ export class Mock {
       case 'layout':
         if (this.layout) this.layout = message.name
         return this.compose()
+      case 'present':
+        return message.on ? this.present(own.id) : this.withdraw(own.id)
+      case 'present_grant':
+        if (!message.on) return this.withdraw(message.participant)
+        this.waiting = this.waiting.filter((id) => id !== message.participant)
+        return this.turn(message.participant, false)
+      case 'present_take':
+        return this.turn(own.id, true)
+      case 'present_stop':
+        return this.turn(null, false)
       case 'end':
         return this.tell({ type: 'ended', reason: 'conference_ended' })
       case 'ping':
@@ -244,8 +280,18 @@ export class Mock {
   mids = []
   assign() {
     if (this.mids.length === 0) return
-    const slot = (mid, at) => (this.layout ? { mid, participant: null, composite: at === 0 || undefined } : { mid, participant: this.cameras[at] ?? null })
-    this.tell({ type: 'video', slots: this.mids.map(slot) })
+    const screen = this.begun && !this.layout ? this.presenter : null
+    const slot = (mid, at) => {
+      if (this.layout) return { mid, participant: null, composite: at === 0 || undefined }
+      if (screen && at === 0) return { mid, participant: screen, screen: true }
+      return { mid, participant: this.cameras[screen ? at - 1 : at] ?? null }
+    }
+    const slots = this.mids.map(slot)
+    for (const [id, socket] of this.sockets) {
+      // Nobody is shown their own screen.
+      const shown = slots.map((one) => (one.screen && one.participant === id ? { mid: one.mid, participant: this.cameras[0] ?? null } : one))
+      socket.send(JSON.stringify({ type: 'video', slots: shown }))
+    }
   }
 }
 

@@ -154,6 +154,25 @@ export const en = {
     recordStop: 'Stop recording',
     layout: 'What is seen',
   },
+  share: {
+    start: 'Share your screen',
+    stop: 'Stop sharing',
+    ask: 'Ask to present',
+    takeOver: 'Share your screen instead',
+    withdraw: 'Do not present after all',
+    stopOther: (name: string) => `Stop ${name}’s screen`,
+    own: 'You are sharing your screen.',
+    ownWithSound: 'You are sharing your screen and its sound, which is heard while your microphone is on.',
+    others: (name: string) => `${name} is sharing a screen.`,
+    othersTurn: (name: string) => `${name} may begin to share a screen.`,
+    waiting: 'You are waiting for your turn.',
+    yourTurn: 'It is your turn to present.',
+    asks: (name: string) => `${name} asks to present.`,
+    grant: 'Let them',
+    notNow: 'Not now',
+    screenOf: (name: string) => `Screen of ${name}`,
+    fullScreen: 'Full screen',
+  },
   layouts: {
     own: 'Cameras, on my screen',
     views: { speaker: 'Speaker large', grid: 'Grid' },
@@ -212,6 +231,7 @@ export const en = {
     hand: 'hand raised',
     talking: 'speaking',
     cameraOn: 'camera on',
+    presenting: 'sharing a screen',
     actionsFor: (name: string) => `Actions for ${name}`,
     mute: 'Mute',
     remove: 'Remove',
@@ -303,6 +323,12 @@ export const en = {
         return 'The host muted you'
       case 'asked_to_unmute':
         return 'The host asks you to unmute'
+      case 'presenting':
+        return `${notice.name} shares a screen`
+      case 'present_refused':
+        return 'You cannot present now'
+      case 'share_failed':
+        return 'The screen cannot be captured. Try another window, or allow it in the system’s privacy settings'
     }
   },
   /** What a screen reader says of a tile or a row. */
@@ -312,6 +338,7 @@ export const en = {
     if (participant.role === 'host') parts.push(en.people.host.toLowerCase())
     if (participant.muted) parts.push(en.people.muted)
     if (participant.hand) parts.push(en.people.hand)
+    if (participant.presenting) parts.push(en.people.presenting)
     if (participant.held) parts.push(en.people.held)
     if (participant.deafened) parts.push(en.people.deafened)
     if (participant.side !== null) parts.push(en.people.aside)

@@ -36,6 +36,7 @@ impl Focus {
             }
             Action::Leave => self.leave(actor, LeaveReason::Left, EndReason::Left).await,
             Action::Wish(wish) => self.grant(actor, wish)?,
+            Action::Turn(turn) => self.turn(actor, turn)?,
             Action::Order(order) => {
                 self.require_host(actor)?;
                 self.order(order).await?;
@@ -44,7 +45,7 @@ impl Focus {
         Ok(())
     }
 
-    fn require_host(&self, actor: &str) -> Result<(), Denied> {
+    pub(super) fn require_host(&self, actor: &str) -> Result<(), Denied> {
         match self.roster.get(actor).map(|person| person.role) {
             Some(Role::Host) => Ok(()),
             _ => Err(Denied::Forbidden("Only a host may do this.")),

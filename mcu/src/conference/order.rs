@@ -117,6 +117,7 @@ impl Focus {
             Order::CloseLanguage(number) => self.close_language(number)?,
             Order::Composite(on) => self.order_composite(on)?,
             Order::Layout(name) => self.order_layout(&name)?,
+            Order::StopPresenting => self.stop_presenting(),
         }
         Ok(())
     }

@@ -67,6 +67,8 @@ pub(super) struct Participant {
     /// Changed by [`Roster::set_camera`].
     pub(super) camera: bool,
     pub(super) talking: bool,
+    /// As [`super::podium::Podium`] has it.
+    pub(super) presenting: bool,
     pub(super) hand: bool,
     /// Changed by [`Roster::set_leg`].
     pub(super) leg: Option<LegId>,
@@ -116,6 +118,7 @@ impl Participant {
             music: None,
             camera: false,
             talking: false,
+            presenting: false,
             hand: false,
             leg: newcomer.leg,
             hold: None,
@@ -145,6 +148,7 @@ impl Participant {
             listening: self.listening,
             camera: self.camera,
             talking: self.talking,
+            presenting: self.presenting,
             hand: self.hand,
             presence: self.presence,
         }
@@ -293,9 +297,9 @@ impl Roster {
         Some((*heard, self.places.get(number)?.person.id.as_str()))
     }
 
-    /// Whose leg that is.
+    /// Whose leg or screen that is.
     pub(super) fn owner(&self, leg: LegId) -> Option<&str> {
-        let place = self.places.get(self.by_leg.get(&leg)?)?;
+        let place = self.places.get(self.by_leg.get(&leg.owner())?)?;
         Some(&place.person.id)
     }
 
@@ -348,6 +352,7 @@ impl Roster {
             .enumerate()
             .map(|(slot, mid)| SlotView {
                 composite: shown(slot) == Some(LegId::COMPOSITE),
+                screen: shown(slot).is_some_and(LegId::is_screen),
                 mid: mid.clone(),
                 participant: shown(slot)
                     .and_then(|leg| self.owner(leg))

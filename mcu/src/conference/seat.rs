@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::aside::Wish;
 use super::entry::Refusal;
 use super::order::Denied;
+use super::present::Turn;
 use super::record::{RecordOrder, RecordRefusal};
 use crate::auth::Role;
 use crate::media::RoomId;
@@ -85,6 +86,8 @@ pub(crate) enum Action {
     Leave,
     /// Who hears whom.
     Wish(Wish),
+    /// Who presents.
+    Turn(Turn),
     /// For hosts.
     Order(Order),
 }
@@ -125,6 +128,8 @@ pub(crate) enum Order {
     Composite(bool),
     /// How that picture is laid out.
     Layout(String),
+    /// Whoever presents does so no more.
+    StopPresenting,
 }
 
 /// What a focus is told.

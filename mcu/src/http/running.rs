@@ -270,6 +270,16 @@ pub(super) async fn close_channel(
     carry_out(&api, &id, [Order::CloseLanguage(channel)]).await
 }
 
+/// Stops whoever presents; who waits longest has the turn.
+#[utoipa::path(delete, path = "/api/v1/conferences/{id}/presentation", security(("key" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn stop_presenting(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    carry_out(&api, &id, [Order::StopPresenting]).await
+}
+
 /// The ULID of the conference of number `id`.
 async fn key(api: &Api, id: &str) -> Result<String, Problem> {
     let record = api.conferences.around().store.find(id).await?;

@@ -178,9 +178,14 @@ impl Switchboard {
         if leg == LegId::COMPOSITE {
             Output::Compose(Compose::Keyframe(codec(payload_type)))
         } else {
+            let track = if leg.is_screen() {
+                crate::Track::Screen
+            } else {
+                crate::Track::Camera
+            };
             Output::KeyframeRequest {
-                leg,
-                track: crate::Track::Camera,
+                leg: leg.owner(),
+                track,
                 payload_type,
             }
         }

@@ -17,7 +17,7 @@ pub(crate) struct StreamKey {
     pub(crate) payload_type: u8,
 }
 
-/// A leg that sends camera packets.
+/// A leg that sends camera packets, or a screen.
 #[derive(Debug)]
 pub(super) struct Publisher {
     pub(super) leg: LegId,
@@ -150,8 +150,11 @@ impl Publisher {
         })
     }
 
-    /// True when a stream went.
+    /// True when a stream went. A screen on which nothing moves may be silent for long and stays until it is taken away.
     pub(super) fn drop_silent_streams(&mut self, now: MediaTime, silence: Duration) -> bool {
+        if self.leg.is_screen() && self.streams.len() == 1 {
+            return false;
+        }
         let before = self.streams.len();
         self.streams
             .retain(|stream| now.since(stream.last_packet) < silence);

@@ -18,6 +18,7 @@ import {
 } from './icons'
 import { LayoutMenu } from './LayoutMenu'
 import { RecordButton } from './Recording'
+import { ShareButton } from './Sharing'
 import type { View } from './Stage'
 
 export interface RoomActions {
@@ -61,6 +62,7 @@ export function Bar({ actions, view, setView, peopleOpen, openSettings }: BarPro
       >
         {filming ? <CameraIcon /> : <CameraOffIcon />}
       </IconButton>
+      <ShareButton />
       <IconButton
         label={hand ? strings.bar.lowerHand : strings.bar.raiseHand}
         shortcut={keyNameAlt('H')}

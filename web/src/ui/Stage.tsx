@@ -1,11 +1,12 @@
-import { useLayoutEffect, useRef, useState } from 'react'
+import { useLayoutEffect, useRef, useState, type ReactNode } from 'react'
 import { bestGrid, onStage, tileOrder } from '../layout'
-import type { ParticipantId } from '../protocol'
+import type { Participant, ParticipantId } from '../protocol'
 import { invitation } from '../link'
 import { strings } from '../strings'
 import { useClientState } from './context'
 import { Invite } from './Invite'
 import { Picture } from './Picture'
+import { ScreenView, useScreen } from './Sharing'
 import { Tile } from './Tile'
 
 export type View = 'speaker' | 'grid'
@@ -18,8 +19,10 @@ export function Stage({ view }: { readonly view: View }) {
   const { session } = useClientState()
   const [pinned, setPinned] = useState<ParticipantId | null>(null)
   const composite = useComposite()
+  const screen = useScreen()
   if (session.roster.length <= 1) return <Alone />
   if (composite) return <Composite stream={composite} />
+  if (screen) return <Presentation stream={screen.stream} presenter={screen.presenter} />
   if (view === 'grid') return <Grid />
   const star = onStage(session, pinned)
   const others = tileOrder(session).filter(({ id }) => id !== star?.id)
@@ -36,11 +39,38 @@ export function Stage({ view }: { readonly view: View }) {
           />
         )}
       </section>
-      <section className="strip" aria-label={strings.room.tiles}>
+      <Strip>
         {others.map((participant) => (
           <Tile key={participant.id} participant={participant} onPin={(on) => setPinned(on ? participant.id : null)} />
         ))}
-      </section>
+      </Strip>
+    </div>
+  )
+}
+
+/** Small pictures in a column. */
+function Strip({ children }: { readonly children: ReactNode }) {
+  return (
+    // What scrolls must be in reach of the keyboard, which axe checks.
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+    <section className="strip" aria-label={strings.room.tiles} tabIndex={0}>
+      {children}
+    </section>
+  )
+}
+
+/** Somebody's screen, and everybody beside it. */
+function Presentation({ stream, presenter }: { readonly stream: MediaStream; readonly presenter: Participant }) {
+  const { session } = useClientState()
+  const people = [presenter, ...tileOrder(session).filter(({ id }) => id !== presenter.id)]
+  return (
+    <div className="speaker-view">
+      <ScreenView stream={stream} name={presenter.name} />
+      <Strip>
+        {people.map((participant) => (
+          <Tile key={participant.id} participant={participant} />
+        ))}
+      </Strip>
     </div>
   )
 }

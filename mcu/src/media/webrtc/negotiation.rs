@@ -137,9 +137,11 @@ impl PeerTransport {
             return Err(OfferError::NoAudio);
         }
         let slot_mids = self.slots.iter().map(|slot| slot.mid.to_string()).collect();
+        let screen = self.incoming.iter().find(|i| i.track == Track::Screen);
         Ok(PeerAnswer {
             sdp: answer.to_sdp_string(),
             slot_mids,
+            screen_mid: screen.map(|i| i.mid.to_string()),
         })
     }
 
@@ -167,12 +169,14 @@ impl PeerTransport {
                 continue;
             }
             let (kind, direction) = (media.kind(), media.direction());
-            if direction.is_receiving() {
-                let track = match kind {
-                    MediaKind::Audio => Track::Audio,
-                    MediaKind::Video if cameras == 0 => Track::Camera,
-                    MediaKind::Video => Track::Screen,
-                };
+            let track = match kind {
+                MediaKind::Audio => Some(Track::Audio),
+                MediaKind::Video if cameras == 0 => Some(Track::Camera),
+                MediaKind::Video if cameras == 1 => Some(Track::Screen),
+                // Nothing is expected there; what comes is dropped.
+                MediaKind::Video => None,
+            };
+            if let Some(track) = track.filter(|_| direction.is_receiving()) {
                 cameras += usize::from(kind == MediaKind::Video);
                 if track == Track::Audio && !self.incoming.iter().any(|i| i.track == track) {
                     let level = media.remote_extmap().id_of(Extension::AudioLevel);
@@ -315,17 +319,21 @@ impl PeerTransport {
                 });
             known.collect()
         };
-        let camera = self
-            .incoming
-            .iter()
-            .find(|i| i.track == Track::Camera)
-            .map(|i| i.mid);
+        let mut receive: Vec<(u8, VideoCodec)> = Vec::new();
+        // In a bundle a payload type stands for one codec on all lines.
+        for line in self.incoming.iter().filter(|i| i.track != Track::Audio) {
+            for codec in of(line.mid) {
+                if !receive.contains(&codec) {
+                    receive.push(codec);
+                }
+            }
+        }
         let first_slot = self.slots.first().map(|s| s.mid);
-        if camera.is_none() && first_slot.is_none() {
+        if receive.is_empty() && first_slot.is_none() {
             return None;
         }
         Some(VideoSetting {
-            receive: camera.map(of).unwrap_or_default(),
+            receive,
             send: first_slot.map(of).unwrap_or_default(),
             slots: self.slot_count(),
         })

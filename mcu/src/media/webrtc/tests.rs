@@ -14,6 +14,7 @@ use super::*;
 use crate::media::Limits;
 
 mod audio;
+mod screen;
 
 const SERVER: &str = "127.0.0.1:10000";
 const CLIENT: &str = "127.0.0.1:20000";
