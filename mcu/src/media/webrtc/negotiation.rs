@@ -308,6 +308,7 @@ impl PeerTransport {
             receive: camera.map(of).unwrap_or_default(),
             send: first_slot.map(of).unwrap_or_default(),
             slots: self.slot_count(),
+            limit: None,
         })
     }
 

@@ -37,6 +37,7 @@ impl Stage {
                     receive: vec![(96, VideoCodec::Vp8)],
                     send: send.to_vec(),
                     slots: 2,
+                    limit: None,
                 }),
                 muted: false,
                 listen_only: false,
