@@ -9,3 +9,4 @@ mod direct;
 mod door;
 mod media;
 mod stage;
+mod video_phone;

@@ -8,5 +8,6 @@
 mod composite;
 mod lossy;
 mod room;
+mod sip_video;
 mod tools;
 mod vanished;

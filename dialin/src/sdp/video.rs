@@ -1,6 +1,10 @@
 //! The video stream of a call: H.264 in packetization mode 1 (RFC 6184), taken when it is offered and wanted, refused with port 0
 //! otherwise. It never refuses a call.
 
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
+
 use std::net::SocketAddr;
 
 use plenum_codecs::video::h264::Limit;

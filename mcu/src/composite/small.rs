@@ -12,10 +12,10 @@ use super::rendition::Rendition;
 
 /// By how much the sides are divided, the first that is within bounds.
 const DIVISORS: [u16; 4] = [1, 2, 4, 8];
-/// Every picture, or every so manieth.
-const EVERY: std::ops::RangeInclusive<u8> = 1..=3;
+/// Every picture, or every second.
+const EVERY: std::ops::RangeInclusive<u8> = 1..=2;
 /// Pixels of moving pictures that a bit is spread over at most: beyond that a smaller picture shows more.
-const PIXELS_PER_BIT: u64 = 50;
+const PIXELS_PER_BIT: u64 = 30;
 /// What the encoder needs at least, in bits per second.
 const LEAST_BITRATE: u32 = 20_000;
 

@@ -281,4 +281,9 @@ fn renditions(legs: &Legs) -> Renditions {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 mod tests;

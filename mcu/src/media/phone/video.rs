@@ -16,9 +16,9 @@ use tokio::sync::mpsc;
 use super::latch::{Latch, Seen};
 use super::reception::Reception;
 use super::{PhoneInput, Reported, Sent, feedback, receive, wire};
+use crate::media::Limits;
 use crate::media::budget::Budget;
 use crate::media::ports::{PortLease, RtpSockets};
-use crate::media::Limits;
 
 /// Receive buffer asked of the kernel: a keyframe comes at once.
 const RECEIVE_BUFFER: usize = 512 * 1024;
