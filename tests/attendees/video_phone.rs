@@ -150,7 +150,13 @@ async fn a_video_phone_sees_all_and_is_seen_asks_and_is_asked() {
     .unwrap();
     phone.offers(BOTH_WAYS).unwrap();
     both_see_both(&ann, &phone).await;
-    assert_eq!(phone.seen().damaged, 0);
+    // A busy machine may lose a packet; the phone asks for a keyframe then.
+    let seen = phone.seen();
+    assert!(
+        seen.damaged * 20 <= seen.pictures,
+        "{} damaged",
+        seen.damaged
+    );
     // Every five seconds.
     until("a sender report on video", SOON, || {
         ensure!(phone.seen().reports > 0, "none");

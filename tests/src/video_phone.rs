@@ -410,13 +410,7 @@ impl Line {
 
     fn obey(&mut self, order: Order) -> Result<()> {
         match order {
-            Order::Pli => {
-                let pli = [0x81, 206, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0];
-                if let Some(to) = self.video_to {
-                    let to = SocketAddr::new(to.ip(), to.port() + 1);
-                    self.video_rtcp.send_to(&pli, to)?;
-                }
-            }
+            Order::Pli => self.ask()?,
             Order::Info => {
                 let body = "<media_control><vc_primitive><to_encoder><picture_fast_update/>\
                             </to_encoder></vc_primitive></media_control>";
@@ -489,6 +483,16 @@ impl Line {
         Ok(())
     }
 
+    /// Sends a PLI.
+    fn ask(&self) -> Result<()> {
+        let pli = [0x81, 206, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0];
+        if let Some(to) = self.video_to {
+            let to = SocketAddr::new(to.ip(), to.port() + 1);
+            self.video_rtcp.send_to(&pli, to)?;
+        }
+        Ok(())
+    }
+
     /// Reads media.
     fn look(&mut self) -> Result<()> {
         let mut buffer = [0; 2_048];
@@ -542,6 +546,9 @@ impl Line {
             _ => None,
         });
         let decoded = self.decoder.decode(&frame.data)?;
+        if decoded.needs_keyframe || (frame.follows_loss && !frame.keyframe) {
+            self.ask()?;
+        }
         self.change(|seen| {
             seen.profile = profile.or(seen.profile);
             seen.keyframes += u32::from(frame.keyframe);
