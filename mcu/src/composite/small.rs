@@ -78,7 +78,7 @@ fn within(whole: VideoSetting, limit: Limit) -> (VideoSetting, u8) {
     let bitrate = whole.bitrate.min(limit.bitrate).max(LEAST_BITRATE);
     let all = DIVISORS.into_iter().flat_map(|divisor| {
         EVERY.map(move |every| {
-            let side = |side: u16| (side / divisor & !1).max(16);
+            let side = |side: u16| ((side / divisor) & !1).max(16);
             let setting = VideoSetting {
                 width: side(whole.width),
                 height: side(whole.height),
