@@ -48,7 +48,7 @@ use self::worker::{Load, Message, WorkerHandle};
 
 pub use self::clip::{Clip, ClipError, ClipPicture};
 pub use self::offer::OfferError;
-pub use self::phone::PhoneMedia;
+pub use self::phone::{PhoneMedia, PhoneVideo};
 pub use self::ports::RtpSockets;
 
 /// A room, unique for the life of the process. The number also says which worker is its home.
@@ -435,6 +435,28 @@ impl Media {
         self.owner(leg)?
             .ask(|reply| Message::UpdatePhone { leg, media, reply })
             .await?
+    }
+
+    /// Gives a phone leg the video that was agreed with it, changes it, or takes it away.
+    ///
+    /// # Errors
+    /// [`MediaError::UnknownLeg`] and the like; the leg goes on without video when its sockets cannot be watched.
+    pub async fn phone_video(
+        &self,
+        leg: LegId,
+        video: Option<PhoneVideo>,
+    ) -> Result<(), MediaError> {
+        self.owner(leg)?
+            .ask(|reply| Message::PhoneVideo { leg, video, reply })
+            .await?
+    }
+
+    /// A phone has asked for a keyframe by signalling. Not awaited.
+    ///
+    /// # Errors
+    /// [`MediaError::UnknownLeg`] and the like.
+    pub fn phone_wants_keyframe(&self, leg: LegId) -> Result<(), MediaError> {
+        self.owner(leg)?.tell(Message::PhoneWantsKeyframe { leg })
     }
 
     /// Puts a looped, pre-encoded source into `room`. It hears and sees nothing.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use plenum_codecs::audio::Frame;
 use plenum_codecs::telephone_event::Digit;
 use plenum_codecs::video::VideoCodec;
+use plenum_codecs::video::h264::Limit;
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 
 use crate::{Channel, Channels};
@@ -86,6 +87,11 @@ pub enum Input {
     Composed {
         /// Of which rendition.
         codec: VideoCodec,
+        /// The packet.
+        packet: MediaPacket,
+    },
+    /// The same of the small rendition: H.264, within what was asked for by [`Compose::Small`].
+    ComposedSmall {
         /// The packet.
         packet: MediaPacket,
     },
@@ -256,6 +262,10 @@ pub enum Compose {
     Wanted(Renditions),
     /// The next picture of this rendition must be a keyframe (already throttled).
     Keyframe(VideoCodec),
+    /// Somebody sees the picture who takes H.264 within these bounds only; `None`: nobody any more.
+    Small(Option<Limit>),
+    /// The next picture of the small rendition must be a keyframe (already throttled).
+    KeyframeSmall,
 }
 
 /// Codecs in which the composite is wanted; none while nobody views it.

@@ -149,6 +149,10 @@ impl Room {
                 self.video
                     .composed(now, codec, &packet, &mut self.legs, &mut self.outputs);
             }
+            Input::ComposedSmall { packet } => {
+                self.video
+                    .composed_small(now, &packet, &mut self.legs, &mut self.outputs);
+            }
             Input::ComposerNeedsKeyframe { leg } => {
                 self.video
                     .composer_wants_keyframe(now, leg, &mut self.outputs);

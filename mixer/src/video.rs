@@ -289,7 +289,10 @@ impl Switchboard {
             .into_iter()
             .filter(|publisher| publisher.leg.owner() != leg.config.id)
             .filter(|publisher| composite == (publisher.leg == LegId::COMPOSITE))
-            .filter_map(|publisher| publisher.stream_for(codecs, &leg.viewer))
+            .filter_map(|publisher| {
+                let may = |stream| !composite || composite::suits(stream, setting);
+                publisher.stream_for(codecs, &leg.viewer, may)
+            })
             .collect();
         leg.viewer.resize(slots);
         let sources: Vec<LegId> = streams.iter().map(|(key, _)| key.leg).collect();

@@ -11,3 +11,4 @@ mod door;
 mod media;
 mod presenting;
 mod stage;
+mod video_phone;

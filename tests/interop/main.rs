@@ -10,5 +10,6 @@ mod lossy;
 mod room;
 mod screen;
 mod silence;
+mod sip_video;
 mod tools;
 mod vanished;

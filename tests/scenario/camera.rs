@@ -137,6 +137,7 @@ impl Studio {
             receive: sends.to_vec(),
             send: takes.to_vec(),
             slots,
+            limit: None,
         });
         let setting = Encoding {
             width: SIDE,

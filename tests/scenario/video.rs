@@ -285,3 +285,27 @@ fn whatever_happens_nobody_sees_themselves_or_somebody_twice() {
         );
     }
 }
+
+#[test]
+fn a_video_phone_sees_the_speaker_where_cameras_send_h264_and_is_seen() {
+    let mut studio = Studio::new();
+    let browser = studio.joins(&[VP8], &[VP8, H264], 2);
+    let other = studio.joins(&[H264], &[VP8, H264], 2);
+    // One slot, H.264 alone; what it is sent is decoded.
+    let phone = studio.joins(&[H264], &[H264], 1);
+    studio.talks(browser);
+    studio.runs(2_000);
+    studio.talks(other);
+    studio.runs(3_000);
+    assert_eq!(studio.sees(phone), [Some(2)]);
+    assert_eq!(studio.sees(browser)[0], Some(2));
+    studio.talks(phone);
+    studio.runs(3_000);
+    assert_eq!(studio.sees(browser)[0], Some(3), "the phone is seen");
+    assert_eq!(studio.sees(other)[0], Some(3));
+    // The one camera in H.264 goes; of the other the phone understands nothing.
+    studio.leaves(other);
+    studio.runs(6_000);
+    assert_eq!(studio.sees(phone), [None]);
+    assert_eq!(studio.sees(browser)[0], Some(3));
+}

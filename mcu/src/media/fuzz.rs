@@ -35,6 +35,7 @@ pub fn rtcp(bytes: &[u8]) {
         .first_chunk()
         .map_or(1, |ssrc| u32::from_be_bytes(*ssrc));
     let _report = phone::wire::read_report(bytes, ours);
+    let _wanted = phone::feedback::wants_keyframe(bytes);
 }
 
 /// A datagram on a worker's socket, before anything is known of its sender: told apart, and searched for what our maps need.

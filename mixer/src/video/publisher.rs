@@ -119,13 +119,16 @@ impl Publisher {
         }
     }
 
-    /// The stream that a viewer of these codecs is to get: the one it sees already, else the first codec of its list.
+    /// The stream that a viewer of these codecs is to get, of those that it `may`: the one it sees already, else the first codec of
+    /// its list.
     pub(super) fn stream_for(
         &self,
         codecs: &[(u8, VideoCodec)],
         viewer: &Viewer,
+        may: impl Fn(u8) -> bool,
     ) -> Option<(StreamKey, u8)> {
         let offer = |stream: &Stream| {
+            may(stream.payload_type).then_some(())?;
             let payload_type = codecs.iter().find(|(_, codec)| *codec == stream.codec)?.0;
             Some((
                 StreamKey {
@@ -144,8 +147,8 @@ impl Publisher {
             codecs.iter().find_map(|(_, codec)| {
                 self.streams
                     .iter()
-                    .find(|stream| stream.codec == *codec)
-                    .and_then(offer)
+                    .filter(|stream| stream.codec == *codec)
+                    .find_map(offer)
             })
         })
     }

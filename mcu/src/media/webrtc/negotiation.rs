@@ -336,6 +336,7 @@ impl PeerTransport {
             receive,
             send: first_slot.map(of).unwrap_or_default(),
             slots: self.slot_count(),
+            limit: None,
         })
     }
 
