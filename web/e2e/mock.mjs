@@ -63,6 +63,7 @@ export class Mock {
     this.recording = 'off'
     this.layout = undefined
     this.layouts = undefined
+    this.spotlight = undefined
     this.slots = 1
     this.presenter = null
     this.begun = false
@@ -183,6 +184,13 @@ export class Mock {
         return this.change(message.participant, { deafened: message.on })
       case 'hold_participant':
         return this.change(message.participant, { held: message.on })
+      case 'mute_video': {
+        const change = message.on ? { video_muted: true, camera: false } : { video_muted: undefined }
+        return this.change(message.participant, change)
+      }
+      case 'spotlight':
+        this.spotlight = message.participant
+        return this.tell({ type: 'conference', conference: this.#conference(own.conference) })
       case 'gain_participant':
         return this.change(message.participant, { gain_db: message.db })
       case 'extend':
@@ -272,7 +280,7 @@ export class Mock {
   }
 
   #conference(id) {
-    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, recording: this.recording, time_left: this.timeLeft, channels: this.channels, layout: this.layout, layouts: this.layouts }
+    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, recording: this.recording, time_left: this.timeLeft, channels: this.channels, layout: this.layout, layouts: this.layouts, spotlight: this.spotlight }
   }
 
   /** Gives the slots to whoever has a camera; tests fill `cameras` and `mids`. */

@@ -99,6 +99,16 @@ export class Client extends Store<ClientState> {
     this.#send({ type: 'hold_participant', participant, on })
   }
 
+  /** Turns their camera off, or lets them turn it on again. */
+  muteVideo(participant: ParticipantId, on: boolean): void {
+    this.#send({ type: 'mute_video', participant, on })
+  }
+
+  /** Shows somebody large to all whoever speaks; null: whoever speaks. */
+  spotlight(participant: ParticipantId | null): void {
+    this.#send(participant === null ? { type: 'spotlight' } : { type: 'spotlight', participant })
+  }
+
   setGain(participant: ParticipantId, db: number): void {
     this.#send({ type: 'gain_participant', participant, db })
   }
@@ -320,6 +330,10 @@ export class Client extends Store<ClientState> {
   #followServer(): void {
     const { roster, self } = this.snapshot().session
     const mine = roster.find(({ id }) => id === self)
+    if (mine?.videoMuted && trackOf(this.devices.snapshot().camera)) {
+      this.devices.stop('camera')
+      this.#happened({ type: 'notice', notice: { kind: 'camera_off_by_host' } })
+    }
     if (!mine || mine.muted === this.#told.muted) return
     clearTimeout(this.#reconcile)
     const wait = this.#told.at + ECHO - Date.now()

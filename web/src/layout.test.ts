@@ -16,6 +16,7 @@ const person = (id: string, change: Partial<Participant> = {}): Participant => (
   presenting: false,
   deafened: false,
   held: false,
+  videoMuted: false,
   gainDb: 0,
   side: null,
   listening: null,

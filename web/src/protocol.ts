@@ -30,6 +30,8 @@ export interface Participant {
   readonly deafened: boolean
   /** They hear music, and nobody hears them. */
   readonly held: boolean
+  /** A host lets them show no video. */
+  readonly videoMuted: boolean
   /** How loud the others hear them, in dB over as they come. */
   readonly gainDb: number
   /** They talk aside with all of the same number. */
@@ -54,6 +56,8 @@ export interface ConferenceView {
   readonly channels: readonly Language[]
   /** Whether what is said is kept. */
   readonly recording: Recording
+  /** Who is shown large to all whoever speaks; null: whoever speaks. */
+  readonly spotlight: ParticipantId | null
   /** How the picture of all is laid out; absent when cameras are shown as they come. */
   readonly layout?: string
   /** How it can be laid out. */
@@ -116,10 +120,11 @@ export type ClientMessage =
   | { readonly type: 'offer'; readonly sdp: string }
   | { readonly type: 'mute' | 'camera' | 'hand' | 'lock' | 'record' | 'record_pause' | 'composite' | 'present'; readonly on: boolean }
   | {
-      readonly type: 'mute_participant' | 'deafen_participant' | 'hold_participant' | 'present_grant'
+      readonly type: 'mute_participant' | 'deafen_participant' | 'hold_participant' | 'mute_video' | 'present_grant'
       readonly participant: ParticipantId
       readonly on: boolean
     }
+  | { readonly type: 'spotlight'; readonly participant?: ParticipantId }
   | { readonly type: 'gain_participant'; readonly participant: ParticipantId; readonly db: number }
   | { readonly type: 'layout'; readonly name: string }
   | { readonly type: 'extend'; readonly minutes: number }
@@ -237,6 +242,7 @@ function participant(value: unknown): Participant {
     presenting: from['presenting'] === true,
     deafened: from['deafened'] === true,
     held: from['held'] === true,
+    videoMuted: from['video_muted'] === true,
     gainDb: numberOrNull(from, 'gain_db') ?? 0,
     side: numberOrNull(from, 'side'),
     listening: numberOrNull(from, 'listening'),
@@ -257,6 +263,7 @@ function conference(value: unknown): ConferenceView {
     timeLeft: numberOrNull(from, 'time_left'),
     channels: from['channels'] === undefined ? [] : list(from, 'channels', language),
     recording: word(from, 'recording', RECORDINGS, 'off'),
+    spotlight: textOrNull(from, 'spotlight'),
     ...(from['layout'] === undefined ? {} : { layout: text(from, 'layout') }),
     ...(from['layouts'] === undefined ? {} : { layouts: list(from, 'layouts', String) }),
   }

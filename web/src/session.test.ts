@@ -17,6 +17,7 @@ const person = (id: string, change: Partial<Participant> = {}): Participant => (
   presenting: false,
   deafened: false,
   held: false,
+  videoMuted: false,
   gainDb: 0,
   side: null,
   listening: null,
@@ -28,7 +29,7 @@ const joined = (self: string, ...roster: Participant[]): ServerMessage => ({
   participant: self,
   role: 'guest',
   resume: `secret of ${self}`,
-  conference: { id: '1001', name: 'Demo', locked: false, recording: 'off', timeLeft: null, channels: [] },
+  conference: { id: '1001', name: 'Demo', locked: false, recording: 'off', timeLeft: null, channels: [], spotlight: null },
   dialIn: null,
   roster: [person(self), ...roster],
   floor: null,
@@ -203,7 +204,7 @@ describe('a lost connection', () => {
 
   test('a recording is told as it begins, pauses, goes on, ends and fails', () => {
     const of = (recording: 'off' | 'on' | 'paused') =>
-      said({ type: 'conference', conference: { id: '1001', name: 'Demo', locked: false, recording, timeLeft: null, channels: [] } })
+      said({ type: 'conference', conference: { id: '1001', name: 'Demo', locked: false, recording, timeLeft: null, channels: [], spotlight: null } })
     const { state } = play([of('on'), of('on'), of('paused'), of('off'), said({ type: 'recording_failed', reason: 'disk_full' })], inRoom())
     expect(state.notices.map(({ notice }) => notice)).toEqual([
       { kind: 'recording', from: 'off', to: 'on' },
@@ -261,7 +262,7 @@ describe('what is not as usual', () => {
     const warned = play([said({ type: 'time_left', seconds: 59 })], inRoom()).state
     expect(warned).toMatchObject({ timeLeft: { seconds: 59 } })
     expect(warned.notices.at(-1)?.notice).toEqual({ kind: 'time_left', minutes: 1 })
-    const conference = { id: '1001', name: 'Demo', locked: false, recording: 'off' as const, timeLeft: 660, channels: [] }
+    const conference = { id: '1001', name: 'Demo', locked: false, recording: 'off' as const, timeLeft: 660, channels: [], spotlight: null }
     const { state } = play([said({ type: 'conference', conference })], warned)
     expect(state.timeLeft).toEqual({ seconds: 660, said: 2 })
     expect(kinds(state)).toEqual(['time_left'])

@@ -35,6 +35,7 @@ export type Notice =
   | { readonly kind: 'refused'; readonly code: ErrorCode }
   | { readonly kind: 'time_left'; readonly minutes: number }
   | { readonly kind: 'muted_by_host' }
+  | { readonly kind: 'camera_off_by_host' }
   | { readonly kind: 'asked_to_unmute' }
   | { readonly kind: 'presenting'; readonly name: string }
   | { readonly kind: 'present_refused' }

@@ -136,6 +136,7 @@ export const en = {
     unmute: 'Unmute microphone',
     cameraOff: 'Turn camera off',
     cameraOn: 'Turn camera on',
+    cameraForbidden: 'The host turned your camera off',
     raiseHand: 'Raise hand',
     lowerHand: 'Lower hand',
     showPeople: 'Show participants',
@@ -234,6 +235,12 @@ export const en = {
     presenting: 'sharing a screen',
     actionsFor: (name: string) => `Actions for ${name}`,
     mute: 'Mute',
+    spotlight: 'Spotlight for everyone',
+    spotlightEnd: 'End spotlight',
+    inSpotlight: 'in the spotlight',
+    cameraForbid: 'Turn camera off',
+    cameraAllow: 'Let camera on',
+    videoMuted: 'camera turned off by a host',
     remove: 'Remove',
     deafened: 'hears nothing',
     held: 'on hold',
@@ -283,6 +290,8 @@ export const en = {
   settings: {
     title: 'Settings',
     close: 'Done',
+    selfView: 'Show my own picture',
+    selfViewHint: 'Others see you either way.',
     shortcuts: 'Keyboard',
     shortcutMute: 'Mute or unmute',
     shortcutCamera: 'Camera on or off',
@@ -319,6 +328,8 @@ export const en = {
         return `${refusals[notice.code].title}. ${refusals[notice.code].fix}`
       case 'time_left':
         return notice.minutes === 1 ? 'The conference ends in one minute' : `The conference ends in ${notice.minutes} minutes`
+      case 'camera_off_by_host':
+        return 'The host turned your camera off'
       case 'muted_by_host':
         return 'The host muted you'
       case 'asked_to_unmute':
@@ -339,6 +350,7 @@ export const en = {
     if (participant.muted) parts.push(en.people.muted)
     if (participant.hand) parts.push(en.people.hand)
     if (participant.presenting) parts.push(en.people.presenting)
+    if (participant.videoMuted) parts.push(en.people.videoMuted)
     if (participant.held) parts.push(en.people.held)
     if (participant.deafened) parts.push(en.people.deafened)
     if (participant.side !== null) parts.push(en.people.aside)

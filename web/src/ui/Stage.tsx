@@ -15,17 +15,18 @@ export type View = 'speaker' | 'grid'
 const GAP = 10
 
 /** The pictures: the speaker large with the others beside, or everyone in a grid. */
-export function Stage({ view }: { readonly view: View }) {
+export function Stage({ view, selfView }: { readonly view: View; readonly selfView: boolean }) {
   const { session } = useClientState()
   const [pinned, setPinned] = useState<ParticipantId | null>(null)
   const composite = useComposite()
   const screen = useScreen()
   if (session.roster.length <= 1) return <Alone />
   if (composite) return <Composite stream={composite} />
-  if (screen) return <Presentation stream={screen.stream} presenter={screen.presenter} />
-  if (view === 'grid') return <Grid />
+  const people = tileOrder(session).filter(({ id }) => selfView || id !== session.self)
+  if (screen) return <Presentation stream={screen.stream} presenter={screen.presenter} people={people} />
+  if (view === 'grid') return <Grid people={people} />
   const star = onStage(session, pinned)
-  const others = tileOrder(session).filter(({ id }) => id !== star?.id)
+  const others = people.filter(({ id }) => id !== star?.id)
   return (
     <div className="speaker-view" data-pair={others.length === 1 || undefined}>
       <section className="stage" aria-label={strings.room.stage}>
@@ -59,15 +60,20 @@ function Strip({ children }: { readonly children: ReactNode }) {
   )
 }
 
+interface PresentationProps {
+  readonly stream: MediaStream
+  readonly presenter: Participant
+  readonly people: readonly Participant[]
+}
+
 /** Somebody's screen, and everybody beside it. */
-function Presentation({ stream, presenter }: { readonly stream: MediaStream; readonly presenter: Participant }) {
-  const { session } = useClientState()
-  const people = [presenter, ...tileOrder(session).filter(({ id }) => id !== presenter.id)]
+function Presentation({ stream, presenter, people }: PresentationProps) {
+  const inOrder = [presenter, ...people.filter(({ id }) => id !== presenter.id)]
   return (
     <div className="speaker-view">
       <ScreenView stream={stream} name={presenter.name} />
       <Strip>
-        {people.map((participant) => (
+        {inOrder.map((participant) => (
           <Tile key={participant.id} participant={participant} />
         ))}
       </Strip>
@@ -92,8 +98,7 @@ function Composite({ stream }: { readonly stream: MediaStream }) {
   )
 }
 
-function Grid() {
-  const { session } = useClientState()
+function Grid({ people }: { readonly people: readonly Participant[] }) {
   const box = useRef<HTMLElement>(null)
   const [size, setSize] = useState({ width: 0, height: 0 })
   useLayoutEffect(() => {
@@ -105,7 +110,6 @@ function Grid() {
     observer.observe(element)
     return () => observer.disconnect()
   }, [])
-  const people = tileOrder(session)
   const grid = bestGrid(size.width, size.height, people.length, GAP)
   return (
     <section className="grid-view" ref={box} aria-label={strings.room.tiles}>
