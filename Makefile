@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build run call test lint bench bench-scale bench-peers fuzz deps clean
+.PHONY: help build run call test lint bench bench-scale bench-peers bench-growth fuzz deps clean
 
 # A Node.js of our own, which scripts/deps.sh puts here when the system's is too old for the bundler.
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
@@ -47,6 +47,10 @@ bench-scale: build ## Rooms of growing size under `plenum load`: CPU, memory, lo
 bench-peers: build ## The same work through Plenum and Debian's Janus AudioBridge, with the ratio (PEERS_LEGS, PEERS_SECONDS)
 	@scripts/deps.sh scale peers
 	@scripts/bench-peers.sh
+
+bench-growth: build ## What thousands of joins and leaves through signalling leave in the server's memory (GROWTH_JOINS)
+	@scripts/deps.sh scale
+	@scripts/bench-growth.sh
 
 fuzz: ## Each fuzz target for 60 s under libFuzzer (FUZZ_SECONDS changes that)
 	@scripts/deps.sh build fuzz

@@ -69,7 +69,7 @@ CONFIG
 measure() {
     local name=$1
     shift
-    "$plenum" load --browsers "$LEGS" --seconds "$SECONDS_EACH" --solo 0 --json "$@" >"$folder/$name.json" 2>"$folder/$name.log" ||
+    "$plenum" load --browsers "$LEGS" --continuous --seconds "$SECONDS_EACH" --solo 0 --json "$@" >"$folder/$name.json" 2>"$folder/$name.log" ||
         fail "$name: $(tail -1 "$folder/$name.log")"
 }
 

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # How far one server goes: rooms of growing size on the loopback, the generator (`plenum load`) on the same machine, a fresh server for
-# each row. Under 10 minutes as it is. SCALE_SECONDS measures each row longer (10). SCALE_PHONES, SCALE_BROWSERS and SCALE_TALKING are the
-# sizes of the three kinds of room; SCALE="100 500" stands for the first two. An empty list leaves a kind out. SCALE_JOIN_RATE is how many
-# join per second.
+# each row. Under 12 minutes as it is. SCALE_SECONDS measures each row longer (10). SCALE_PHONES, SCALE_BROWSERS, SCALE_CONTINUOUS (browsers whose
+# silence is 50 packets a second) and SCALE_TALKING are the sizes of the four kinds of room; SCALE="100 500" stands for the first two. An empty
+# list leaves a kind out. SCALE_JOIN_RATE is how many join per second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly SECONDS_EACH=${SCALE_SECONDS:-10}
 readonly PHONES=${SCALE_PHONES-${SCALE-50 100 200 400 800}}
 readonly BROWSERS=${SCALE_BROWSERS-${SCALE-100 500 1000 2000}}
-readonly TALKING=${SCALE_TALKING-20 50 100}
+readonly CONTINUOUS=${SCALE_CONTINUOUS-500 1000}
+readonly TALKING=${SCALE_TALKING-50 100 200}
 # Per cent of one core per leg.
 readonly GOAL_G711=0.12 GOAL_OPUS=0.13 GOAL_TALKING=0.25
 
@@ -43,6 +44,9 @@ for count in $PHONES; do
 done
 for count in $BROWSERS; do
     row "$count browsers, 3 talk" $GOAL_OPUS "$count" --browsers "$count"
+done
+for count in $CONTINUOUS; do
+    row "$count browsers, 3 talk, no DTX" $GOAL_OPUS "$count" --browsers "$count" --continuous
 done
 for count in $TALKING; do
     row "$count browsers, all talk" $GOAL_TALKING "$count" --browsers "$count" --talkers "$count"

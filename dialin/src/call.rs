@@ -233,6 +233,11 @@ pub enum CallCommand {
         /// SIP status.
         status: u16,
     },
+    /// Ask the far end for a keyframe by SIP INFO (RFC 5168). Left out while an earlier one waits for its answer.
+    AskPicture {
+        /// The call.
+        call: CallId,
+    },
     /// End the call whatever its state: BYE, or a refusal when not yet answered. `Ended` follows at once.
     Hangup {
         /// The call.
@@ -252,6 +257,7 @@ impl CallCommand {
             | Self::Refuse { call, .. }
             | Self::AcceptOffer { call, .. }
             | Self::RefuseOffer { call, .. }
+            | Self::AskPicture { call }
             | Self::Hangup { call, .. } => *call,
         }
     }
@@ -265,6 +271,7 @@ impl fmt::Debug for CallCommand {
             Self::Refuse { .. } => "Refuse",
             Self::AcceptOffer { .. } => "AcceptOffer",
             Self::RefuseOffer { .. } => "RefuseOffer",
+            Self::AskPicture { .. } => "AskPicture",
             Self::Hangup { .. } => "Hangup",
         };
         f.debug_struct(name)

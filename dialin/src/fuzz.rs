@@ -82,6 +82,7 @@ fn policy() -> SessionPolicy {
         telephone_event: true,
         local_rtp: PEER,
         local_rtcp_port: Some(20_001),
+        local_video: Some(PEER),
         session_id: 1,
     }
 }
@@ -102,10 +103,13 @@ pub fn sdp(bytes: &[u8]) {
     }
     let (_, session) = sdp::offer(&policy, None);
     let _audio = sdp::accept_answer(text, &policy, &session);
+    let _video = sdp::accept_video_answer(text, &policy, &session);
+    let _offered = sdp::offers_video(text);
 }
 
 /// An INFO body of each known type.
 pub fn info_body(bytes: &[u8]) {
+    let _update = crate::info::wants_picture(crate::info::MEDIA_CONTROL, bytes);
     for content_type in ["application/dtmf-relay", "application/dtmf"] {
         let _digit = crate::info::digit(content_type, bytes);
     }

@@ -1,7 +1,29 @@
-//! Digits in SIP INFO bodies: `application/dtmf-relay` (`Signal=5`) and `application/dtmf` (`5`).
-//! Neither has an RFC; both are what PBXes send when neither RFC 4733 nor in-band tones work.
+//! What SIP INFO bodies say: digits, `application/dtmf-relay` (`Signal=5`) and `application/dtmf` (`5`), which have no RFC and are
+//! what PBXes send when neither RFC 4733 nor in-band tones work; and the wish for a keyframe (RFC 5168).
 
 use plenum_codecs::telephone_event::Digit;
+
+/// Content type of the wish for a keyframe.
+pub const MEDIA_CONTROL: &str = "application/media_control+xml";
+
+/// The wish for a keyframe as we send it (RFC 5168 section 7.1).
+pub const PICTURE_FAST_UPDATE: &str = "<?xml version=\"1.0\" encoding=\"utf-8\" ?>\r\n<media_control><vc_primitive><to_encoder>\
+                                       <picture_fast_update/></to_encoder></vc_primitive></media_control>\r\n";
+
+/// Whether an INFO asks for a keyframe: its XML holds an element `picture_fast_update`. Nothing else in it matters.
+#[must_use]
+pub fn wants_picture(content_type: &str, body: &[u8]) -> bool {
+    const NAME: &[u8] = b"<picture_fast_update";
+    content_type == MEDIA_CONTROL
+        && body
+            .windows(NAME.len() + 1)
+            .any(|window| window.starts_with(NAME) && !is_name(window[NAME.len()]))
+}
+
+/// Whether an XML name goes on with this octet.
+const fn is_name(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.' | b':' | 0x80..)
+}
 
 /// The digit of an INFO, if it is one. `content_type` is lower-case `type/subtype`.
 #[must_use]
@@ -53,6 +75,18 @@ mod tests {
         assert_eq!(key("application/dtmf-relay", "Signal=11\r\n"), Some('#'));
         assert_eq!(key("application/dtmf", "*"), Some('*'));
         assert_eq!(key("application/dtmf", "7\r\n"), Some('7'));
+    }
+
+    #[test]
+    fn a_wish_for_a_keyframe_is_read_whatever_is_around_it() {
+        assert!(wants_picture(MEDIA_CONTROL, PICTURE_FAST_UPDATE.as_bytes()));
+        assert!(wants_picture(
+            MEDIA_CONTROL,
+            b"<media_control><picture_fast_update ></picture_fast_update>"
+        ));
+        assert!(!wants_picture(MEDIA_CONTROL, b"<picture_fast_update_gob>"));
+        assert!(!wants_picture(MEDIA_CONTROL, b"<picture_fast_update"));
+        assert!(!wants_picture("text/xml", PICTURE_FAST_UPDATE.as_bytes()));
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! SDP offer/answer (RFC 3264) of one phone call: one audio stream of plain RTP, every other m-line refused
-//! with port 0. Tolerant of what comes in, strict in what goes out. Owns no sockets.
+//! SDP offer/answer (RFC 3264) of one phone call: one audio stream of plain RTP, one of video where that is wanted, every other
+//! m-line refused with port 0. Tolerant of what comes in, strict in what goes out. Owns no sockets.
 
 mod read;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
+mod video;
 mod write;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::net::SocketAddr;
 use plenum_codecs::audio::AudioCodec;
 
 use read::{Description, Formats};
+pub use video::{KeyframeFeedback, VideoSession, accept_video_answer, offers_video};
 
 /// Direction of a stream as *we* hold it after negotiation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +59,8 @@ pub struct SessionPolicy {
     pub local_rtp: SocketAddr,
     /// Our RTCP port when it is not RTP's plus one (RFC 3605).
     pub local_rtcp_port: Option<u16>,
+    /// Our RTP address for video; `None`: video is refused. Its host is that of `local_rtp`.
+    pub local_video: Option<SocketAddr>,
     /// Number in the o-line; stays the same for the whole call.
     pub session_id: u64,
 }
@@ -106,6 +110,8 @@ pub struct Negotiated {
     pub session: Session,
     /// The stream.
     pub audio: AudioSession,
+    /// The video stream, when one was offered that we can take.
+    pub video: Option<VideoSession>,
 }
 
 /// Why a description cannot be used. All are the peer's fault and map to 488, except the first two: 400.
@@ -165,13 +171,15 @@ pub fn answer(
     let formats = description.formats(index);
     let (codec, payload_type) = choose_codec(&formats, policy).ok_or(SdpError::NoCodec)?;
     let audio = stream(&description, index, &formats, codec, payload_type, policy)?;
-    let body = write::answer(&description, index, &audio, policy);
+    let video = video::choose(&description, policy);
+    let body = write::answer(&description, index, &audio, video.as_ref(), policy);
     let media = description.media_lines();
     let (answer, session) = versioned(body, media, Vec::new(), policy, previous);
     Ok(Negotiated {
         answer,
         session,
         audio,
+        video: video.map(|(_, video)| video),
     })
 }
 
@@ -180,10 +188,11 @@ pub fn answer(
 pub fn offer(policy: &SessionPolicy, previous: Option<&Session>) -> (String, Session) {
     let offered = offered_types(policy);
     // A session that has m-lines keeps them: the audio stream in the first place, refused ones as they were.
-    let media = previous.map_or_else(
-        || vec![("audio".to_owned(), "RTP/AVP".to_owned())],
-        |session| session.media.clone(),
-    );
+    let plain = |kind: &str| (kind.to_owned(), "RTP/AVP".to_owned());
+    let mut media = previous.map_or_else(|| vec![plain("audio")], |session| session.media.clone());
+    if policy.local_video.is_some() && video::place(&media).is_none() {
+        media.push(plain("video"));
+    }
     let body = write::offer(&offered, &media, policy);
     versioned(body, media, offered, policy, previous)
 }
@@ -231,15 +240,7 @@ fn stream(
     policy: &SessionPolicy,
 ) -> Result<AudioSession, SdpError> {
     let remote_rtp = description.rtp_address(index)?;
-    let mut direction = description.direction(index).reversed();
-    if remote_rtp.ip().is_unspecified() && direction.sends() {
-        // Hold as before RFC 3264: an address of zeros means "do not send".
-        direction = if direction.receives() {
-            Direction::ReceiveOnly
-        } else {
-            Direction::Inactive
-        };
-    }
+    let direction = held_by_address(description.direction(index).reversed(), remote_rtp);
     // The clock of telephone-event is that of the codec beside it (RFC 4733 section 2.1); 8000 serves for all else.
     let wanted = codec.clock_rate();
     let telephone_event = formats
@@ -260,6 +261,15 @@ fn stream(
         direction,
         ptime: description.ptime(index),
     })
+}
+
+/// Hold as before RFC 3264: an address of zeros means "do not send".
+fn held_by_address(direction: Direction, remote: SocketAddr) -> Direction {
+    match direction {
+        Direction::SendReceive if remote.ip().is_unspecified() => Direction::ReceiveOnly,
+        Direction::SendOnly if remote.ip().is_unspecified() => Direction::Inactive,
+        other => other,
+    }
 }
 
 /// Payload types of an offer of ours: static ones where they exist.

@@ -3,6 +3,7 @@
 //! Called by conferences, signalling and REST; knows no transport and no roster.
 
 mod guard;
+mod kdf;
 mod keys;
 mod pins;
 mod tokens;

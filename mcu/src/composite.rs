@@ -7,11 +7,13 @@ mod camera;
 mod figures;
 mod rendition;
 mod reorder;
+mod small;
 mod thread;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use plenum_codecs::video::h264::Limit;
 use plenum_mixer::compose::{Fonts, Layout};
 use prometheus::Registry;
 
@@ -64,6 +66,14 @@ impl Composites {
     pub(crate) fn layouts(&self) -> Vec<String> {
         let names = self.shared.config.layouts.names();
         names.map(str::to_owned).collect()
+    }
+
+    /// What a phone that takes pictures within `limit` needs to be made for it: nothing when it takes the composite as it is.
+    pub(crate) fn limit_for(&self, limit: Limit) -> Option<Limit> {
+        let config = &self.shared.config;
+        let (width, height) = config.size;
+        let takes = limit.takes(width, height, config.frame_rate, config.bitrate);
+        (!takes).then_some(limit)
     }
 
     /// Starts the composing of a room's picture.

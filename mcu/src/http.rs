@@ -111,6 +111,7 @@ impl PublicInfo {
         running::close_side,
         running::open_channel,
         running::close_channel,
+        running::stop_presenting,
         recordings::start,
         recordings::pause,
         recordings::stop,
@@ -167,6 +168,10 @@ pub(crate) fn router(api: Api) -> Router {
         .route(
             "/conferences/{id}/sides/{side}",
             delete(running::close_side),
+        )
+        .route(
+            "/conferences/{id}/presentation",
+            delete(running::stop_presenting),
         )
         .route("/conferences/{id}/channels", post(running::open_channel))
         .route(

@@ -82,6 +82,9 @@ pub struct Plan {
     /// How many of all legs talk, browsers first; the others send silence
     #[arg(long, default_value_t = 3)]
     talkers: usize,
+    /// Silent browsers send 50 packets a second even if the server asks for DTX
+    #[arg(long)]
+    continuous: bool,
     /// The phones' codec
     #[arg(long, value_enum, default_value_t = PhoneCodec::Pcmu)]
     codec: PhoneCodec,

@@ -49,7 +49,7 @@ use self::worker::{Load, Message, WorkerHandle};
 
 pub use self::clip::{Clip, ClipError, ClipPicture};
 pub use self::offer::OfferError;
-pub use self::phone::PhoneMedia;
+pub use self::phone::{PhoneMedia, PhoneVideo};
 pub use self::ports::RtpSockets;
 
 /// A room, unique for the life of the process. The number also says which worker is its home.
@@ -226,6 +226,8 @@ pub struct PeerAnswer {
     pub sdp: String,
     /// `mid` of each video slot the server sends, in m-line order; index = slot.
     pub slot_mids: Vec<String>,
+    /// `mid` of the line that takes the peer's shared screen: the second video line that it sends on.
+    pub screen_mid: Option<String>,
 }
 
 /// Handle to the media plane. Clones share the workers.
@@ -434,6 +436,28 @@ impl Media {
         self.owner(leg)?
             .ask(|reply| Message::UpdatePhone { leg, media, reply })
             .await?
+    }
+
+    /// Gives a phone leg the video that was agreed with it, changes it, or takes it away.
+    ///
+    /// # Errors
+    /// [`MediaError::UnknownLeg`] and the like; the leg goes on without video when its sockets cannot be watched.
+    pub async fn phone_video(
+        &self,
+        leg: LegId,
+        video: Option<PhoneVideo>,
+    ) -> Result<(), MediaError> {
+        self.owner(leg)?
+            .ask(|reply| Message::PhoneVideo { leg, video, reply })
+            .await?
+    }
+
+    /// A phone has asked for a keyframe by signalling. Not awaited.
+    ///
+    /// # Errors
+    /// [`MediaError::UnknownLeg`] and the like.
+    pub fn phone_wants_keyframe(&self, leg: LegId) -> Result<(), MediaError> {
+        self.owner(leg)?.tell(Message::PhoneWantsKeyframe { leg })
     }
 
     /// Puts a looped, pre-encoded source into `room`. It hears and sees nothing.

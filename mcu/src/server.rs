@@ -151,7 +151,7 @@ impl Server {
             tokio::spawn(telephony::serve(
                 shell,
                 conferences.clone(),
-                config.sip.max_calls,
+                config.sip.clone(),
                 stopped.clone(),
             ))
         });

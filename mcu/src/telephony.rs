@@ -5,8 +5,9 @@
 mod answer;
 mod call;
 mod talk;
+mod video;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use plenum_dialin::endpoint::EndpointCounters;
@@ -89,7 +90,7 @@ pub(crate) async fn bind(
 pub(crate) async fn serve(
     shell: SipShell,
     conferences: Conferences,
-    max_calls: usize,
+    section: SipSection,
     stop: watch::Receiver<bool>,
 ) {
     let (commands, command_inbox) = mpsc::channel(QUEUE);
@@ -99,7 +100,13 @@ pub(crate) async fn serve(
     let endpoint = tokio::spawn(shell.serve(command_inbox, event_outbox, stop.clone()));
     let mut dispatcher = Dispatcher {
         conferences,
-        max_calls,
+        max_calls: section.max_calls,
+        with_video: section
+            .trunks
+            .iter()
+            .filter(|trunk| trunk.video)
+            .map(|trunk| trunk.name.clone())
+            .collect(),
         commands,
         stop,
         calls: HashMap::new(),
@@ -163,6 +170,8 @@ async fn count(mut counters: watch::Receiver<EndpointCounters>, metrics: SipMetr
 struct Dispatcher {
     conferences: Conferences,
     max_calls: usize,
+    /// Trunks whose calls may have video.
+    with_video: HashSet<String>,
     commands: mpsc::Sender<CallCommand>,
     stop: watch::Receiver<bool>,
     calls: HashMap<CallId, mpsc::Sender<CallEvent>>,
@@ -242,6 +251,7 @@ impl Dispatcher {
                     direct,
                 };
                 let line = call::Line {
+                    video: self.with_video.contains(&invitation.trunk),
                     call,
                     conferences: self.conferences.clone(),
                     commands: self.commands.clone(),

@@ -30,7 +30,8 @@ const REMEMBERED: usize = 64;
 /// Somebody who has a tile, with or without a camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// Whose pictures and voice.
+    /// Whose pictures and voice; [`LegId::screen`] of its owner for a shared screen, which comes before everybody else, is shown whole
+    /// and has no label.
     pub leg: LegId,
     /// As written on the tile.
     pub name: String,
@@ -169,7 +170,9 @@ impl Composer {
             .iter_mut()
             .find(|member| member.person.leg == leg);
         if let (Some(tile), Some(member)) = (tile, member) {
-            tile::fill(&mut member.picture, picture, tile.place, &mut self.scaler);
+            let whole = tile::is_whole(tile.place, leg);
+            let shown = &mut member.picture;
+            tile::fill(shown, picture, (tile.place, whole), &mut self.scaler);
             tile.stale = true;
         }
     }
@@ -236,9 +239,10 @@ impl Composer {
                 .dress
                 .get_or_insert_with(|| tile::Dress::new(&member.person, tile.place, text));
             let speaking = member.talking && !member.person.muted;
+            let whole = tile::is_whole(tile.place, member.person.leg);
             tile::draw(
                 &mut self.canvas,
-                tile.place,
+                (tile.place, whole),
                 (member.picture.as_ref(), dress, speaking),
                 &mut self.scaler,
             );
@@ -272,7 +276,7 @@ impl Composer {
         }
     }
 
-    /// Most important first: who spoke last, then cameras, then the order of joining.
+    /// Most important first: a screen, who spoke last, then cameras, then the order of joining.
     fn ranked(&self) -> Vec<LegId> {
         let rank = |member: &Member| {
             let spoke = self
@@ -280,7 +284,7 @@ impl Composer {
                 .iter()
                 .position(|speaker| *speaker == member.person.leg)
                 .unwrap_or(usize::MAX);
-            (spoke, !member.person.camera)
+            (!member.person.leg.is_screen(), spoke, !member.person.camera)
         };
         let mut order: Vec<&Member> = self.members.iter().collect();
         order.sort_by_key(|member| rank(member));

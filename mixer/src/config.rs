@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use plenum_codecs::audio::{AudioCodec, EncoderSetting};
 use plenum_codecs::video::VideoCodec;
+use plenum_codecs::video::h264::Limit;
 
 use crate::LegId;
 
@@ -73,4 +74,6 @@ pub struct VideoSetting {
     pub send: Vec<(u8, VideoCodec)>,
     /// How many outgoing video streams it has.
     pub slots: u8,
+    /// The composite as it is would be too much for it: it takes H.264 within these bounds. Cameras are forwarded as they come.
+    pub limit: Option<Limit>,
 }

@@ -29,6 +29,8 @@ struct Speaker {
 #[derive(Debug, Default)]
 pub(crate) struct Floor {
     holder: Option<LegId>,
+    /// Holds the floor whoever speaks.
+    spotlight: Option<LegId>,
     holder_silent: u32,
     tenure: u32,
     speakers: Vec<Speaker>,
@@ -75,21 +77,41 @@ impl Floor {
             );
         }
         self.speakers.retain(|speaker| speaker.speech > 0);
+        if self.spotlight.is_some() {
+            return false;
+        }
         let Some(challenger) = self.challenger() else {
             return false;
         };
-        self.holder = Some(challenger);
+        self.pass_to(challenger);
+        true
+    }
+
+    /// Gives the floor to a leg until another call or its leaving, or with `None` lets it go round again; true when it has passed on.
+    pub(crate) fn spotlight(&mut self, leg: Option<LegId>) -> bool {
+        self.spotlight = leg;
+        match leg {
+            Some(leg) if self.holder != Some(leg) => {
+                self.pass_to(leg);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn pass_to(&mut self, leg: LegId) {
+        self.holder = Some(leg);
         self.holder_silent = 0;
         self.tenure = 0;
         self.speakers
             .iter_mut()
             .for_each(|speaker| speaker.louder = 0);
-        true
     }
 
     /// A leg has left; true when it held the floor, which is free then.
     pub(crate) fn remove(&mut self, leg: LegId) -> bool {
         self.speakers.retain(|speaker| speaker.leg != leg);
+        self.spotlight.take_if(|spotlight| *spotlight == leg);
         let held = self.holder == Some(leg);
         if held {
             self.holder = None;

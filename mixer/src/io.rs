@@ -7,6 +7,7 @@ use bytes::Bytes;
 use plenum_codecs::audio::Frame;
 use plenum_codecs::telephone_event::Digit;
 use plenum_codecs::video::VideoCodec;
+use plenum_codecs::video::h264::Limit;
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 
 use crate::{Channel, Channels};
@@ -18,6 +19,31 @@ pub struct LegId(pub u64);
 impl LegId {
     /// The room's composite picture: no participant's, but a source of video like a participant's camera.
     pub const COMPOSITE: Self = Self(u64::MAX);
+
+    /// Set in the id of a screen; ids of legs are counted up from 1 and never come so far.
+    const SCREEN: u64 = 1 << 63;
+
+    /// The screen that this leg shares: a source of video beside its camera, never a leg itself.
+    #[must_use]
+    pub const fn screen(self) -> Self {
+        Self(self.0 | Self::SCREEN)
+    }
+
+    /// Whether it is a shared screen and no leg.
+    #[must_use]
+    pub const fn is_screen(self) -> bool {
+        self.0 != Self::COMPOSITE.0 && self.0 & Self::SCREEN != 0
+    }
+
+    /// Who shares it, if it is a screen; else the leg itself.
+    #[must_use]
+    pub const fn owner(self) -> Self {
+        if self.is_screen() {
+            Self(self.0 & !Self::SCREEN)
+        } else {
+            self
+        }
+    }
 }
 
 /// One playing of a prompt or tone; chosen by the caller, unique within a room.
@@ -33,7 +59,7 @@ pub enum Track {
     Camera,
     /// One of the camera's sizes, when it comes in several (simulcast, RFC 8853); 0 is the smallest.
     Layer(u8),
-    /// A shared screen. Counted and dropped: it gets a stream of its own in a later issue.
+    /// A shared screen: forwarded like a camera, before all cameras, once [`Command::Screen`] lets it.
     Screen,
 }
 
@@ -63,6 +89,11 @@ pub enum Input {
     Composed {
         /// Of which rendition.
         codec: VideoCodec,
+        /// The packet.
+        packet: MediaPacket,
+    },
+    /// The same of the small rendition: H.264, within what was asked for by [`Compose::Small`].
+    ComposedSmall {
         /// The packet.
         packet: MediaPacket,
     },
@@ -167,6 +198,18 @@ pub enum Command {
         /// Packets of the camera are forwarded or dropped.
         on: bool,
     },
+    /// The leg has the floor whoever speaks, until it leaves or another has it; `None`, or a leg that is not here: whoever speaks has it.
+    Spotlight {
+        /// Who is shown.
+        leg: Option<LegId>,
+    },
+    /// The leg presents its screen, or no more; off at first, and again in another room. Off takes it out of all slots at once.
+    Screen {
+        /// Whose.
+        leg: LegId,
+        /// Packets of the screen are forwarded or dropped.
+        on: bool,
+    },
     /// Starts a player. The same id again replaces the earlier one.
     Play {
         /// Its name in [`Event::PlayFinished`] and [`Command::StopPlay`].
@@ -210,7 +253,7 @@ pub enum Command {
 pub enum Compose {
     /// A packet of a camera, in the order of coming. None come while nobody sees the composite.
     Camera {
-        /// Whose.
+        /// Whose; a shared screen is a source of its own, [`LegId::screen`] of its owner.
         leg: LegId,
         /// What the payload is.
         codec: VideoCodec,
@@ -226,6 +269,10 @@ pub enum Compose {
     Wanted(Renditions),
     /// The next picture of this rendition must be a keyframe (already throttled).
     Keyframe(VideoCodec),
+    /// Somebody sees the picture who takes H.264 within these bounds only; `None`: nobody any more.
+    Small(Option<Limit>),
+    /// The next picture of the small rendition must be a keyframe (already throttled).
+    KeyframeSmall,
 }
 
 /// Codecs in which the composite is wanted; none while nobody views it.
@@ -361,7 +408,7 @@ pub enum Event {
         leg: LegId,
         /// Its slot.
         slot: u8,
-        /// Whose camera; [`LegId::COMPOSITE`] for the composite.
+        /// Whose camera; [`LegId::screen`] of its owner for a screen, [`LegId::COMPOSITE`] for the composite.
         source: Option<LegId>,
     },
     /// A player came to its end.

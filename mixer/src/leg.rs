@@ -61,6 +61,7 @@ pub(crate) struct Gates {
     pub(crate) deaf: bool,
     pub(crate) held: bool,
     pub(crate) camera: bool,
+    pub(crate) screen: bool,
     pub(crate) denoised: bool,
     /// Channels into which its voice goes.
     pub(crate) speaks: Channels,
@@ -161,6 +162,7 @@ impl Leg {
             deaf: false,
             held: false,
             camera: true,
+            screen: false,
             denoised: false,
             speaks: Channels::MAIN,
             hears: Hearing::main(),

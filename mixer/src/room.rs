@@ -108,6 +108,7 @@ impl Room {
         taken.voice.cut();
         taken.gates.speaks = Channels::MAIN;
         taken.gates.hears = Hearing::main();
+        taken.gates.screen = false;
         taken.viewer.leave();
         if self.talkers.remove(leg) {
             self.event(Event::Talking { leg, on: false });
@@ -118,8 +119,10 @@ impl Room {
         self.players.remove_leg(leg);
         self.video.forget_speaker(leg);
         self.video.drop_routes(leg);
-        self.video
-            .unpublish(now, leg, &mut self.legs, &mut self.outputs);
+        for source in [leg, leg.screen()] {
+            self.video
+                .unpublish(now, source, &mut self.legs, &mut self.outputs);
+        }
         Some(taken)
     }
 
@@ -145,6 +148,10 @@ impl Room {
             Input::Composed { codec, packet } => {
                 self.video
                     .composed(now, codec, &packet, &mut self.legs, &mut self.outputs);
+            }
+            Input::ComposedSmall { packet } => {
+                self.video
+                    .composed_small(now, &packet, &mut self.legs, &mut self.outputs);
             }
             Input::ComposerNeedsKeyframe { leg } => {
                 self.video
@@ -221,14 +228,17 @@ impl Room {
                     self.event(Event::Digit { leg: id, digit });
                 }
             }
-            Track::Camera | Track::Layer(_) => {
+            Track::Camera | Track::Layer(_) | Track::Screen => {
                 leg.receiver.note_video(now);
-                let wanted =
-                    leg.gates.camera && !leg.config.listen_only && !packet.payload.is_empty();
+                let (open, source) = match track {
+                    Track::Screen => (leg.gates.screen, id.screen()),
+                    _ => (leg.gates.camera, id),
+                };
+                let wanted = open && !leg.config.listen_only && !packet.payload.is_empty();
                 if !wanted
                     || !self.video.forward(
                         now,
-                        id,
+                        source,
                         track,
                         &packet,
                         &mut self.legs,
@@ -237,10 +247,6 @@ impl Room {
                 {
                     self.stats.ignored += 1;
                 }
-            }
-            Track::Screen => {
-                leg.receiver.note_video(now);
-                self.stats.ignored += 1;
             }
         }
     }
@@ -287,6 +293,19 @@ impl Room {
                 if !on {
                     self.video
                         .unpublish(now, leg, &mut self.legs, &mut self.outputs);
+                }
+            }
+            Command::Spotlight { leg } => {
+                let leg = leg.filter(|leg| self.legs.get(*leg).is_some());
+                if self.floor.spotlight(leg) {
+                    self.show_floor(now);
+                }
+            }
+            Command::Screen { leg, on } => {
+                self.with_leg(leg, |leg| leg.gates.screen = on);
+                if !on {
+                    self.video
+                        .unpublish(now, leg.screen(), &mut self.legs, &mut self.outputs);
                 }
             }
             Command::Play {

@@ -78,18 +78,18 @@ impl Switchboard {
         self.request_keyframes(now, out);
     }
 
-    /// A leg has left the room or switched its camera off.
+    /// A leg has left the room or switched its camera off, or a screen is no longer shared.
     pub(crate) fn unpublish(
         &mut self,
         now: MediaTime,
-        leg: LegId,
+        source: LegId,
         legs: &mut Legs,
         out: &mut VecDeque<Output>,
     ) {
         let before = self.publishers.len();
-        self.publishers.retain(|publisher| publisher.leg != leg);
+        self.publishers.retain(|publisher| publisher.leg != source);
         if self.publishers.len() != before {
-            self.camera_gone(leg, out);
+            self.camera_gone(source, out);
             self.assign_all(now, legs, out);
         }
     }
@@ -125,8 +125,8 @@ impl Switchboard {
         self.assign_all(now, legs, out);
     }
 
-    /// Forwards a camera packet to all slots that show it, or begin to show it with this keyframe. False when the packet's
-    /// payload type was not negotiated.
+    /// Forwards a packet of a camera or a screen to all slots that show it, or begin to show it with this keyframe. False when the
+    /// packet's payload type was not negotiated.
     pub(crate) fn forward(
         &mut self,
         now: MediaTime,
@@ -136,7 +136,9 @@ impl Switchboard {
         legs: &mut Legs,
         out: &mut VecDeque<Output>,
     ) -> bool {
-        let setting = legs.get(from).and_then(|leg| leg.config.video.as_ref());
+        let setting = legs
+            .get(from.owner())
+            .and_then(|leg| leg.config.video.as_ref());
         let codec = setting
             .and_then(|video| {
                 video
@@ -293,9 +295,12 @@ impl Switchboard {
         let order = self.publishers_by_recency();
         let codings: Vec<_> = order
             .into_iter()
-            .filter(|publisher| publisher.leg != leg.config.id)
+            .filter(|publisher| publisher.leg.owner() != leg.config.id)
             .filter(|publisher| composite == (publisher.leg == LegId::COMPOSITE))
-            .filter_map(|publisher| publisher.coding_for(codecs, &leg.viewer))
+            .filter_map(|publisher| {
+                let may = |stream| !composite || composite::suits(stream, setting);
+                publisher.coding_for(codecs, &leg.viewer, may)
+            })
             .collect();
         leg.viewer.resize(slots);
         let sources: Vec<LegId> = codings.iter().map(|coding| coding.leg).collect();
@@ -308,6 +313,7 @@ impl Switchboard {
         self.drop_gone(&mut leg.viewer, out);
     }
 
+    /// A shared screen before all cameras, then whoever spoke last.
     fn publishers_by_recency(&self) -> Vec<&Publisher> {
         let rank = |leg: LegId| {
             self.speakers
@@ -316,7 +322,7 @@ impl Switchboard {
                 .unwrap_or(usize::MAX)
         };
         let mut order: Vec<&Publisher> = self.publishers.iter().collect();
-        order.sort_by_key(|publisher| rank(publisher.leg));
+        order.sort_by_key(|publisher| (!publisher.leg.is_screen(), rank(publisher.leg)));
         order
     }
 

@@ -135,14 +135,79 @@ async function look() {
   return seen;
 }
 
-/** Runs in the page: what it got of the remote audio, and what the server's sender reports (RTCP) say of it. */
+/** Side of the slide's pattern in cells, of a cell in pixels, and where the pattern begins. */
+const SLIDE = { columns: 200, rows: 100, cell: 2, x: 760, y: 440, title: 'Slide to be read' };
+
+/** Runs in the slide's page: fine cells, black or white as a generator says that the reader knows too, words, one colour around them, and a tone. */
+function draw({ columns, rows, cell, x, y }) {
+  document.body.style.margin = '0';
+  const canvas = Object.assign(document.createElement('canvas'), { width: 1920, height: 1080 });
+  document.body.append(canvas);
+  const pen = canvas.getContext('2d');
+  pen.fillStyle = 'rgb(90,160,220)';
+  pen.fillRect(0, 0, 1920, 1080);
+  let state = 1;
+  for (let row = 0; row < rows; row += 1)
+    for (let column = 0; column < columns; column += 1) {
+      state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+      pen.fillStyle = state >= 1073741824 ? '#fff' : '#000';
+      pen.fillRect(x + column * cell, y + row * cell, cell, cell);
+    }
+  pen.fillStyle = '#000';
+  pen.font = '14px sans-serif';
+  const sound = new AudioContext();
+  const tone = new OscillatorNode(sound, { frequency: 1171 });
+  tone.connect(new GainNode(sound, { gain: 0.1 })).connect(sound.destination);
+  tone.start();
+  for (let line = 0; line < 12; line += 1) pen.fillText('The quick brown fox jumps over the lazy dog. 0123456789', 760, 700 + 20 * line);
+}
+
+/** Runs in the page: the slide's cells out of a remote picture of full size, how many are as they were drawn. */
+async function read({ columns, rows, cell, x, y }) {
+  const connection = window.__plenum.connections.filter((c) => c.connectionState === 'connected').at(-1);
+  if (!connection) throw new Error('no connected RTCPeerConnection');
+  const elements = [];
+  for (const { receiver } of connection.getTransceivers()) {
+    if (receiver.track?.kind !== 'video' || receiver.track.muted) continue;
+    const element = document.createElement('video');
+    element.muted = true;
+    element.srcObject = new MediaStream([receiver.track]);
+    element.play().catch(() => {});
+    elements.push(element);
+  }
+  const until = performance.now() + 1500;
+  while (performance.now() < until && !elements.some((e) => e.videoWidth > 1280)) await new Promise((done) => setTimeout(done, 20));
+  const element = elements.find((e) => e.videoWidth > 1280);
+  const seen = { width: element?.videoWidth ?? 0, height: element?.videoHeight ?? 0, right: 0, cells: columns * rows };
+  if (element) {
+    const canvas = Object.assign(document.createElement('canvas'), { width: element.videoWidth, height: element.videoHeight });
+    const pen = canvas.getContext('2d', { willReadFrequently: true });
+    pen.drawImage(element, 0, 0);
+    const { data } = pen.getImageData(x, y, columns * cell, rows * cell);
+    let state = 1;
+    for (let row = 0; row < rows; row += 1)
+      for (let column = 0; column < columns; column += 1) {
+        state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+        let sum = 0;
+        for (let dy = 0; dy < cell; dy += 1)
+          for (let dx = 0; dx < cell; dx += 1) sum += data[4 * ((row * cell + dy) * columns * cell + column * cell + dx) + 1];
+        seen.right += (sum > 127 * cell * cell) === (state >= 1073741824) ? 1 : 0;
+      }
+  }
+  for (const e of elements) e.srcObject = null;
+  return seen;
+}
+
+/** Runs in the page: what it sent of audio and got of the remote one, and what the server's sender reports (RTCP) say of it. */
 async function hearing() {
   const connection = window.__plenum.connections.filter((c) => c.connectionState === 'connected').at(-1);
   if (!connection) throw new Error('no connected RTCPeerConnection');
   const entries = [...(await connection.getStats()).values()];
   const got = entries.find((e) => e.type === 'inbound-rtp' && e.kind === 'audio');
   const told = entries.find((e) => e.type === 'remote-outbound-rtp' && e.id === got?.remoteId);
+  const said = entries.find((e) => e.type === 'outbound-rtp' && e.kind === 'audio');
   return {
+    said: said?.packetsSent ?? 0,
     received: got?.packetsReceived ?? 0,
     lost: got?.packetsLost ?? 0,
     reports: told?.reportsSent ?? 0,
@@ -169,21 +234,29 @@ async function loopback() {
 }
 
 const actions = {
-  async open({ name, executable, microphone, camera }) {
+  async open({ name, executable, microphone, camera, shares }) {
     const browser = await chromium.launch({
       executablePath: executable,
       headless: true,
+      // With it a shared tab has no sound.
+      ignoreDefaultArgs: shares ? ['--mute-audio'] : [],
       args: [
         '--no-sandbox',
-        '--use-fake-ui-for-media-stream',
         '--use-fake-device-for-media-stream',
         `--use-file-for-fake-audio-capture=${microphone}`,
         `--use-file-for-fake-video-capture=${camera}`,
         '--autoplay-policy=no-user-gesture-required',
+        // The fake UI would share a made-up screen.
+        shares ? `--auto-select-tab-capture-source-by-title=${SLIDE.title}` : '--use-fake-ui-for-media-stream',
         '--disable-features=WebRtcHideLocalIpsWithMdns',
       ],
     });
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ignoreHTTPSErrors: true, bypassCSP: true });
+    const context = await browser.newContext({
+      viewport: { width: 1280, height: 800 },
+      ignoreHTTPSErrors: true,
+      bypassCSP: true,
+      permissions: shares ? ['camera', 'microphone'] : [],
+    });
     await context.addInitScript(instrument);
     const page = await context.newPage();
     const log = [];
@@ -229,6 +302,22 @@ const actions = {
   },
   async look({ name }) {
     return browsers.get(name).page.evaluate(look);
+  },
+  /** Opens a tab with the slide, which is what the browser shares when the page asks. */
+  async slide({ name }) {
+    const browser = browsers.get(name);
+    browser.slide = await browser.page.context().newPage();
+    await browser.slide.setViewportSize({ width: 1920, height: 1080 });
+    await browser.slide.setContent(`<title>${SLIDE.title}</title><body></body>`);
+    await browser.slide.evaluate(draw, SLIDE);
+    await browser.page.bringToFront();
+  },
+  /** The tab is closed, which ends its sharing as the browser's own button does. */
+  async unslide({ name }) {
+    await browsers.get(name).slide.close();
+  },
+  async read({ name }) {
+    return browsers.get(name).page.evaluate(read, SLIDE);
   },
   async hearing({ name }) {
     return browsers.get(name).page.evaluate(hearing);

@@ -8,5 +8,8 @@
 mod composite;
 mod lossy;
 mod room;
+mod screen;
+mod silence;
+mod sip_video;
 mod tools;
 mod vanished;

@@ -11,11 +11,15 @@ use plenum_codecs::video::encoder::{H264Encoder, VideoSetting as Encoding, Vp8En
 use plenum_codecs::video::{I420Picture, VideoCodec, h264, vp8};
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 use plenum_mixer::{
-    Event, Feedback, Input, Leg, LegConfig, LegId, OutPacket, Output, Room, RoomConfig, Track,
-    VideoSetting,
+    Command, Event, Feedback, Input, Leg, LegConfig, LegId, OutPacket, Output, Room, RoomConfig,
+    Track, VideoSetting,
 };
 
 use crate::conference::leg_config;
+
+mod shared;
+
+use shared::{CHANGES, Shared};
 
 pub(crate) const VP8: (u8, VideoCodec) = (96, VideoCodec::Vp8);
 pub(crate) const H264: (u8, VideoCodec) = (102, VideoCodec::H264);
@@ -63,6 +67,9 @@ pub(crate) struct Participant {
     audio_sequence: u16,
     timestamp: u32,
     pub(crate) requests: Vec<MediaTime>,
+    shared: Option<Shared>,
+    /// Keyframes asked of the shared screen.
+    pub(crate) screen_requests: Vec<MediaTime>,
     pub(crate) screens: Vec<Screen>,
     config: LegConfig,
 }
@@ -83,10 +90,19 @@ fn grey(leg: LegId) -> u8 {
     u8::try_from(40 + 22 * leg.0).unwrap()
 }
 
+/// Of a screen's picture; cameras are without colour.
+const SCREEN_BLUE: u8 = 200;
+
 fn whose(picture: &I420Picture) -> LegId {
     let luma = picture.planes()[0];
     let mean = luma.iter().map(|&y| u64::from(y)).sum::<u64>() / luma.len() as u64;
-    LegId((mean + 11).saturating_sub(40) / 22)
+    let leg = LegId((mean + 11).saturating_sub(40) / 22);
+    let blue = picture.planes()[1];
+    if blue[blue.len() / 2] > 160 {
+        leg.screen()
+    } else {
+        leg
+    }
 }
 
 impl Studio {
@@ -121,6 +137,7 @@ impl Studio {
             receive: sends.to_vec(),
             send: takes.to_vec(),
             slots,
+            limit: None,
         });
         let setting = Encoding {
             width: SIDE,
@@ -148,6 +165,8 @@ impl Studio {
             audio_sequence: 0,
             timestamp: u32::MAX - 90_000,
             requests: Vec::new(),
+            shared: None,
+            screen_requests: Vec::new(),
             screens: (0..slots).map(|_| Screen::default()).collect(),
             config: config.clone(),
         });
@@ -161,6 +180,13 @@ impl Studio {
         for (index, person) in self.people.iter_mut().enumerate() {
             person.talks = index == talker;
         }
+    }
+
+    pub(crate) fn spotlight(&mut self, person: Option<usize>) {
+        let leg = person.map(|person| self.people[person].leg);
+        self.room
+            .handle(self.now, Input::Command(Command::Spotlight { leg }));
+        self.collect();
     }
 
     pub(crate) fn asks_for_keyframe(&mut self, viewer: usize, slot: u8) {
@@ -178,6 +204,7 @@ impl Studio {
     pub(crate) fn leaves(&mut self, person: usize) {
         self.people[person].camera_on = false;
         self.people[person].talks = false;
+        self.people[person].shared = None;
         self.room.take(self.now, self.people[person].leg).unwrap();
         self.collect();
     }
@@ -203,6 +230,9 @@ impl Studio {
                 }
                 if self.now.as_millis() % 33 == index as u64 * 5 && self.people[index].camera_on {
                     self.film(index);
+                }
+                if self.now.as_millis() % CHANGES == index as u64 {
+                    self.show_screen(index);
                 }
                 self.retransmit(index);
             }
@@ -334,6 +364,19 @@ impl Studio {
                     self.person(leg).screens[usize::from(slot)].show(packet, lossy);
                 }
                 Output::KeyframeRequest {
+                    leg,
+                    track: Track::Screen,
+                    ..
+                } => {
+                    let now = self.now;
+                    let person = self.person(leg);
+                    person.screen_requests.push(now);
+                    let shared = person.shared.as_mut().map(|shared| &mut shared.stream);
+                    if let Some(Encoder::Vp8(encoder)) = shared.map(|stream| &mut stream.encoder) {
+                        encoder.request_keyframe();
+                    }
+                }
+                Output::KeyframeRequest {
                     leg, payload_type, ..
                 } => {
                     let now = self.now;
@@ -378,7 +421,9 @@ impl Studio {
             .iter()
             .filter_map(|screen| screen.source)
             .collect();
-        assert!(!sources.contains(&viewer), "{viewer:?} sees itself");
+        for own in [viewer, viewer.screen()] {
+            assert!(!sources.contains(&own), "{viewer:?} sees itself");
+        }
         let count = sources.len();
         sources.sort_unstable();
         sources.dedup();

@@ -5,5 +5,6 @@ mod dialogs;
 mod garbage;
 mod offers;
 mod phone;
+mod picture;
 mod refusals;
 mod streams;

@@ -69,6 +69,7 @@ impl Hall {
             receive: vec![VP8],
             send: vec![VP8],
             slots,
+            limit: None,
         });
         self.people.push(Person {
             leg,

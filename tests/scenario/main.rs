@@ -20,5 +20,6 @@ mod phone;
 mod recording;
 mod renditions;
 mod scale;
+mod screen;
 mod tone;
 mod video;

@@ -25,6 +25,34 @@ fn late_joiner_gets_a_keyframe() {
 }
 
 #[test]
+fn who_is_in_the_spotlight_is_shown_whoever_speaks() {
+    let mut studio = Studio::new();
+    for _ in 0..3 {
+        studio.joins(&[VP8], &[VP8], 2);
+    }
+    studio.talks(0);
+    studio.runs(2_000);
+    assert_eq!(studio.sees(2)[0], Some(1));
+    studio.spotlight(Some(1));
+    studio.runs(500);
+    assert_eq!(studio.sees(2)[0], Some(2), "without a word");
+    studio.runs(4_000);
+    assert_eq!(studio.sees(2)[0], Some(2), "who speaks is not shown large");
+    studio.spotlight(None);
+    studio.runs(4_000);
+    assert_eq!(studio.sees(2)[0], Some(1), "whoever speaks");
+    studio.spotlight(Some(1));
+    studio.runs(500);
+    studio.leaves(1);
+    studio.runs(4_000);
+    assert_eq!(
+        studio.sees(2)[0],
+        Some(1),
+        "the light goes out with who leaves"
+    );
+}
+
+#[test]
 fn switch_of_floor_is_keyframe_clean() {
     let mut studio = Studio::new();
     for _ in 0..4 {
@@ -256,4 +284,28 @@ fn whatever_happens_nobody_sees_themselves_or_somebody_twice() {
             "seed {seed}: something happened"
         );
     }
+}
+
+#[test]
+fn a_video_phone_sees_the_speaker_where_cameras_send_h264_and_is_seen() {
+    let mut studio = Studio::new();
+    let browser = studio.joins(&[VP8], &[VP8, H264], 2);
+    let other = studio.joins(&[H264], &[VP8, H264], 2);
+    // One slot, H.264 alone; what it is sent is decoded.
+    let phone = studio.joins(&[H264], &[H264], 1);
+    studio.talks(browser);
+    studio.runs(2_000);
+    studio.talks(other);
+    studio.runs(3_000);
+    assert_eq!(studio.sees(phone), [Some(2)]);
+    assert_eq!(studio.sees(browser)[0], Some(2));
+    studio.talks(phone);
+    studio.runs(3_000);
+    assert_eq!(studio.sees(browser)[0], Some(3), "the phone is seen");
+    assert_eq!(studio.sees(other)[0], Some(3));
+    // The one camera in H.264 goes; of the other the phone understands nothing.
+    studio.leaves(other);
+    studio.runs(6_000);
+    assert_eq!(studio.sees(phone), [None]);
+    assert_eq!(studio.sees(browser)[0], Some(3));
 }

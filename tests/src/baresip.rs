@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::process::{Guarded, eventually};
@@ -40,11 +40,43 @@ impl Baresip {
     /// # Errors
     /// When it is not installed or does not open its control port within 10 s.
     pub fn start(folder: &Path, microphone: &Path, codec: &str) -> Result<Self> {
+        Self::launch(folder, microphone, codec, None)
+    }
+
+    /// The same with a camera, a Y4M whose end would end its picture, in H.264.
+    ///
+    /// # Errors
+    /// As [`Self::start`], and when its module for H.264 is not installed.
+    pub fn start_with_camera(
+        folder: &Path,
+        microphone: &Path,
+        codec: &str,
+        camera: &Path,
+    ) -> Result<Self> {
+        let module = Path::new(MODULES).join("avcodec.so");
+        ensure!(
+            module.exists(),
+            "no {}; install baresip-ffmpeg",
+            module.display()
+        );
+        Self::launch(folder, microphone, codec, Some(camera))
+    }
+
+    fn launch(
+        folder: &Path,
+        microphone: &Path,
+        codec: &str,
+        camera: Option<&Path>,
+    ) -> Result<Self> {
         let program = workspace::program("baresip", "baresip-core")?;
         let port = ports::block(CONTROL + 1)?;
         let control = SocketAddr::from((Ipv4Addr::LOCALHOST, port + CONTROL));
         fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
-        fs::write(folder.join("config"), config(folder, microphone, port))?;
+        let mut text = config(folder, microphone, port);
+        if let Some(camera) = camera {
+            text += &video(camera);
+        }
+        fs::write(folder.join("config"), text)?;
         fs::write(
             folder.join("accounts"),
             format!(
@@ -92,6 +124,24 @@ impl Baresip {
             sleep(Duration::from_millis(400));
         }
         Ok(())
+    }
+
+    /// Has the last picture that it decoded written to a PNG, 0.5 s later at the latest.
+    ///
+    /// # Errors
+    /// When the control connection fails, or nothing was decoded.
+    pub fn snapshot(&mut self, path: &Path) -> Result<()> {
+        self.command("snapshot_recv", &path.display().to_string())?;
+        eventually("a snapshot of baresip's", Duration::from_secs(5), || {
+            ensure!(path.exists(), "nothing decoded");
+            Ok(())
+        })
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("baresip.log")).unwrap_or_default()
     }
 
     /// Fails when the call or baresip has ended.
@@ -181,6 +231,23 @@ impl Baresip {
         }
         Ok(())
     }
+}
+
+/// The source of pictures, their encoder, and a display that shows nothing.
+fn video(camera: &Path) -> String {
+    let camera = camera.display();
+    format!(
+        "module avcodec.so\n\
+         module avformat.so\n\
+         module fakevideo.so\n\
+         module snapshot.so\n\
+         avcodec_h264enc libx264\n\
+         video_source avformat,{camera}\n\
+         video_display fakevideo,nil\n\
+         video_size 320x180\n\
+         video_bitrate 500000\n\
+         video_fps 10\n"
+    )
 }
 
 fn config(folder: &Path, microphone: &Path, port: u16) -> String {

@@ -37,9 +37,20 @@ pub struct Picture {
     pub frames: u64,
 }
 
-/// The remote audio as a page's statistics have it.
+/// A shared slide as a page shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// The size of its picture in pixels; 0 when there is none of a screen's size.
+    pub size: (u64, u64),
+    /// Of its cells of two pixels, how many are black or white as they were drawn.
+    pub right: f64,
+}
+
+/// The audio as a page's statistics have it.
 #[derive(Debug, Clone, Copy)]
 pub struct Hearing {
+    /// Packets of its own that it sent.
+    pub said: u64,
     /// Packets that came.
     pub received: u64,
     /// Packets that did not.
@@ -110,10 +121,22 @@ impl Browsers {
     /// # Errors
     /// When Chromium does not start.
     pub fn open(&mut self, name: &str, microphone: &Path, camera: &Path) -> Result<()> {
+        self.launch(name, microphone, camera, false)
+    }
+
+    /// The same, with a real tab to share instead of a made-up screen, and its sound: see [`Browsers::slide`].
+    ///
+    /// # Errors
+    /// When Chromium does not start.
+    pub fn open_to_share(&mut self, name: &str, microphone: &Path, camera: &Path) -> Result<()> {
+        self.launch(name, microphone, camera, true)
+    }
+
+    fn launch(&mut self, name: &str, microphone: &Path, camera: &Path, shares: bool) -> Result<()> {
         let executable = self.executable.clone();
         self.ask(json!({
             "action": "open", "name": name, "executable": executable,
-            "microphone": microphone, "camera": camera,
+            "microphone": microphone, "camera": camera, "shares": shares,
         }))?;
         Ok(())
     }
@@ -179,6 +202,39 @@ impl Browsers {
         pictures.iter().map(picture).collect()
     }
 
+    /// Opens a tab with a slide, which is what the browser shares when the page asks for a screen.
+    ///
+    /// # Errors
+    /// When the tab cannot be opened.
+    pub fn slide(&mut self, name: &str) -> Result<()> {
+        self.ask(json!({ "action": "slide", "name": name }))?;
+        Ok(())
+    }
+
+    /// Closes that tab: its sharing ends as by the browser's own button.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn unslide(&mut self, name: &str) -> Result<()> {
+        self.ask(json!({ "action": "unslide", "name": name }))?;
+        Ok(())
+    }
+
+    /// Reads the slide that another page shares.
+    ///
+    /// # Errors
+    /// When the page has no connection.
+    pub fn read(&mut self, name: &str) -> Result<Reading> {
+        let answer = self.ask(json!({ "action": "read", "name": name }))?;
+        let count = |key: &str| answer[key].as_u64().with_context(|| format!("no {key}"));
+        #[expect(clippy::cast_precision_loss, reason = "some thousands of cells")]
+        let right = count("right")? as f64 / count("cells")?.max(1) as f64;
+        Ok(Reading {
+            size: (count("width")?, count("height")?),
+            right,
+        })
+    }
+
     /// What the page got of the remote audio.
     ///
     /// # Errors
@@ -187,6 +243,7 @@ impl Browsers {
         let answer = self.ask(json!({ "action": "hearing", "name": name }))?;
         let count = |key: &str| answer[key].as_u64().with_context(|| format!("no {key}"));
         Ok(Hearing {
+            said: count("said")?,
             received: count("received")?,
             lost: answer["lost"].as_i64().context("no lost")?,
             reports: count("reports")?,

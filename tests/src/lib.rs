@@ -17,4 +17,5 @@ pub mod relay;
 pub mod server;
 pub mod sipp;
 pub mod tone;
+pub mod video_phone;
 pub mod workspace;

@@ -205,6 +205,24 @@ impl Recording {
         Ok(gone as f64 / (levels.len() as f64 * SYLLABLE / (SYLLABLE + PAUSE)))
     }
 
+    /// From when to when, in seconds, the tone at `frequency` is heard; a second without it parts two stretches.
+    ///
+    /// # Errors
+    /// When the recording is shorter than five blocks of 100 ms.
+    pub fn stretches(&self, frequency: f64) -> Result<Vec<(f64, f64)>> {
+        let floor = self.loud(frequency)? - 10.0;
+        let mut stretches: Vec<(f64, f64)> = Vec::new();
+        for (block, level) in (0u32..).zip(self.levels(frequency, 50)?) {
+            let (from, to) = (f64::from(block) / 50.0, f64::from(block + 1) / 50.0);
+            match stretches.last_mut() {
+                _ if level < floor => {}
+                Some((_, end)) if from - *end < 1.0 => *end = to,
+                _ => stretches.push((from, to)),
+            }
+        }
+        Ok(stretches)
+    }
+
     /// Peak level of the tone at `frequency` in dB below full scale while a syllable lasts: the upper sixth of blocks of 100 ms, of which one in three lies within a syllable.
     ///
     /// # Errors

@@ -47,8 +47,15 @@ export async function answerer(browser) {
       const { connection } = peer
       await connection.setRemoteDescription({ type: 'offer', sdp })
       const mids = []
+      const screens = sdp.split('m=').filter((part) => part.includes('a=sendonly'))
+      const sendonly = new Set(screens.map((part) => /a=mid:(\S+)/.exec(part)?.[1]))
       for (const transceiver of connection.getTransceivers()) {
         const video = transceiver.receiver.track.kind === 'video'
+        // A screen: received, and nothing goes back.
+        if (sendonly.has(transceiver.mid)) {
+          transceiver.direction = 'recvonly'
+          continue
+        }
         if (transceiver.sender.track === null) {
           await transceiver.sender.replaceTrack(video ? pictures[peer.slots++ % pictures.length] : mix.stream.getAudioTracks()[0])
           transceiver.direction = mids.length === 0 ? 'sendrecv' : 'sendonly'
@@ -66,9 +73,13 @@ export async function answerer(browser) {
     }
 
     globalThis.received = async (id) => {
-      const counted = { audio: 0, video: 0 }
+      const counted = { audio: 0, video: 0, widest: 0 }
       const report = await peers.get(id)?.connection.getStats()
-      for (const [, entry] of report ?? []) if (entry.type === 'inbound-rtp') counted[entry.kind] += entry.packetsReceived
+      for (const [, entry] of report ?? []) {
+        if (entry.type !== 'inbound-rtp') continue
+        counted[entry.kind] += entry.packetsReceived
+        counted.widest = Math.max(counted.widest, entry.frameWidth ?? 0)
+      }
       return counted
     }
   })

@@ -63,7 +63,11 @@ export class Mock {
     this.recording = 'off'
     this.layout = undefined
     this.layouts = undefined
+    this.spotlight = undefined
     this.slots = 1
+    this.presenter = null
+    this.begun = false
+    this.waiting = []
     this.silent = false
   }
 
@@ -92,6 +96,29 @@ export class Mock {
   record(recording) {
     this.recording = recording
     this.tell({ type: 'conference', conference: this.#conference('1001') })
+  }
+
+  /** Begins to present if nobody does, else waits. */
+  present(id) {
+    if (this.presenter && this.presenter !== id) {
+      this.waiting.push(id)
+      return this.turn(this.presenter, this.begun)
+    }
+    return this.turn(id, true)
+  }
+
+  withdraw(id) {
+    this.waiting = this.waiting.filter((waits) => waits !== id)
+    return this.presenter === id ? this.turn(null, false) : this.turn(this.presenter, this.begun)
+  }
+
+  turn(id, begun) {
+    if (this.presenter !== id) for (const { id: other, presenting } of this.roster.values()) if (presenting) this.change(other, { presenting: undefined })
+    this.presenter = id
+    this.begun = begun
+    if (id && begun) this.change(id, { presenting: true })
+    this.tell({ type: 'presenting', participant: id, begun, waiting: this.waiting })
+    this.assign()
   }
 
   /** The conference as it is laid out now; the slots follow. */
@@ -157,6 +184,13 @@ export class Mock {
         return this.change(message.participant, { deafened: message.on })
       case 'hold_participant':
         return this.change(message.participant, { held: message.on })
+      case 'mute_video': {
+        const change = message.on ? { video_muted: true, camera: false } : { video_muted: undefined }
+        return this.change(message.participant, change)
+      }
+      case 'spotlight':
+        this.spotlight = message.participant
+        return this.tell({ type: 'conference', conference: this.#conference(own.conference) })
       case 'gain_participant':
         return this.change(message.participant, { gain_db: message.db })
       case 'extend':
@@ -189,6 +223,16 @@ export class Mock {
       case 'layout':
         if (this.layout) this.layout = message.name
         return this.compose()
+      case 'present':
+        return message.on ? this.present(own.id) : this.withdraw(own.id)
+      case 'present_grant':
+        if (!message.on) return this.withdraw(message.participant)
+        this.waiting = this.waiting.filter((id) => id !== message.participant)
+        return this.turn(message.participant, false)
+      case 'present_take':
+        return this.turn(own.id, true)
+      case 'present_stop':
+        return this.turn(null, false)
       case 'end':
         return this.tell({ type: 'ended', reason: 'conference_ended' })
       case 'ping':
@@ -236,7 +280,7 @@ export class Mock {
   }
 
   #conference(id) {
-    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, recording: this.recording, time_left: this.timeLeft, channels: this.channels, layout: this.layout, layouts: this.layouts }
+    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, recording: this.recording, time_left: this.timeLeft, channels: this.channels, layout: this.layout, layouts: this.layouts, spotlight: this.spotlight }
   }
 
   /** Gives the slots to whoever has a camera; tests fill `cameras` and `mids`. */
@@ -244,8 +288,18 @@ export class Mock {
   mids = []
   assign() {
     if (this.mids.length === 0) return
-    const slot = (mid, at) => (this.layout ? { mid, participant: null, composite: at === 0 || undefined } : { mid, participant: this.cameras[at] ?? null })
-    this.tell({ type: 'video', slots: this.mids.map(slot) })
+    const screen = this.begun && !this.layout ? this.presenter : null
+    const slot = (mid, at) => {
+      if (this.layout) return { mid, participant: null, composite: at === 0 || undefined }
+      if (screen && at === 0) return { mid, participant: screen, screen: true }
+      return { mid, participant: this.cameras[screen ? at - 1 : at] ?? null }
+    }
+    const slots = this.mids.map(slot)
+    for (const [id, socket] of this.sockets) {
+      // Nobody is shown their own screen.
+      const shown = slots.map((one) => (one.screen && one.participant === id ? { mid: one.mid, participant: this.cameras[0] ?? null } : one))
+      socket.send(JSON.stringify({ type: 'video', slots: shown }))
+    }
   }
 }
 

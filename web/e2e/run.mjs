@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { answerer } from './answerer.mjs'
 import { composite } from './composite.mjs'
+import { directing } from './directing.mjs'
+import { sharing } from './sharing.mjs'
 import { Mock } from './mock.mjs'
 import { tests } from './tests.mjs'
 
@@ -39,7 +41,7 @@ const media = await answerer(browser)
 
 const failures = []
 let passed = 0
-for (const [name, test] of Object.entries({ ...tests, ...composite })) {
+for (const [name, test] of Object.entries({ ...tests, ...composite, ...directing, ...sharing })) {
   if (!name.includes(only)) continue
   mock.reset()
   mock.cameras = []

@@ -4,9 +4,11 @@
  */
 
 import { Devices, trackOf } from './devices'
+import { Mixture } from './mixture'
 import { Peer, type MediaPath, type Quality } from './peer'
 import type { ClientMessage, JoinRequest, ParticipantId } from './protocol'
 import { initialSession, step, type Effect, type SessionEvent, type SessionState } from './session'
+import { Sharing } from './sharing'
 import { Signal, signalAddress } from './signal'
 import { Store } from './store'
 
@@ -40,6 +42,8 @@ const silence: Omit<ClientState, 'session'> = {
 
 export class Client extends Store<ClientState> {
   readonly devices: Devices
+  readonly sharing: Sharing
+  readonly #mixture = new Mixture()
   #signal: Signal | null = null
   #peer: Peer | null = null
   #retry: ReturnType<typeof setTimeout> | undefined
@@ -54,6 +58,13 @@ export class Client extends Store<ClientState> {
     super({ session: initialSession, ...silence })
     this.devices = devices
     devices.subscribe(() => this.#devicesChanged())
+    this.sharing = new Sharing({
+      send: (message) => this.#send(message),
+      session: () => this.snapshot().session,
+      changed: () => this.#devicesChanged(),
+      failed: () => this.#happened({ type: 'notice', notice: { kind: 'share_failed' } }),
+      withdrawn: () => this.#happened({ type: 'withdrawn' }),
+    })
     globalThis.addEventListener('pagehide', () => this.#signal?.send({ type: 'leave' }))
     globalThis.addEventListener('online', () => this.#happened({ type: 'retry' }))
     document.addEventListener('visibilitychange', () => void this.#stayAwake())
@@ -86,6 +97,16 @@ export class Client extends Store<ClientState> {
 
   holdParticipant(participant: ParticipantId, on: boolean): void {
     this.#send({ type: 'hold_participant', participant, on })
+  }
+
+  /** Turns their camera off, or lets them turn it on again. */
+  muteVideo(participant: ParticipantId, on: boolean): void {
+    this.#send({ type: 'mute_video', participant, on })
+  }
+
+  /** Shows somebody large to all whoever speaks; null: whoever speaks. */
+  spotlight(participant: ParticipantId | null): void {
+    this.#send(participant === null ? { type: 'spotlight' } : { type: 'spotlight', participant })
   }
 
   setGain(participant: ParticipantId, db: number): void {
@@ -147,6 +168,20 @@ export class Client extends Store<ClientState> {
     this.#send({ type: 'layout', name })
   }
 
+  /** To share one's screen after whoever does. */
+  askToPresent(): void {
+    this.#send({ type: 'present', on: true })
+  }
+
+  /** It is that one's turn to present, or it waits no longer. */
+  grantPresenting(participant: ParticipantId, on: boolean): void {
+    this.#send({ type: 'present_grant', participant, on })
+  }
+
+  stopPresenting(): void {
+    this.#send({ type: 'present_stop' })
+  }
+
   end(): void {
     this.#send({ type: 'end' })
   }
@@ -168,10 +203,12 @@ export class Client extends Store<ClientState> {
     const { state, effects } = step(before, event)
     if (state !== before) this.set({ session: state })
     for (const effect of effects) this.#carryOut(effect)
+    if (event.type === 'message') this.sharing.heard(event.message)
     if (state.phase === 'joined') this.#followServer()
     if (state.phase === before.phase) return
     void this.#stayAwake()
     if (state.phase === 'ended') {
+      this.sharing.end()
       this.devices.stop('camera')
       this.devices.stop('microphone')
     }
@@ -244,6 +281,7 @@ export class Client extends Store<ClientState> {
     this.#peer = peer
     this.#giveTracks()
     this.#tellServer(true)
+    this.sharing.tellAgain()
     peer.negotiate()
     this.#measure = setInterval(() => void this.#feel(), QUALITY)
   }
@@ -259,7 +297,10 @@ export class Client extends Store<ClientState> {
   #giveTracks(): void {
     const { microphone, camera } = this.devices.snapshot()
     // While another device opens, the present one goes on.
-    if (microphone.status !== 'starting') this.#peer?.setMicrophone(trackOf(microphone))
+    if (microphone.status !== 'starting') {
+      this.#peer?.setMicrophone(this.#mixture.of(trackOf(microphone), this.sharing.sound))
+    }
+    this.#peer?.setScreen(this.sharing.picture)
     if (camera.status !== 'starting') this.#peer?.setCamera(trackOf(camera))
   }
 
@@ -272,7 +313,8 @@ export class Client extends Store<ClientState> {
   #tellServer(afresh: boolean): void {
     if (this.snapshot().session.phase !== 'joined') return
     const local = this.devices.snapshot()
-    const muted = local.muted || (local.microphone.status !== 'on' && local.microphone.status !== 'starting')
+    const speaks = ['on', 'starting'].includes(local.microphone.status) || this.sharing.sound !== null
+    const muted = local.muted || !speaks
     const camera = local.camera.status === 'on' || (local.camera.status === 'starting' && this.#told.camera)
     if (afresh || muted !== this.#told.muted) {
       this.#told = { ...this.#told, muted, at: Date.now() }
@@ -288,6 +330,10 @@ export class Client extends Store<ClientState> {
   #followServer(): void {
     const { roster, self } = this.snapshot().session
     const mine = roster.find(({ id }) => id === self)
+    if (mine?.videoMuted && trackOf(this.devices.snapshot().camera)) {
+      this.devices.stop('camera')
+      this.#happened({ type: 'notice', notice: { kind: 'camera_off_by_host' } })
+    }
     if (!mine || mine.muted === this.#told.muted) return
     clearTimeout(this.#reconcile)
     const wait = this.#told.at + ECHO - Date.now()

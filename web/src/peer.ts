@@ -31,11 +31,16 @@ const RESTARTS = 3
 /** Camera bitrate cap, bit/s: the server forwards it unchanged to every viewer. */
 const CAMERA_BITRATE = 1_200_000
 
+/** The same for a screen, and how often it may change. */
+const SCREEN: RTCRtpEncodingParameters = { maxBitrate: 2_500_000, maxFramerate: 15 }
+
 export class Peer {
   readonly #connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle' })
   readonly #handlers: PeerHandlers
   readonly #microphone: RTCRtpTransceiver
   readonly #camera: RTCRtpTransceiver
+  /** From the first screen that is shared on. */
+  #screen: RTCRtpTransceiver | null = null
   #slots = 1
   #offering = false
   /** A wish that came while an offer was under way. */
@@ -63,6 +68,18 @@ export class Peer {
   setCamera(track: MediaStreamTrack | null): void {
     if (track) track.contentHint = 'motion'
     void this.#camera.sender.replaceTrack(track).catch(() => this.#handlers.lost())
+  }
+
+  /** A screen has a section of its own, which only sends. */
+  setScreen(track: MediaStreamTrack | null): void {
+    if (this.#closed || (!this.#screen && !track)) return
+    if (this.#screen) {
+      void this.#screen.sender.replaceTrack(track).catch(() => this.#handlers.lost())
+      return
+    }
+    this.#screen = this.#connection.addTransceiver(track ?? 'video', { direction: 'sendonly', sendEncodings: [SCREEN] })
+    void sharpFirst(this.#screen.sender)
+    this.negotiate()
   }
 
   /** Makes and sends an offer; one at a time, later wishes are folded into the next. */
@@ -168,6 +185,13 @@ export class Peer {
     this.negotiate(true)
     this.#repair = setTimeout(() => this.#restart(), RESTART)
   }
+}
+
+/** Text that cannot be read is worse than text that comes late. */
+async function sharpFirst(sender: RTCRtpSender): Promise<void> {
+  const parameters = sender.getParameters()
+  // Where the browser does not know the wish, it goes by the track's content hint.
+  await sender.setParameters({ ...parameters, degradationPreference: 'maintain-resolution' } as RTCRtpSendParameters).catch(() => undefined)
 }
 
 /** The DTLS identity in an SDP. */

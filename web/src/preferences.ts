@@ -7,6 +7,8 @@ export interface Preferences {
   readonly speaker: string
   readonly microphoneOn: boolean
   readonly cameraOn: boolean
+  /** One's own picture is among the others. */
+  readonly selfView: boolean
 }
 
 const KEY = 'plenum.preferences'
@@ -18,6 +20,7 @@ const defaults: Preferences = {
   speaker: '',
   microphoneOn: true,
   cameraOn: true,
+  selfView: true,
 }
 
 type Storage = Pick<globalThis.Storage, 'getItem' | 'setItem'>

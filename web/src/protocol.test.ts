@@ -3,7 +3,7 @@ import { decode, encode } from './protocol'
 
 const ann = { id: 'p_1', name: 'Ann', kind: 'browser', role: 'host', muted: true, camera: false, talking: false, hand: false }
 /** What is absent says nothing. */
-const usual = { deafened: false, held: false, gainDb: 0, side: null, listening: null }
+const usual = { presenting: false, deafened: false, held: false, videoMuted: false, gainDb: 0, side: null, listening: null }
 
 describe('decode', () => {
   test('reads the welcome with roster and telephone', () => {
@@ -22,7 +22,7 @@ describe('decode', () => {
       participant: 'p_1',
       role: 'host',
       resume: 'secret',
-      conference: { id: '1001', name: 'Demo', locked: false, recording: 'off', timeLeft: null, channels: [] },
+      conference: { id: '1001', name: 'Demo', locked: false, recording: 'off', timeLeft: null, channels: [], spotlight: null },
       dialIn: { sip: 'sip:1001@127.0.0.1:5060', conference: '1001' },
       roster: [{ ...ann, ...usual }],
       floor: null,
@@ -41,6 +41,20 @@ describe('decode', () => {
     expect(decode('{"type":"video","slots":[{"mid":"1","participant":null}]}')).toEqual({
       type: 'video',
       slots: [{ mid: '1', participant: null }],
+    })
+  })
+
+  test('reads whose turn it is to present, and the slot of a screen', () => {
+    expect(decode('{"type":"presenting","participant":"p_1","begun":true,"waiting":["p_2"]}')).toEqual({
+      type: 'presenting',
+      participant: 'p_1',
+      begun: true,
+      waiting: ['p_2'],
+    })
+    expect(decode('{"type":"presenting","participant":null,"begun":false,"waiting":[]}')).toMatchObject({ participant: null })
+    expect(decode('{"type":"video","slots":[{"mid":"1","participant":"p_1","screen":true}]}')).toEqual({
+      type: 'video',
+      slots: [{ mid: '1', participant: 'p_1', screen: true }],
     })
   })
 

@@ -24,10 +24,14 @@ export interface Participant {
   readonly camera: boolean
   readonly talking: boolean
   readonly hand: boolean
+  /** They share their screen. */
+  readonly presenting: boolean
   /** They hear nothing of the conference. */
   readonly deafened: boolean
   /** They hear music, and nobody hears them. */
   readonly held: boolean
+  /** A host lets them show no video. */
+  readonly videoMuted: boolean
   /** How loud the others hear them, in dB over as they come. */
   readonly gainDb: number
   /** They talk aside with all of the same number. */
@@ -52,6 +56,8 @@ export interface ConferenceView {
   readonly channels: readonly Language[]
   /** Whether what is said is kept. */
   readonly recording: Recording
+  /** Who is shown large to all whoever speaks; null: whoever speaks. */
+  readonly spotlight: ParticipantId | null
   /** How the picture of all is laid out; absent when cameras are shown as they come. */
   readonly layout?: string
   /** How it can be laid out. */
@@ -76,6 +82,8 @@ export interface SlotAssignment {
   readonly participant: ParticipantId | null
   /** It carries the picture of all that the server composes. */
   readonly composite?: true
+  /** It carries the screen that they share. */
+  readonly screen?: true
 }
 
 const ERROR_CODES = [
@@ -110,12 +118,13 @@ export interface JoinRequest {
 export type ClientMessage =
   | ({ readonly type: 'join'; readonly version: number; readonly resume?: string } & JoinRequest)
   | { readonly type: 'offer'; readonly sdp: string }
-  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock' | 'record' | 'record_pause' | 'composite'; readonly on: boolean }
+  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock' | 'record' | 'record_pause' | 'composite' | 'present'; readonly on: boolean }
   | {
-      readonly type: 'mute_participant' | 'deafen_participant' | 'hold_participant'
+      readonly type: 'mute_participant' | 'deafen_participant' | 'hold_participant' | 'mute_video' | 'present_grant'
       readonly participant: ParticipantId
       readonly on: boolean
     }
+  | { readonly type: 'spotlight'; readonly participant?: ParticipantId }
   | { readonly type: 'gain_participant'; readonly participant: ParticipantId; readonly db: number }
   | { readonly type: 'layout'; readonly name: string }
   | { readonly type: 'extend'; readonly minutes: number }
@@ -125,7 +134,7 @@ export type ClientMessage =
   | { readonly type: 'channel_close'; readonly channel: number }
   | { readonly type: 'listen'; readonly channel: number | null }
   | { readonly type: 'remove'; readonly participant: ParticipantId }
-  | { readonly type: 'leave' | 'ping' | 'end' | 'side_leave' }
+  | { readonly type: 'leave' | 'ping' | 'end' | 'side_leave' | 'present_take' | 'present_stop' }
 
 export interface Joined {
   readonly type: 'joined'
@@ -136,6 +145,13 @@ export interface Joined {
   readonly dialIn: DialIn | null
   readonly roster: readonly Participant[]
   readonly floor: ParticipantId | null
+}
+
+/** Whose turn it is to present, whether they have begun, and who waits for the turn. */
+export interface Presenting {
+  readonly participant: ParticipantId | null
+  readonly begun: boolean
+  readonly waiting: readonly ParticipantId[]
 }
 
 /** Something about one participant. */
@@ -155,6 +171,7 @@ export type ServerMessage =
   | { readonly type: 'answer'; readonly sdp: string; readonly slotMids: readonly string[] }
   | { readonly type: 'slots'; readonly count: number }
   | { readonly type: 'video'; readonly slots: readonly SlotAssignment[] }
+  | ({ readonly type: 'presenting' } & Presenting)
   | { readonly type: 'floor'; readonly participant: ParticipantId | null }
   | { readonly type: 'conference'; readonly conference: ConferenceView }
   | { readonly type: 'time_left'; readonly seconds: number }
@@ -222,8 +239,10 @@ function participant(value: unknown): Participant {
     camera: from['camera'] === true,
     talking: from['talking'] === true,
     hand: from['hand'] === true,
+    presenting: from['presenting'] === true,
     deafened: from['deafened'] === true,
     held: from['held'] === true,
+    videoMuted: from['video_muted'] === true,
     gainDb: numberOrNull(from, 'gain_db') ?? 0,
     side: numberOrNull(from, 'side'),
     listening: numberOrNull(from, 'listening'),
@@ -244,6 +263,7 @@ function conference(value: unknown): ConferenceView {
     timeLeft: numberOrNull(from, 'time_left'),
     channels: from['channels'] === undefined ? [] : list(from, 'channels', language),
     recording: word(from, 'recording', RECORDINGS, 'off'),
+    spotlight: textOrNull(from, 'spotlight'),
     ...(from['layout'] === undefined ? {} : { layout: text(from, 'layout') }),
     ...(from['layouts'] === undefined ? {} : { layouts: list(from, 'layouts', String) }),
   }
@@ -258,6 +278,7 @@ function dialIn(value: unknown): DialIn | null {
 function slot(value: unknown): SlotAssignment {
   const from = fields(value)
   const assignment = { mid: text(from, 'mid'), participant: textOrNull(from, 'participant') }
+  if (from['screen'] === true) return { ...assignment, screen: true }
   return from['composite'] === true ? { ...assignment, composite: true } : assignment
 }
 
@@ -298,6 +319,12 @@ const decoders: Decoders<ServerMessage> = {
   answer: (from) => ({ type: 'answer', sdp: text(from, 'sdp'), slotMids: list(from, 'slot_mids', String) }),
   slots: (from) => ({ type: 'slots', count: count(from, 'count') }),
   video: (from) => ({ type: 'video', slots: list(from, 'slots', slot) }),
+  presenting: (from) => ({
+    type: 'presenting',
+    participant: textOrNull(from, 'participant'),
+    begun: from['begun'] === true,
+    waiting: list(from, 'waiting', String),
+  }),
   floor: (from) => ({ type: 'floor', participant: textOrNull(from, 'participant') }),
   conference: (from) => ({ type: 'conference', conference: conference(from['conference']) }),
   time_left: (from) => ({ type: 'time_left', seconds: count(from, 'seconds') }),

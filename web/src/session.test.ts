@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Participant, ServerMessage } from './protocol'
+import { standing } from './sharing'
 import { backoff, initialSession, step, type Effect, type SessionEvent, type SessionState } from './session'
 
 const request = { conference: '1001', name: 'Ann', pin: '2001' }
@@ -13,8 +14,10 @@ const person = (id: string, change: Partial<Participant> = {}): Participant => (
   camera: false,
   talking: false,
   hand: false,
+  presenting: false,
   deafened: false,
   held: false,
+  videoMuted: false,
   gainDb: 0,
   side: null,
   listening: null,
@@ -26,7 +29,7 @@ const joined = (self: string, ...roster: Participant[]): ServerMessage => ({
   participant: self,
   role: 'guest',
   resume: `secret of ${self}`,
-  conference: { id: '1001', name: 'Demo', locked: false, recording: 'off', timeLeft: null, channels: [] },
+  conference: { id: '1001', name: 'Demo', locked: false, recording: 'off', timeLeft: null, channels: [], spotlight: null },
   dialIn: null,
   roster: [person(self), ...roster],
   floor: null,
@@ -201,7 +204,7 @@ describe('a lost connection', () => {
 
   test('a recording is told as it begins, pauses, goes on, ends and fails', () => {
     const of = (recording: 'off' | 'on' | 'paused') =>
-      said({ type: 'conference', conference: { id: '1001', name: 'Demo', locked: false, recording, timeLeft: null, channels: [] } })
+      said({ type: 'conference', conference: { id: '1001', name: 'Demo', locked: false, recording, timeLeft: null, channels: [], spotlight: null } })
     const { state } = play([of('on'), of('on'), of('paused'), of('off'), said({ type: 'recording_failed', reason: 'disk_full' })], inRoom())
     expect(state.notices.map(({ notice }) => notice)).toEqual([
       { kind: 'recording', from: 'off', to: 'on' },
@@ -259,7 +262,7 @@ describe('what is not as usual', () => {
     const warned = play([said({ type: 'time_left', seconds: 59 })], inRoom()).state
     expect(warned).toMatchObject({ timeLeft: { seconds: 59 } })
     expect(warned.notices.at(-1)?.notice).toEqual({ kind: 'time_left', minutes: 1 })
-    const conference = { id: '1001', name: 'Demo', locked: false, recording: 'off' as const, timeLeft: 660, channels: [] }
+    const conference = { id: '1001', name: 'Demo', locked: false, recording: 'off' as const, timeLeft: 660, channels: [], spotlight: null }
     const { state } = play([said({ type: 'conference', conference })], warned)
     expect(state.timeLeft).toEqual({ seconds: 660, said: 2 })
     expect(kinds(state)).toEqual(['time_left'])
@@ -287,5 +290,43 @@ describe('the end', () => {
     const { state } = play([said({ type: 'error', code: 'forbidden', message: '' })], inRoom())
     expect(state.phase).toBe('joined')
     expect(kinds(state)).toEqual(['refused'])
+  })
+})
+
+describe('presenting', () => {
+  const presenting = (participant: string | null, begun: boolean, ...waiting: string[]) =>
+    said({ type: 'presenting', participant, begun, waiting })
+
+  test('of others it is told once, of oneself a banner speaks', () => {
+    const { state } = play([presenting('raj', true), presenting('raj', true, 'mia')], inRoom(person('raj'), person('mia')))
+    expect(kinds(state)).toEqual(['presenting'])
+    expect(state.presenting).toEqual({ participant: 'raj', begun: true, waiting: ['mia'] })
+    expect(kinds(play([presenting('me', true)], inRoom()).state)).toEqual([])
+  })
+
+  test('how one stands to the turn', () => {
+    const after = (...events: SessionEvent[]) => standing(play(events, inRoom(person('raj'))).state)
+    expect(after()).toBe('free')
+    expect(after(presenting('me', false))).toBe('given')
+    expect(after(presenting('me', true))).toBe('presenting')
+    expect(after(presenting('raj', false))).toBe('others')
+    expect(after(presenting('raj', true, 'me'))).toBe('waiting')
+    expect(after(presenting('raj', true), presenting(null, false))).toBe('free')
+  })
+
+  test('who is passed over is told, who withdraws is not', () => {
+    const waiting = play([presenting('raj', true, 'me')], inRoom(person('raj'))).state
+    expect(kinds(play([presenting('raj', true)], waiting).state)).toContain('present_refused')
+    expect(kinds(play([{ type: 'withdrawn' }, presenting('raj', true)], waiting).state)).not.toContain('present_refused')
+    expect(kinds(play([presenting('me', false)], waiting).state)).not.toContain('present_refused')
+  })
+
+  test('a screen leaves with whoever shares it, and a newcomer knows of nobody', () => {
+    const { state } = play(
+      [said({ type: 'video', slots: [{ mid: '1', participant: 'raj', screen: true }] }), said({ type: 'participant_left', participant: 'raj', reason: 'left' })],
+      inRoom(person('raj')),
+    )
+    expect(state.video).toEqual([{ mid: '1', participant: null }])
+    expect(play([presenting('raj', true), { type: 'closed' }, { type: 'opened' }, said(joined('me'))], inRoom(person('raj'))).state.presenting.participant).toBe(null)
   })
 })

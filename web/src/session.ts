@@ -15,6 +15,7 @@ import {
   type LeaveReason,
   type Participant,
   type ParticipantId,
+  type Presenting,
   type Recording,
   type RecordingFault,
   type Role,
@@ -34,7 +35,11 @@ export type Notice =
   | { readonly kind: 'refused'; readonly code: ErrorCode }
   | { readonly kind: 'time_left'; readonly minutes: number }
   | { readonly kind: 'muted_by_host' }
+  | { readonly kind: 'camera_off_by_host' }
   | { readonly kind: 'asked_to_unmute' }
+  | { readonly kind: 'presenting'; readonly name: string }
+  | { readonly kind: 'present_refused' }
+  | { readonly kind: 'share_failed' }
 
 export interface NumberedNotice {
   readonly id: number
@@ -70,6 +75,7 @@ export interface SessionState {
   /** Who held the floor last, other than oneself: stays on one's own stage while one speaks. */
   readonly lastFloor: ParticipantId | null
   readonly video: readonly SlotAssignment[]
+  readonly presenting: Presenting
   /** How long the conference lasts, as last said, and how often it was: for whoever counts down from it. */
   readonly timeLeft: { readonly seconds: number; readonly said: number } | null
   /** To whom one whispers, and who whispers to oneself. */
@@ -89,6 +95,8 @@ export type SessionEvent =
   /** The media path is beyond repair by ICE restart. */
   | { readonly type: 'media_lost' }
   | { readonly type: 'media_connected' }
+  /** One does not want to present after all. */
+  | { readonly type: 'withdrawn' }
   | { readonly type: 'notice'; readonly notice: Notice }
   | { readonly type: 'dismiss'; readonly id: number }
 
@@ -111,6 +119,8 @@ export interface Step {
   readonly effects: readonly Effect[]
 }
 
+const NOBODY: Presenting = { participant: null, begun: false, waiting: [] }
+
 export const initialSession: SessionState = {
   phase: 'idle',
   request: null,
@@ -129,6 +139,7 @@ export const initialSession: SessionState = {
   floor: null,
   lastFloor: null,
   video: [],
+  presenting: NOBODY,
   timeLeft: null,
   whisperTo: null,
   whisperFrom: [],
@@ -183,6 +194,10 @@ export function step(state: SessionState, event: SessionEvent): Step {
       return mediaLost(state)
     case 'media_connected':
       return unchanged(state.repairs === 0 ? state : { ...state, repairs: 0 })
+    case 'withdrawn': {
+      const waiting = state.presenting.waiting.filter((id) => id !== state.self)
+      return unchanged({ ...state, presenting: { ...state.presenting, waiting } })
+    }
     case 'notice':
       return unchanged(told(state, event.notice))
     case 'dismiss':
@@ -272,6 +287,8 @@ function received(state: SessionState, message: ServerMessage): Step {
       return { state, effects: [{ type: 'slots', count: message.count }] }
     case 'video':
       return unchanged({ ...state, video: message.slots })
+    case 'presenting':
+      return unchanged(presenting(state, message))
     case 'participant_joined':
       return unchanged(arrived(state, message.participant))
     case 'participant_changed':
@@ -340,6 +357,8 @@ function joined(state: SessionState, message: Joined): Step {
     floor: message.floor,
     lastFloor: message.floor === message.participant ? state.lastFloor : message.floor,
     video: same ? state.video : [],
+    // Told next, when there is something to tell.
+    presenting: NOBODY,
     timeLeft: limit(state, message.conference.timeLeft),
     whisperTo: same ? state.whisperTo : null,
     whisperFrom: same ? state.whisperFrom : [],
@@ -415,11 +434,23 @@ function departed(state: SessionState, id: ParticipantId, reason: LeaveReason): 
     hands: state.hands.filter((other) => other !== id),
     floor: state.floor === id ? null : state.floor,
     lastFloor: state.lastFloor === id ? null : state.lastFloor,
-    video: state.video.map((slot) => (slot.participant === id ? { ...slot, participant: null } : slot)),
+    video: state.video.map((slot) => (slot.participant === id ? { mid: slot.mid, participant: null } : slot)),
     whisperTo: state.whisperTo === id ? null : state.whisperTo,
     whisperFrom: state.whisperFrom.filter((other) => other !== id),
   }
   return state.roster.length > INTIMATE ? next : told(next, { kind: 'left', name: gone.name, reason })
+}
+
+/** Told of others only: of oneself a banner speaks. */
+function presenting(state: SessionState, { participant, begun, waiting }: Presenting): SessionState {
+  const { presenting: before, self } = state
+  const next: SessionState = { ...state, presenting: { participant, begun, waiting } }
+  const passedOver = self !== null && before.waiting.includes(self) && !waiting.includes(self)
+  if (passedOver && participant !== self) return told(next, { kind: 'present_refused' })
+  const again = before.begun && before.participant === participant
+  const presenter = state.roster.find(({ id }) => id === participant)
+  if (!begun || again || !presenter || presenter.id === self) return next
+  return told(next, { kind: 'presenting', name: presenter.name })
 }
 
 function floor(state: SessionState, holder: ParticipantId | null): SessionState {

@@ -136,6 +136,7 @@ export const en = {
     unmute: 'Unmute microphone',
     cameraOff: 'Turn camera off',
     cameraOn: 'Turn camera on',
+    cameraForbidden: 'The host turned your camera off',
     raiseHand: 'Raise hand',
     lowerHand: 'Lower hand',
     showPeople: 'Show participants',
@@ -153,6 +154,25 @@ export const en = {
     recordResume: 'Go on recording',
     recordStop: 'Stop recording',
     layout: 'What is seen',
+  },
+  share: {
+    start: 'Share your screen',
+    stop: 'Stop sharing',
+    ask: 'Ask to present',
+    takeOver: 'Share your screen instead',
+    withdraw: 'Do not present after all',
+    stopOther: (name: string) => `Stop ${name}’s screen`,
+    own: 'You are sharing your screen.',
+    ownWithSound: 'You are sharing your screen and its sound, which is heard while your microphone is on.',
+    others: (name: string) => `${name} is sharing a screen.`,
+    othersTurn: (name: string) => `${name} may begin to share a screen.`,
+    waiting: 'You are waiting for your turn.',
+    yourTurn: 'It is your turn to present.',
+    asks: (name: string) => `${name} asks to present.`,
+    grant: 'Let them',
+    notNow: 'Not now',
+    screenOf: (name: string) => `Screen of ${name}`,
+    fullScreen: 'Full screen',
   },
   layouts: {
     own: 'Cameras, on my screen',
@@ -212,8 +232,15 @@ export const en = {
     hand: 'hand raised',
     talking: 'speaking',
     cameraOn: 'camera on',
+    presenting: 'sharing a screen',
     actionsFor: (name: string) => `Actions for ${name}`,
     mute: 'Mute',
+    spotlight: 'Spotlight for everyone',
+    spotlightEnd: 'End spotlight',
+    inSpotlight: 'in the spotlight',
+    cameraForbid: 'Turn camera off',
+    cameraAllow: 'Let camera on',
+    videoMuted: 'camera turned off by a host',
     remove: 'Remove',
     deafened: 'hears nothing',
     held: 'on hold',
@@ -263,6 +290,8 @@ export const en = {
   settings: {
     title: 'Settings',
     close: 'Done',
+    selfView: 'Show my own picture',
+    selfViewHint: 'Others see you either way.',
     shortcuts: 'Keyboard',
     shortcutMute: 'Mute or unmute',
     shortcutCamera: 'Camera on or off',
@@ -299,10 +328,18 @@ export const en = {
         return `${refusals[notice.code].title}. ${refusals[notice.code].fix}`
       case 'time_left':
         return notice.minutes === 1 ? 'The conference ends in one minute' : `The conference ends in ${notice.minutes} minutes`
+      case 'camera_off_by_host':
+        return 'The host turned your camera off'
       case 'muted_by_host':
         return 'The host muted you'
       case 'asked_to_unmute':
         return 'The host asks you to unmute'
+      case 'presenting':
+        return `${notice.name} shares a screen`
+      case 'present_refused':
+        return 'You cannot present now'
+      case 'share_failed':
+        return 'The screen cannot be captured. Try another window, or allow it in the system’s privacy settings'
     }
   },
   /** What a screen reader says of a tile or a row. */
@@ -312,6 +349,8 @@ export const en = {
     if (participant.role === 'host') parts.push(en.people.host.toLowerCase())
     if (participant.muted) parts.push(en.people.muted)
     if (participant.hand) parts.push(en.people.hand)
+    if (participant.presenting) parts.push(en.people.presenting)
+    if (participant.videoMuted) parts.push(en.people.videoMuted)
     if (participant.held) parts.push(en.people.held)
     if (participant.deafened) parts.push(en.people.deafened)
     if (participant.side !== null) parts.push(en.people.aside)

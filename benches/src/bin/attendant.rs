@@ -142,6 +142,7 @@ fn policy(call: CallId) -> SessionPolicy {
         telephone_event: true,
         local_rtp: SocketAddr::from(([127, 0, 0, 1], 20_000)),
         local_rtcp_port: None,
+        local_video: None,
         session_id: call.0,
     }
 }

@@ -1,5 +1,6 @@
 //! RTP payload format of H.264 (RFC 6184), packetization mode 1: single NAL units, STAP-A, FU-A.
 
+mod level;
 mod sps;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -9,6 +10,7 @@ use super::assembly::{Assembly, Place};
 use crate::error::CodecError;
 use crate::packet::MediaPacket;
 
+pub use level::{Limit, macroblocks};
 pub use sps::sps_pixels;
 
 const FORMAT: &str = "H.264 payload";

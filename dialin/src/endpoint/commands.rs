@@ -22,6 +22,7 @@ impl SipEndpoint {
             CallCommand::AcceptOffer { sdp, .. } => self.accept(now, id, &sdp, false),
             CallCommand::Refuse { status, .. } => self.refuse_owned(now, id, status, true),
             CallCommand::RefuseOffer { status, .. } => self.refuse_owned(now, id, status, false),
+            CallCommand::AskPicture { .. } => self.ask_picture(now, id),
             CallCommand::Hangup { reason, .. } => self.hangup(now, id, reason),
         }
     }

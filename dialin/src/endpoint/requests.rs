@@ -16,7 +16,11 @@ use crate::sip::{Authentication, Key, Method, Request};
 const SUPPORTED: &[&str] = &["timer"];
 
 /// INFO bodies that are understood.
-pub(super) const INFO_TYPES: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
+pub(super) const INFO_TYPES: [&str; 3] = [
+    "application/dtmf-relay",
+    "application/dtmf",
+    crate::info::MEDIA_CONTROL,
+];
 
 /// What came of looking at the body of an INVITE or UPDATE.
 pub(super) enum Body {

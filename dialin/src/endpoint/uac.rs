@@ -1,5 +1,5 @@
 //! Requests of ours within dialogs: BYE, UPDATE that refreshes a session, OPTIONS that asks whether the peer is
-//! still there. Client transactions are those of RFC 3261 section 17.1.2 (non-INVITE).
+//! still there, INFO that asks for a keyframe. Client transactions are those of RFC 3261 section 17.1.2 (non-INVITE).
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -8,11 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use plenum_codecs::MediaTime;
 
-use super::call::SessionTimer;
+use super::call::{Phase, SessionTimer};
 use super::timers::Owner;
 use super::write::{append, finish, push};
 use super::{SipEndpoint, Wire, arm};
 use crate::call::{CallId, EndReason, HangupReason};
+use crate::info;
 use crate::sip::{self, Method, Response};
 
 #[derive(Debug)]
@@ -42,6 +43,13 @@ impl Clients {
         self.by_id.len()
     }
 
+    /// Whether a request of this kind waits for its answer. Asked for keyframes alone, twice a second and call at most.
+    fn asks(&self, call: CallId, method: Method) -> bool {
+        self.by_id
+            .values()
+            .any(|client| client.call == call && client.method == method)
+    }
+
     fn remove(&mut self, id: u64) -> Option<Client> {
         let client = self.by_id.remove(&id)?;
         self.by_branch.remove(&client.branch);
@@ -57,7 +65,19 @@ impl SipEndpoint {
             HangupReason::ServerStopping => "SIP;cause=503;text=\"Server stopping\"",
             HangupReason::InternalError => "SIP;cause=500;text=\"Server error\"",
         };
-        self.request(now, id, Method::Bye, &[("Reason", reason)]);
+        self.request(now, id, Method::Bye, &[("Reason", reason)], None);
+    }
+
+    /// Asks for a keyframe, unless it is asked for already or the call does not stand yet.
+    pub(super) fn ask_picture(&mut self, now: MediaTime, id: CallId) {
+        let stands = self
+            .calls
+            .get(&id)
+            .is_some_and(|call| call.phase == Phase::Standing);
+        if stands && !self.clients.asks(id, Method::Info) {
+            let body = (info::MEDIA_CONTROL, info::PICTURE_FAST_UPDATE);
+            self.request(now, id, Method::Info, &[], Some(body));
+        }
     }
 
     /// Refreshes the session or asks whether the peer is there, if it is time.
@@ -78,16 +98,25 @@ impl SipEndpoint {
                 id,
                 Method::Update,
                 &[("Supported", "timer"), ("Session-Expires", &expires)],
+                None,
             );
         }
         if call.probe.is_some_and(|at| at <= now) {
             call.probe = Some(now + liveness);
-            self.request(now, id, Method::Options, &[("Accept", "application/sdp")]);
+            let accept = [("Accept", "application/sdp")];
+            self.request(now, id, Method::Options, &accept, None);
         }
     }
 
     /// Sends a request within the dialog (RFC 3261 section 12.2.1.1).
-    fn request(&mut self, now: MediaTime, id: CallId, method: Method, headers: &[(&str, &str)]) {
+    fn request(
+        &mut self,
+        now: MediaTime,
+        id: CallId,
+        method: Method,
+        headers: &[(&str, &str)],
+        body: Option<(&str, &str)>,
+    ) {
         let timing = self.config.timing;
         let Some((wire, tcp)) = self.way_to(now, id) else {
             return;
@@ -131,7 +160,7 @@ impl SipEndpoint {
                 method.as_str()
             ),
         );
-        if method != Method::Bye {
+        if !matches!(method, Method::Bye | Method::Info) {
             push(&mut text, "Contact", &contact);
         }
         if !self.config.server.is_empty() {
@@ -140,7 +169,7 @@ impl SipEndpoint {
         for (name, value) in headers {
             push(&mut text, name, value);
         }
-        finish(&mut text, None);
+        finish(&mut text, body);
         let bytes = Bytes::from(text);
         let mut client = Client {
             call: id,
@@ -224,7 +253,8 @@ impl SipEndpoint {
         status: u16,
         interval: Option<Duration>,
     ) {
-        if method == Method::Bye {
+        // A phone that does not know INFO, or is slow to answer it, is no less there: OPTIONS asks for that.
+        if method == Method::Bye || (method == Method::Info && status != 481) {
             return;
         }
         if matches!(status, 408 | 481) {

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use plenum_codecs::audio::AudioCodec;
 
+use super::video::{Bandwidth, KeyframeFeedback};
 use super::{Direction, SdpError};
 
 /// Largest description, bytes.
@@ -164,6 +165,76 @@ impl Description {
         SocketAddr::new(ip, port)
     }
 
+    /// A video stream over plain RTP that is not refused.
+    pub(super) fn is_plain_video(&self, index: usize) -> bool {
+        self.at(index).is_some_and(|media| {
+            media.media.eq_ignore_ascii_case("video")
+                && media.port != 0
+                && ["RTP/AVP", "RTP/AVPF"]
+                    .iter()
+                    .any(|proto| media.proto.eq_ignore_ascii_case(proto))
+        })
+    }
+
+    /// The H.264 of an m-line, in the far end's order.
+    pub(super) fn h264_formats(&self, index: usize) -> Vec<H264Format> {
+        let numbers = self.formats(index).0.into_iter().filter(|format| {
+            format.name == "h264" && format.rate == plenum_codecs::video::CLOCK_RATE
+        });
+        let formats = numbers
+            .map(|format| H264Format::parse(format.number, self.parameters(index, format.number)));
+        formats.collect()
+    }
+
+    /// The `a=fmtp` of a payload type.
+    fn parameters(&self, index: usize, number: u8) -> &str {
+        let values = self.at(index).into_iter().flat_map(|media| {
+            media
+                .get_attribute_values("fmtp")
+                .flatten()
+                .take(2 * MAX_FORMATS)
+        });
+        values
+            .filter_map(|value| value.trim().split_once(char::is_whitespace))
+            .find(|(of, _)| of.parse() == Ok(number))
+            .map_or("", |(_, parameters)| parameters)
+    }
+
+    /// What `a=rtcp-fb` says of keyframes, of all payload types or of this one (RFC 4585 section 4.2).
+    pub(super) fn keyframe_feedback(&self, index: usize, number: u8) -> KeyframeFeedback {
+        let mut feedback = KeyframeFeedback::default();
+        let values = self.at(index).into_iter().flat_map(|media| {
+            media
+                .get_attribute_values("rtcp-fb")
+                .flatten()
+                .take(4 * MAX_FORMATS)
+        });
+        for value in values {
+            let words: Vec<&str> = value.split_ascii_whitespace().take(3).collect();
+            let [of, kind, parameter] = words[..] else {
+                continue;
+            };
+            if of != "*" && of.parse() != Ok(number) {
+                continue;
+            }
+            feedback.pli |= (kind, parameter) == ("nack", "pli");
+            feedback.fir |= (kind, parameter) == ("ccm", "fir");
+        }
+        feedback
+    }
+
+    /// What an m-line's `b=` lines allow: `TIAS`, which is exact, before `AS`.
+    pub(super) fn bandwidth(&self, index: usize) -> Option<Bandwidth> {
+        let of = |kind: &str| {
+            let lines = &self.at(index)?.bandwidths;
+            let line = lines.iter().find(|line| line.bwtype == kind)?;
+            Some(line.bandwidth)
+        };
+        of("TIAS")
+            .map(Bandwidth::Media)
+            .or_else(|| of("AS").map(Bandwidth::WithHeaders))
+    }
+
     /// Packet time in milliseconds, whole 10 ms from 10 to 120.
     pub(super) fn ptime(&self, index: usize) -> u16 {
         let value = |name: &str| {
@@ -183,6 +254,51 @@ fn address(text: &str) -> Option<IpAddr> {
         .parse::<IpAddr>()
         .ok()
         .filter(|ip| !ip.is_multicast())
+}
+
+/// H.264 as offered (RFC 6184 section 8.1).
+#[derive(Debug)]
+pub(super) struct H264Format {
+    pub(super) number: u8,
+    /// profile_idc, constraint flags, level_idc.
+    pub(super) profile: [u8; 3],
+    pub(super) packetization_mode: u8,
+    pub(super) asymmetric: bool,
+    /// Macroblocks of a picture.
+    pub(super) max_fs: Option<u32>,
+    /// Macroblocks per second.
+    pub(super) max_mbps: Option<u32>,
+    /// In 1,000 bit/s.
+    pub(super) max_br: Option<u32>,
+}
+
+impl H264Format {
+    fn parse(number: u8, parameters: &str) -> Self {
+        let value = |name: &str| {
+            parameters.split(';').take(MAX_FORMATS).find_map(|pair| {
+                let (of, value) = pair.split_once('=')?;
+                of.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+            })
+        };
+        let count = |name: &str| value(name).and_then(|value| value.parse::<u32>().ok());
+        let profile = value("profile-level-id")
+            .filter(|id| id.len() == 6)
+            .and_then(|id| u32::from_str_radix(id, 16).ok())
+            // Without one it is Baseline at level 1.
+            .unwrap_or(0x42_00_0a);
+        let [_, profile, constraints, level] = profile.to_be_bytes();
+        Self {
+            number,
+            profile: [profile, constraints, level],
+            packetization_mode: value("packetization-mode")
+                .and_then(|mode| mode.parse().ok())
+                .unwrap_or(0),
+            asymmetric: value("level-asymmetry-allowed") == Some("1"),
+            max_fs: count("max-fs"),
+            max_mbps: count("max-mbps"),
+            max_br: count("max-br"),
+        }
+    }
 }
 
 impl Format {

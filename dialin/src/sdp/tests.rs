@@ -6,6 +6,7 @@ fn policy() -> SessionPolicy {
         telephone_event: true,
         local_rtp: "192.0.2.1:20000".parse().unwrap(),
         local_rtcp_port: None,
+        local_video: None,
         session_id: 77,
     }
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use plenum_codecs::audio::AudioCodec;
 
 use super::read::Description;
+use super::video::{KeyframeFeedback, OFFERED, OFFERED_PROFILE, VideoSession, place};
 use super::{AudioSession, Direction, SessionPolicy};
 
 /// Everything but the o-line of an answer: one m-line for each that was offered.
@@ -13,10 +14,23 @@ pub(super) fn answer(
     description: &Description,
     index: usize,
     audio: &AudioSession,
+    video: Option<&(usize, VideoSession)>,
     policy: &SessionPolicy,
 ) -> String {
     let mut text = head(policy);
     for (at, media) in description.media().iter().enumerate() {
+        if let Some((_, video)) = video.filter(|(index, _)| *index == at) {
+            let format = VideoLine {
+                proto: token(&media.proto),
+                number: video.payload_type,
+                profile: video.profile,
+                asymmetric: video.asymmetric,
+                feedback: (video.payload_type.to_string(), video.feedback),
+                direction: video.direction,
+            };
+            format.write(&mut text, policy);
+            continue;
+        }
         if at != index {
             refused(&mut text, &media.media, &media.proto, &media.fmt);
             continue;
@@ -44,7 +58,26 @@ pub(super) fn offer(
 ) -> String {
     let mut text = head(policy);
     let mut done = false;
-    for (kind, proto) in media {
+    let video = place(media).filter(|_| policy.local_video.is_some());
+    for (at, (kind, proto)) in media.iter().enumerate() {
+        if video == Some(at) {
+            let line = VideoLine {
+                proto: "RTP/AVP",
+                number: OFFERED,
+                profile: OFFERED_PROFILE,
+                asymmetric: true,
+                feedback: (
+                    "*".to_owned(),
+                    KeyframeFeedback {
+                        pli: true,
+                        fir: true,
+                    },
+                ),
+                direction: Direction::SendReceive,
+            };
+            line.write(&mut text, policy);
+            continue;
+        }
         if done || !kind.eq_ignore_ascii_case("audio") {
             refused(&mut text, kind, proto, "0");
             continue;
@@ -137,6 +170,45 @@ fn stream(
     }
     if let Some(port) = policy.local_rtcp_port {
         line(text, &format!("a=rtcp:{port}"));
+    }
+}
+
+/// A video stream of ours.
+struct VideoLine<'a> {
+    proto: &'a str,
+    number: u8,
+    profile: [u8; 3],
+    asymmetric: bool,
+    /// For which payload type.
+    feedback: (String, KeyframeFeedback),
+    direction: Direction,
+}
+
+impl VideoLine<'_> {
+    fn write(&self, text: &mut String, policy: &SessionPolicy) {
+        let port = policy.local_video.map_or(0, |local| local.port());
+        let (proto, number, [a, b, c]) = (self.proto, self.number, self.profile);
+        line(text, &format!("m=video {port} {proto} {number}"));
+        line(text, &format!("a=rtpmap:{number} H264/90000"));
+        let asymmetric = if self.asymmetric {
+            ";level-asymmetry-allowed=1"
+        } else {
+            ""
+        };
+        line(
+            text,
+            &format!(
+                "a=fmtp:{number} profile-level-id={a:02x}{b:02x}{c:02x};packetization-mode=1{asymmetric}"
+            ),
+        );
+        let (of, feedback) = &self.feedback;
+        if feedback.pli {
+            line(text, &format!("a=rtcp-fb:{of} nack pli"));
+        }
+        if feedback.fir {
+            line(text, &format!("a=rtcp-fb:{of} ccm fir"));
+        }
+        line(text, &format!("a={}", self.direction.as_str()));
     }
 }
 

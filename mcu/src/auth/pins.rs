@@ -3,13 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use super::Role;
+use super::kdf::Kdf;
 use crate::secret;
 use crate::store::{ConferenceRecord, Pins};
 
@@ -34,6 +32,7 @@ pub enum PinError {
 #[derive(Clone)]
 pub struct PinVerifier {
     permits: Arc<Semaphore>,
+    kdf: Arc<Kdf>,
     /// Checked in place of a conference that does not exist or has no such PIN.
     decoy: Arc<str>,
     /// Keys the memory: without it the digests below could be tried out.
@@ -55,9 +54,12 @@ impl PinVerifier {
     /// When there is no random source.
     pub fn new() -> Result<Self, PinError> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let kdf = Kdf::default();
+        let decoy = hash(&kdf, &secret::token()?)?.into();
         Ok(Self {
             permits: Arc::new(Semaphore::new((cores / 2).max(1))),
-            decoy: hash(&secret::token()?)?.into(),
+            kdf: Arc::new(kdf),
+            decoy,
             process_key: secret::random()?,
             right: Arc::default(),
         })
@@ -68,7 +70,7 @@ impl PinVerifier {
     /// # Errors
     /// When hashing fails.
     pub async fn hash(&self, pin: String) -> Result<String, PinError> {
-        self.off_thread(move || hash(&pin)).await
+        self.off_thread(move |kdf| hash(kdf, &pin)).await
     }
 
     /// The role that `pin` gives in `record`; `None` when it is wrong or the conference unknown. Both cost the same.
@@ -87,10 +89,10 @@ impl PinVerifier {
         let Pins { host, guest } = record.map(|record| record.pins.clone()).unwrap_or_default();
         let (decoy, given) = (Arc::clone(&self.decoy), pin.to_owned());
         let role = self
-            .off_thread(move || {
+            .off_thread(move |kdf| {
                 // Both are always checked, real or not: the time tells neither which matched nor what exists.
-                let is_host = matches(host.as_deref(), &decoy, &given);
-                let is_guest = matches(guest.as_deref(), &decoy, &given);
+                let is_host = matches(kdf, host.as_deref(), &decoy, &given);
+                let is_guest = matches(kdf, guest.as_deref(), &decoy, &given);
                 Ok(if is_host {
                     Some(Role::Host)
                 } else {
@@ -141,14 +143,15 @@ impl PinVerifier {
 
     async fn off_thread<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, PinError> + Send + 'static,
+        work: impl FnOnce(&Kdf) -> Result<T, PinError> + Send + 'static,
     ) -> Result<T, PinError> {
         let permit = Arc::clone(&self.permits)
             .acquire_owned()
             .await
             .map_err(|_| PinError::Interrupted)?;
+        let kdf = Arc::clone(&self.kdf);
         let done = tokio::task::spawn_blocking(move || {
-            let result = work();
+            let result = work(&kdf);
             drop(permit);
             result
         });
@@ -156,28 +159,14 @@ impl PinVerifier {
     }
 }
 
-fn hash(pin: &str) -> Result<String, PinError> {
-    let hash = Argon2::default()
-        .hash_password(pin.as_bytes())
-        .map_err(|error| PinError::Hash(error.to_string()))?;
-    Ok(hash.to_string())
+fn hash(kdf: &Kdf, pin: &str) -> Result<String, PinError> {
+    let salt: [u8; 16] = secret::random()?;
+    kdf.hash(pin, &salt).map_err(PinError::Hash)
 }
 
-fn matches(stored: Option<&str>, decoy: &str, pin: &str) -> bool {
-    let verify = |text: &str| {
-        PasswordHash::new(text).is_ok_and(|hash| {
-            Argon2::default()
-                .verify_password(pin.as_bytes(), &hash)
-                .is_ok()
-        })
-    };
-    match stored {
-        Some(stored) => verify(stored),
-        None => {
-            verify(decoy);
-            false
-        }
-    }
+fn matches(kdf: &Kdf, stored: Option<&str>, decoy: &str, pin: &str) -> bool {
+    let right = kdf.matches(stored.unwrap_or(decoy), pin);
+    right && stored.is_some()
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub(super) struct Rendition {
     sequence: u16,
     /// Of VP8.
     picture_id: u16,
+    /// It is [`super::small::Small`]'s.
+    small: bool,
     /// The next picture must be encoded even when nothing has changed.
     pub(super) due: bool,
 }
@@ -36,7 +38,16 @@ impl Rendition {
             ssrc: fastrand::u32(1..),
             sequence: fastrand::u16(..),
             picture_id: fastrand::u16(..),
+            small: false,
             due: true,
+        })
+    }
+
+    /// The encoder of the small rendition.
+    pub(super) fn small(setting: VideoSetting) -> Result<Self, CodecError> {
+        Ok(Self {
+            small: true,
+            ..Self::new(VideoCodec::H264, setting)?
         })
     }
 
@@ -96,7 +107,11 @@ impl Rendition {
                 audio_level: None,
                 payload,
             };
-            out.push(Input::Composed { codec, packet });
+            out.push(if self.small {
+                Input::ComposedSmall { packet }
+            } else {
+                Input::Composed { codec, packet }
+            });
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use plenum_codecs::video::VideoCodec;
 use plenum_codecs::video::encoder::VideoSetting;
+use plenum_codecs::video::h264::Limit;
 use plenum_codecs::{MediaPacket, MediaTime};
 use plenum_mixer::compose::{Composer, Layout, Person};
 use plenum_mixer::{Compose, Input, LegId, Renditions};
@@ -20,6 +21,7 @@ use prometheus::IntCounter;
 
 use super::camera::Camera;
 use super::rendition::Rendition;
+use super::small::Small;
 use super::{Shared, StartError};
 use crate::media::{Media, RoomId, clock};
 
@@ -42,6 +44,8 @@ enum Item {
     CameraOff(LegId),
     Wanted(Renditions),
     Keyframe(VideoCodec),
+    Small(Option<Limit>),
+    KeyframeSmall,
     People(Vec<Person>),
     Talking(LegId, bool),
     Floor(LegId),
@@ -73,6 +77,8 @@ impl Inlet {
             Compose::CameraOff { leg } => Item::CameraOff(leg),
             Compose::Wanted(renditions) => Item::Wanted(renditions),
             Compose::Keyframe(codec) => Item::Keyframe(codec),
+            Compose::Small(limit) => Item::Small(limit),
+            Compose::KeyframeSmall => Item::KeyframeSmall,
         };
         self.order(item);
     }
@@ -156,6 +162,7 @@ pub(super) fn start(
         people: Vec::new(),
         cameras: HashMap::new(),
         renditions: Vec::new(),
+        small: None,
         wanted: Renditions::default(),
         encoded: Instant::now(),
         waiting: Arc::clone(&inlet.waiting),
@@ -226,6 +233,7 @@ struct Work {
     people: Vec<Person>,
     cameras: HashMap<LegId, Camera>,
     renditions: Vec<Rendition>,
+    small: Option<Small>,
     wanted: Renditions,
     /// When the picture was encoded last.
     encoded: Instant,
@@ -243,7 +251,7 @@ impl Work {
         let interval = Duration::from_secs(1) / u32::from(self.shared.config.frame_rate);
         let mut due = Instant::now() + interval;
         loop {
-            let wait = if self.renditions.is_empty() {
+            let wait = if !self.is_seen() {
                 IDLE
             } else {
                 due.saturating_duration_since(Instant::now())
@@ -255,13 +263,18 @@ impl Work {
             }
             let now = Instant::now();
             if now >= due {
-                if !self.renditions.is_empty() {
+                if self.is_seen() {
                     self.picture();
                 }
                 due = self.next(due, interval);
             }
             self.post();
         }
+    }
+
+    /// Somebody views the picture, or nothing need be done.
+    fn is_seen(&self) -> bool {
+        self.small.is_some() || !self.renditions.is_empty()
     }
 
     /// When the next picture is due: in step with those before, those left out whose time has passed.
@@ -274,7 +287,7 @@ impl Work {
         let passed =
             now.saturating_duration_since(next).as_nanos() / interval.as_nanos().max(1) + 1;
         let passed = u32::try_from(passed).unwrap_or(u32::MAX);
-        if !self.renditions.is_empty() {
+        if self.is_seen() {
             self.shared.figures.late.inc_by(passed.into());
         }
         next + interval * passed
@@ -298,6 +311,12 @@ impl Work {
                     }
                 }
             }
+            Item::Small(limit) => self.shrink(limit),
+            Item::KeyframeSmall => {
+                if let Some(small) = &mut self.small {
+                    small.rendition.request_keyframe();
+                }
+            }
             Item::People(people) => {
                 self.cameras
                     .retain(|leg, _| people.iter().any(|person| person.leg == *leg));
@@ -316,7 +335,7 @@ impl Work {
 
     /// What nobody sees is not decoded; its decoder waits for a keyframe when it is seen again.
     fn camera(&mut self, leg: LegId, codec: VideoCodec, packet: MediaPacket, came: MediaTime) {
-        if self.renditions.is_empty() || !self.composer.shows(leg) {
+        if !self.is_seen() || !self.composer.shows(leg) {
             if self.cameras.remove(&leg).is_some() {
                 self.composer.drop_picture(leg);
             }
@@ -343,13 +362,7 @@ impl Work {
         self.wanted = wanted;
         self.renditions
             .retain(|rendition| wanted.contains(rendition.codec()));
-        let config = &self.shared.config;
-        let setting = VideoSetting {
-            width: config.size.0,
-            height: config.size.1,
-            bitrate: config.bitrate,
-            frame_rate: config.frame_rate,
-        };
+        let setting = self.setting();
         for codec in [VideoCodec::Vp8, VideoCodec::H264] {
             let known = self
                 .renditions
@@ -363,6 +376,25 @@ impl Work {
                 Err(error) => tracing::error!(%error, "no encoder for a composite"),
             }
         }
+    }
+
+    fn setting(&self) -> VideoSetting {
+        let config = &self.shared.config;
+        VideoSetting {
+            width: config.size.0,
+            height: config.size.1,
+            bitrate: config.bitrate,
+            frame_rate: config.frame_rate,
+        }
+    }
+
+    /// The small rendition is wanted within other bounds, or no more.
+    fn shrink(&mut self, limit: Option<Limit>) {
+        self.small = limit.and_then(|limit| {
+            Small::new(self.setting(), limit)
+                .inspect_err(|error| tracing::error!(%error, "no encoder for a small composite"))
+                .ok()
+        });
     }
 
     /// Composes what has changed, and encodes it for whoever wants it.
@@ -398,6 +430,16 @@ impl Work {
             figures.encodes.of(rendition.codec()).inc();
             if let Err(error) = rendition.encode(self.composer.canvas(), at, &mut self.outbox) {
                 tracing::error!(%error, "a composite was not encoded");
+            }
+        }
+        if let Some(small) = &mut self.small
+            && (!still || refine || small.rendition.due)
+        {
+            self.encoded = begun;
+            match small.encode(self.composer.canvas(), at, &mut self.outbox) {
+                Ok(true) => figures.encodes.of(Small::codec()).inc(),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "a small composite was not encoded"),
             }
         }
         figures.picture_time.observe(begun.elapsed().as_secs_f64());

@@ -21,9 +21,10 @@ impl Focus {
     async fn try_act(&mut self, actor: &str, action: Action) -> Result<(), Denied> {
         match action {
             Action::Mute(on) => self.set_mute(actor, if on { Mute::BySelf } else { Mute::Off }),
-            Action::Camera(on) => {
-                self.set_camera(actor, on);
+            Action::Camera(true) if self.is_video_muted(actor) => {
+                return Err(Denied::Forbidden("A host has turned your camera off."));
             }
+            Action::Camera(on) => self.set_camera(actor, on),
             Action::Hand(on) => {
                 let changed = self
                     .roster
@@ -35,6 +36,7 @@ impl Focus {
             }
             Action::Leave => self.leave(actor, LeaveReason::Left, EndReason::Left).await,
             Action::Wish(wish) => self.grant(actor, wish)?,
+            Action::Turn(turn) => self.turn(actor, turn)?,
             Action::Order(order) => {
                 self.require_host(actor)?;
                 self.order(order).await?;
@@ -43,7 +45,7 @@ impl Focus {
         Ok(())
     }
 
-    fn require_host(&self, actor: &str) -> Result<(), Denied> {
+    pub(super) fn require_host(&self, actor: &str) -> Result<(), Denied> {
         match self.roster.get(actor).map(|person| person.role) {
             Some(Role::Host) => Ok(()),
             _ => Err(Denied::Forbidden("Only a host may do this.")),
@@ -70,7 +72,13 @@ impl Focus {
         self.show(target);
     }
 
-    fn set_camera(&mut self, target: &str, on: bool) {
+    fn is_video_muted(&self, target: &str) -> bool {
+        self.roster
+            .get(target)
+            .is_some_and(|person| person.video_muted)
+    }
+
+    pub(super) fn set_camera(&mut self, target: &str, on: bool) {
         if !self.roster.set_camera(target, on) {
             return;
         }

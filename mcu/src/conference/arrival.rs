@@ -105,6 +105,7 @@ impl Focus {
         let (kind, role) = (person.kind, person.role);
         self.brief(participant, role, secret);
         self.publish_due(Instant::now());
+        self.tell_presenting(participant);
         self.tell_slots(Some(participant));
         self.entered(participant, kind);
     }
@@ -129,6 +130,7 @@ impl Focus {
         self.roster.connect(&id, Link::Session(link));
         self.around.metrics.resumes.inc();
         self.brief(&id, role, renewed);
+        self.tell_presenting(&id);
         self.tell_slots(Some(&id));
         if let Some(video) = self
             .roster

@@ -1,7 +1,8 @@
 //! The focus: one task per conference with somebody in it, the only owner of its roster and of its media room's life.
 //!
 //! It hears commands (sessions, calls, REST), room events (media) and time; it speaks to sessions, calls and media.
-//! How people come in is in [`super::arrival`], what participants may do in [`super::act`], what hosts may in [`super::order`]; what
+//! How people come in is in [`super::arrival`], what participants may do in [`super::act`], what hosts may in [`super::order`], who
+//! presents in [`super::present`]; what
 //! the room tells in [`super::room`], what it plays in [`super::sound`]; what sessions are told in [`super::telling`].
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::channels::Uses;
 use super::limit::TimeLimit;
 use super::news::News;
 use super::picture::Picture;
+use super::podium::Podium;
 use super::record::{self, OnAir};
 use super::roster::{Participant, Roster};
 use super::seat::{Command, Summary};
@@ -37,7 +39,10 @@ pub(super) struct Focus {
     pub(super) roster: Roster,
     pub(super) news: News,
     pub(super) floor: Option<LegId>,
+    /// Who is shown large whoever speaks.
+    pub(super) spotlight: Option<String>,
     pub(super) picture: Picture,
+    pub(super) podium: Podium,
     pub(super) locked: bool,
     pub(super) limit: TimeLimit,
     pub(super) uses: Uses,
@@ -64,12 +69,14 @@ impl Focus {
         let picture = Picture::new(around.config.video, around.config.layout.clone());
         Self {
             picture,
+            podium: Podium::default(),
             around,
             record,
             room: None,
             roster: Roster::default(),
             news: News::default(),
             floor: None,
+            spotlight: None,
             locked: false,
             limit: TimeLimit::default(),
             uses: Uses::default(),
@@ -132,6 +139,7 @@ impl Focus {
                     self.reap(now).await;
                     self.heed_clock(now).await;
                     self.settle_music(None);
+                    self.heed_podium(now);
                     self.publish_due(now);
                 },
             }
@@ -238,6 +246,7 @@ impl Focus {
             recording: self.recording_state(),
             recording_since_ms: self.on_air.as_ref().map(OnAir::since_ms),
             layout: self.picture.layout().map(str::to_owned),
+            spotlight: self.spotlight.clone(),
             layouts: self.around.composites.layouts(),
         }
     }
@@ -257,6 +266,7 @@ impl Focus {
             self.next_reaping(),
             self.limit.next(),
             self.music_due(),
+            self.podium.next(),
             news,
         ]
         .into_iter()
@@ -295,6 +305,8 @@ impl Focus {
         }
         self.show_leaving(&person.id, reason);
         self.forget_channels(&person.id);
+        self.forget_spotlight(&person.id);
+        self.step_down(&person.id);
         self.paint_people();
         self.tell_slots(None);
         self.left(&person);

@@ -64,6 +64,15 @@ impl Focus {
                     std::mem::replace(&mut person.gain_db, db) != db
                 })?;
             }
+            Order::MuteVideo(target, on) => {
+                self.change(&target, |person| {
+                    std::mem::replace(&mut person.video_muted, on) != on
+                })?;
+                if on {
+                    self.set_camera(&target, false);
+                }
+            }
+            Order::Spotlight(target) => self.order_spotlight(target)?,
             Order::Remove(target) => {
                 self.require_person(&target)?;
                 self.leave(&target, LeaveReason::Removed, EndReason::Removed)
@@ -108,6 +117,7 @@ impl Focus {
             Order::CloseLanguage(number) => self.close_language(number)?,
             Order::Composite(on) => self.order_composite(on)?,
             Order::Layout(name) => self.order_layout(&name)?,
+            Order::StopPresenting => self.stop_presenting(),
         }
         Ok(())
     }
@@ -183,6 +193,9 @@ impl Focus {
                 NoiseSuppression::All => true,
             },
         });
+        if self.spotlight.as_deref() == Some(participant) {
+            self.command_room(MixerCommand::Spotlight { leg: Some(leg) });
+        }
         self.route(participant);
     }
 

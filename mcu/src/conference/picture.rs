@@ -1,7 +1,7 @@
-//! What viewers see: cameras as they come, or one picture of all. Keeps the composer informed of who is there.
+//! What viewers see: cameras as they come, or one picture of all, which a shared screen dominates. Keeps the composer informed of who is there.
 
-use plenum_mixer::LegId;
 use plenum_mixer::compose::Person;
+use plenum_mixer::{Command as MixerCommand, LegId};
 
 use super::focus::Focus;
 use super::order::Denied;
@@ -10,12 +10,17 @@ use crate::composite::Composite;
 use crate::config::VideoPolicy;
 use crate::signal::protocol::Kind;
 
+/// The layout while a screen is shared; it is built in.
+const PRESENTATION: &str = "presentation";
+
 /// The conference's picture.
 #[derive(Debug)]
 pub(super) struct Picture {
     policy: VideoPolicy,
     /// Of the composite, now or when there is one.
     layout: String,
+    /// What it was before a screen was shared, and will be again unless a host lays it out meanwhile.
+    laid_aside: Option<String>,
     /// Runs while the policy says so and there is a room.
     composite: Option<Composite>,
     /// As the composer knows them.
@@ -27,6 +32,7 @@ impl Picture {
         Self {
             policy,
             layout,
+            laid_aside: None,
             composite: None,
             people: Vec::new(),
         }
@@ -89,14 +95,22 @@ impl Focus {
             .roster
             .iter()
             .filter_map(|person| {
-                Some(Person {
+                let own = Person {
                     leg: person.leg?,
                     name: person.name.clone(),
                     phone: person.kind == Kind::Phone,
                     muted: person.mute != Mute::Off || person.held,
                     camera: person.camera,
-                })
+                };
+                let screen = person.presenting.then(|| Person {
+                    leg: own.leg.screen(),
+                    camera: true,
+                    muted: false,
+                    ..own.clone()
+                });
+                Some(std::iter::once(own).chain(screen))
             })
+            .flatten()
             .collect();
         if self.picture.people != people {
             self.picture.people.clone_from(&people);
@@ -142,8 +156,54 @@ impl Focus {
         }
     }
 
-    /// Lays the composite out in another way, now or when there is one.
+    /// Shows `target` large whoever speaks, or with `None` whoever speaks. Without media it waits until there is some.
+    pub(super) fn order_spotlight(&mut self, target: Option<String>) -> Result<(), Denied> {
+        let leg = match &target {
+            Some(target) => self.roster.get(target).ok_or(Denied::Nobody)?.leg,
+            None => None,
+        };
+        if self.spotlight != target {
+            self.spotlight = target;
+            self.command_room(MixerCommand::Spotlight { leg });
+            self.show_conference();
+        }
+        Ok(())
+    }
+
+    /// Somebody has left who may have been shown large.
+    pub(super) fn forget_spotlight(&mut self, participant: &str) {
+        if self.spotlight.take_if(|who| who == participant).is_some() {
+            self.show_conference();
+        }
+    }
+
+    /// Lays the composite out in another way, now or when there is one. It stays so when a share ends.
     pub(super) fn order_layout(&mut self, name: &str) -> Result<(), Denied> {
+        self.lay_out(name)?;
+        self.picture.laid_aside = None;
+        Ok(())
+    }
+
+    /// A screen begins to be shared, which the composite is laid out for, or no screen is any more, and it is as it was before.
+    pub(super) fn stage_screen(&mut self, on: bool) {
+        let name = match (on, self.picture.laid_aside.take()) {
+            (true, None) => {
+                self.picture.laid_aside = Some(self.picture.layout.clone());
+                PRESENTATION.to_owned()
+            }
+            (true, aside) => {
+                self.picture.laid_aside = aside;
+                return;
+            }
+            (false, Some(before)) => before,
+            (false, None) => return,
+        };
+        if let Err(denied) = self.lay_out(&name) {
+            tracing::error!(?denied, "the layout for a screen is missing");
+        }
+    }
+
+    fn lay_out(&mut self, name: &str) -> Result<(), Denied> {
         let Some(layout) = self.around.composites.layout(name) else {
             return Err(Denied::Invalid("There is no such layout."));
         };

@@ -198,6 +198,7 @@ impl Focus {
                     // A new leg knows nothing of what was said before.
                     self.gate(participant);
                     self.command_room(Command::Camera { leg, on: camera });
+                    self.gate_screen(participant);
                 }
                 if let Some(person) = self.roster.get_mut(participant) {
                     person.hold = Some(hold);
@@ -215,7 +216,7 @@ impl Focus {
         }
     }
 
-    /// Asks each browser for as many video slots as it can use now: `changed`, who has come, come back or switched its camera,
+    /// Asks each browser for as many video slots as it can use now, one of them for a screen while one is shared: `changed`, who has come, come back or switched its camera,
     /// and everybody when that is another number than before.
     pub(super) fn tell_slots(&mut self, changed: Option<&str>) {
         let cameras = self.roster.cameras();
@@ -223,8 +224,10 @@ impl Focus {
             Some(_) => 1,
             None => usize::from(self.around.config.video_slots),
         };
+        let screens = usize::from(self.podium.presenter().is_some());
         // For those without a camera, and for those with one.
-        let counts = [cameras, cameras.saturating_sub(1)].map(|others| others.clamp(1, most));
+        let counts =
+            [cameras, cameras.saturating_sub(1)].map(|others| (others + screens).clamp(1, most));
         let all = std::mem::replace(&mut self.slots_told, counts) != counts;
         let concerned: Vec<String> = match changed {
             _ if all => self.roster.iter().map(|person| person.id.clone()).collect(),

@@ -53,6 +53,8 @@ pub(super) struct Participant {
     pub(super) host_muted: Option<Instant>,
     pub(super) deafened: bool,
     pub(super) held: bool,
+    /// A host lets it show no video.
+    pub(super) video_muted: bool,
     /// How loud the others hear it.
     pub(super) gain_db: i8,
     /// The channel it talks aside in, and the language it listens to.
@@ -65,6 +67,8 @@ pub(super) struct Participant {
     /// Changed by [`Roster::set_camera`].
     pub(super) camera: bool,
     pub(super) talking: bool,
+    /// As [`super::podium::Podium`] has it.
+    pub(super) presenting: bool,
     pub(super) hand: bool,
     /// Changed by [`Roster::set_leg`].
     pub(super) leg: Option<LegId>,
@@ -106,6 +110,7 @@ impl Participant {
             host_muted: None,
             deafened: false,
             held: false,
+            video_muted: false,
             gain_db: 0,
             side: None,
             listening: None,
@@ -113,6 +118,7 @@ impl Participant {
             music: None,
             camera: false,
             talking: false,
+            presenting: false,
             hand: false,
             leg: newcomer.leg,
             hold: None,
@@ -136,11 +142,13 @@ impl Participant {
             muted: self.mute != Mute::Off,
             deafened: self.deafened,
             held: self.held,
+            video_muted: self.video_muted,
             gain_db: self.gain_db,
             side: self.side,
             listening: self.listening,
             camera: self.camera,
             talking: self.talking,
+            presenting: self.presenting,
             hand: self.hand,
             presence: self.presence,
         }
@@ -289,9 +297,9 @@ impl Roster {
         Some((*heard, self.places.get(number)?.person.id.as_str()))
     }
 
-    /// Whose leg that is.
+    /// Whose leg or screen that is.
     pub(super) fn owner(&self, leg: LegId) -> Option<&str> {
-        let place = self.places.get(self.by_leg.get(&leg)?)?;
+        let place = self.places.get(self.by_leg.get(&leg.owner())?)?;
         Some(&place.person.id)
     }
 
@@ -344,6 +352,7 @@ impl Roster {
             .enumerate()
             .map(|(slot, mid)| SlotView {
                 composite: shown(slot) == Some(LegId::COMPOSITE),
+                screen: shown(slot).is_some_and(LegId::is_screen),
                 mid: mid.clone(),
                 participant: shown(slot)
                     .and_then(|leg| self.owner(leg))

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::aside::Wish;
 use super::entry::Refusal;
 use super::order::Denied;
+use super::present::Turn;
 use super::record::{RecordOrder, RecordRefusal};
 use crate::auth::Role;
 use crate::media::RoomId;
@@ -85,6 +86,8 @@ pub(crate) enum Action {
     Leave,
     /// Who hears whom.
     Wish(Wish),
+    /// Who presents.
+    Turn(Turn),
     /// For hosts.
     Order(Order),
 }
@@ -99,6 +102,10 @@ pub(crate) enum Order {
     Hold(String, bool),
     /// How loud they are for the others, in dB.
     Gain(String, i8),
+    /// They can show no video.
+    MuteVideo(String, bool),
+    /// The one who is shown large whoever speaks, or nobody.
+    Spotlight(Option<String>),
     Remove(String),
     Lock(bool),
     Record(bool),
@@ -121,6 +128,8 @@ pub(crate) enum Order {
     Composite(bool),
     /// How that picture is laid out.
     Layout(String),
+    /// Whoever presents does so no more.
+    StopPresenting,
 }
 
 /// What a focus is told.

@@ -104,7 +104,10 @@ fn trunks_are_read_and_every_bad_one_is_reported() {
         parse("[[sip.trunks]]\nname = \"pbx\"\naddresses = [\"10.0.0.0/8\"]\ndirect = true\n")
             .unwrap();
     let trunk = config.sip.trunks.first().unwrap();
-    assert!(trunk.direct);
+    assert!(trunk.direct && trunk.video);
+    let voice =
+        parse("[[sip.trunks]]\nname = \"pbx\"\naddresses = [\"10.0.0.1\"]\nvideo = false\n");
+    assert!(!voice.unwrap().sip.trunks.first().unwrap().video);
     assert_eq!(trunk.addresses.first().unwrap().to_string(), "10.0.0.0/8");
     let bad = parse(
         "[[sip.trunks]]\nname = \"a\"\naddresses = [\"10.0.0.0/99\"]\n[[sip.trunks]]\nname = \"a\"\naddress = \"x\"\nuser = \"u\"\n",

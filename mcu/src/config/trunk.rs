@@ -7,7 +7,14 @@ use plenum_dialin::Cidr;
 use super::reader::Reader;
 
 /// Keys of one trunk.
-pub(super) const KEYS: [&str; 5] = ["name", "addresses", "direct", "user", "password_file"];
+pub(super) const KEYS: [&str; 6] = [
+    "name",
+    "addresses",
+    "direct",
+    "video",
+    "user",
+    "password_file",
+];
 
 /// A gateway or PBX that may call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +25,8 @@ pub struct TrunkConfig {
     pub addresses: Vec<Cidr>,
     /// It has asked for conference and PIN itself: `sip:<conference>@host` joins at once.
     pub direct: bool,
+    /// Its calls may have video.
+    pub video: bool,
     /// Digest credentials that it must present.
     pub digest: Option<TrunkPassword>,
 }
@@ -40,6 +49,7 @@ pub(super) fn loopback_only() -> Vec<TrunkConfig> {
             .filter_map(|address| address.parse().ok())
             .collect(),
         direct: false,
+        video: true,
         digest: None,
     }]
 }
@@ -107,6 +117,7 @@ fn read_one(reader: &mut Reader, path: &str) -> TrunkConfig {
         );
     }
     let direct = reader.boolean(&key("direct"), false);
+    let video = reader.boolean(&key("video"), true);
     let user = reader.parsed(
         &key("user"),
         String::new(),
@@ -133,6 +144,7 @@ fn read_one(reader: &mut Reader, path: &str) -> TrunkConfig {
         name,
         addresses,
         direct,
+        video,
         digest,
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct ConferencePatch {
     composite: Option<bool>,
     /// How that picture is laid out: grid, speaker, presentation, side-by-side, picture-in-picture, or one of the configuration.
     layout: Option<String>,
+    /// Id of the participant who is shown large whoever speaks; `""`: whoever speaks.
+    spotlight: Option<String>,
 }
 
 /// How a participant shall be treated; what is absent stays.
@@ -48,6 +50,8 @@ pub(super) struct ParticipantPatch {
     deafened: Option<bool>,
     /// They hear music, and nobody hears them.
     held: Option<bool>,
+    /// They can show no video.
+    video_muted: Option<bool>,
     /// How loud the others hear them: -20 to 12.
     gain_db: Option<i8>,
 }
@@ -118,6 +122,7 @@ pub(super) async fn change(
         time_left_seconds,
         composite,
         layout,
+        spotlight,
     }) = body?;
     let seconds = |minutes: u32| u64::from(minutes) * 60;
     if extend_minutes.is_some_and(|minutes| minutes > MOST_MINUTES)
@@ -136,11 +141,12 @@ pub(super) async fn change(
         end,
         layout.map(Order::Layout),
         composite.map(Order::Composite),
+        spotlight.map(|who| Order::Spotlight((!who.is_empty()).then_some(who))),
     ];
     carry_out(&api, &id, orders.into_iter().flatten()).await
 }
 
-/// Mutes, deafens, holds a participant or makes it louder.
+/// Mutes, deafens, holds a participant, turns its video off or makes it louder.
 #[utoipa::path(patch, path = "/api/v1/conferences/{id}/participants/{participant}", request_body = ParticipantPatch,
     security(("key" = [])), responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, body = Problem), (status = 422, body = Problem)))]
@@ -153,6 +159,7 @@ pub(super) async fn treat(
         muted,
         deafened,
         held,
+        video_muted,
         gain_db,
     }) = body?;
     let who = || participant.clone();
@@ -160,6 +167,7 @@ pub(super) async fn treat(
         muted.map(|on| Order::Mute(who(), on)),
         deafened.map(|on| Order::Deafen(who(), on)),
         held.map(|on| Order::Hold(who(), on)),
+        video_muted.map(|on| Order::MuteVideo(who(), on)),
         gain_db.map(|db| Order::Gain(who(), db)),
     ];
     carry_out(&api, &id, orders.into_iter().flatten()).await
@@ -260,6 +268,16 @@ pub(super) async fn close_channel(
     Path((id, channel)): Path<(String, u8)>,
 ) -> Result<StatusCode, Problem> {
     carry_out(&api, &id, [Order::CloseLanguage(channel)]).await
+}
+
+/// Stops whoever presents; who waits longest has the turn.
+#[utoipa::path(delete, path = "/api/v1/conferences/{id}/presentation", security(("key" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn stop_presenting(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    carry_out(&api, &id, [Order::StopPresenting]).await
 }
 
 /// The ULID of the conference of number `id`.

@@ -328,6 +328,10 @@ impl Shared {
             Species::Phone => Arc::clone(&self.phone),
         };
         let part = plan.part(index);
+        let pauses = match &way {
+            Way::Browser(peer) => peer.wants_pauses && !plan.continuous,
+            Way::Phone(_) => false,
+        };
         let leg = Leg::new(Setting {
             socket,
             way,
@@ -336,6 +340,7 @@ impl Shared {
             position: index * voice.speech.len() / plan.talkers.max(1) % voice.speech.len(),
             voice,
             part,
+            pauses,
             sampled: part != Part::Measured && plan.is_sampled(index),
             began,
         })?;

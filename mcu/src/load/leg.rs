@@ -21,6 +21,8 @@ use super::webrtc::Peer;
 const BETWEEN_PRESSES: u32 = 6;
 const BEFORE_PRESSES: u32 = 25;
 const PRESS_MILLIS: u32 = 100;
+/// With DTX, Opus' encoder makes one packet in 400 ms of silence.
+const DTX_FRAMES: u32 = 20;
 /// Audio's usual pace of receiver reports.
 const REPORTS: Duration = Duration::from_secs(5);
 
@@ -65,6 +67,8 @@ pub(super) struct Setting {
     pub(super) payload_type: u8,
     pub(super) voice: Arc<Voice>,
     pub(super) part: Part,
+    /// Its silence is sent as Opus sends it with DTX.
+    pub(super) pauses: bool,
     /// Where in the speech it begins.
     pub(super) position: usize,
     /// It is decoded and listened to.
@@ -99,6 +103,8 @@ pub(super) struct Leg {
     timestamp: u32,
     voice: Arc<Voice>,
     part: Part,
+    /// With DTX: frames until the next packet of its silence.
+    pause_left: Option<u32>,
     position: usize,
     press: Option<DigitSender>,
     /// Frames until the next press may begin.
@@ -138,6 +144,7 @@ impl Leg {
             timestamp: fastrand::u32(..),
             voice: setting.voice,
             part: setting.part,
+            pause_left: setting.pauses.then(|| fastrand::u32(..DTX_FRAMES)),
             position: setting.position,
             press: None,
             pause: BEFORE_PRESSES,
@@ -203,7 +210,7 @@ impl Leg {
         }
     }
 
-    /// The packet of this 20 ms; `None` while there is no way to send it. When `solo`, only the measured one speaks.
+    /// The packet of this 20 ms; `None` while there is no way to send it, and in pauses. When `solo`, only the measured one speaks.
     pub(super) fn next(&mut self, now: Instant, solo: bool) -> Option<(SocketAddr, BytesMut)> {
         let frames = self.codec.frame_timestamps();
         let timestamp = self.timestamp;
@@ -219,6 +226,15 @@ impl Leg {
         }
         if let Some(event) = self.next_event(timestamp) {
             return Some(event);
+        }
+        if self.part == Part::Silent
+            && let Some(left) = &mut self.pause_left
+        {
+            let is_due = *left == 0;
+            *left = left.checked_sub(1).unwrap_or(DTX_FRAMES - 1);
+            if !is_due {
+                return None;
+            }
         }
         let voice = Arc::clone(&self.voice);
         let spoken = match self.part {

@@ -102,6 +102,7 @@ impl Exchange {
             local_rtp: rtp,
             // Reports come to the same socket, where they are told apart.
             local_rtcp_port: Some(rtp.port()),
+            local_video: None,
             session_id: fastrand::u64(1..1 << 50),
         };
         let (offer, session) = sdp::offer(&policy, None);

@@ -117,6 +117,7 @@ impl Offer {
             ssrc,
             payload_type,
             level_extension: level_extension(answer),
+            wants_pauses: answer.contains("usedtx=1"),
         })
     }
 }
@@ -141,6 +142,8 @@ pub(super) struct Peer {
     pub(super) ssrc: u32,
     pub(super) payload_type: u8,
     pub(super) level_extension: Option<u8>,
+    /// The server asks for DTX.
+    pub(super) wants_pauses: bool,
 }
 
 impl Peer {

@@ -109,6 +109,7 @@ impl Clip {
             receive,
             send: Vec::new(),
             slots: 0,
+            limit: None,
         };
         LegConfig {
             id,

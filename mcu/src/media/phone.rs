@@ -3,8 +3,10 @@
 //! The worker registers the sockets with its poll and calls in; packets that belong to the call come out for
 //! the mixer, telephone events among them.
 
+pub(super) mod feedback;
 mod latch;
 pub(super) mod reception;
+mod video;
 pub(super) mod wire;
 
 use std::io;
@@ -15,6 +17,7 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use plenum_codecs::MediaPacket;
 use plenum_codecs::audio::EncoderSetting;
+use plenum_dialin::sdp::Direction;
 use plenum_mixer::{AudioSetting, LegConfig, LegId, OutPacket};
 
 use self::latch::{Latch, Seen};
@@ -25,6 +28,8 @@ use super::{Limits, clock};
 
 /// What SDP agreed for a phone leg.
 pub use plenum_dialin::sdp::AudioSession as PhoneMedia;
+pub use video::PhoneVideo;
+pub(super) use video::Video;
 
 /// Between our RTCP reports (RFC 3550 §6.2: five seconds at least).
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
@@ -45,6 +50,8 @@ pub(super) struct Phone {
     reported: Instant,
     reception: Option<Reception>,
     sent: Sent,
+    /// Beside the audio, if that was agreed.
+    video: Option<Video>,
 }
 
 /// What we sent, for sender reports.
@@ -54,6 +61,26 @@ struct Sent {
     octets: u32,
     timestamp: u32,
     since_report: bool,
+}
+
+impl Sent {
+    fn count(&mut self, packet: &OutPacket) {
+        self.packets = self.packets.wrapping_add(1);
+        let octets = u32::try_from(packet.payload.len()).unwrap_or_default();
+        self.octets = self.octets.wrapping_add(octets);
+        self.timestamp = packet.timestamp;
+        self.since_report = true;
+    }
+
+    /// For a sender report, if anything was sent since the last; `later` is the time since the last packet in its units.
+    fn sender_block(&mut self, now: Instant, later: u32) -> Option<wire::SenderBlock> {
+        std::mem::take(&mut self.since_report).then_some(wire::SenderBlock {
+            ntp: clock::to_ntp(now),
+            timestamp: self.timestamp.wrapping_add(later),
+            packets: self.packets,
+            octets: self.octets,
+        })
+    }
 }
 
 /// What became of a datagram.
@@ -117,6 +144,7 @@ impl Phone {
             reported: now,
             reception: None,
             sent: Sent::default(),
+            video: None,
         }
     }
 
@@ -132,7 +160,10 @@ impl Phone {
 
     pub(super) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         registry.deregister(&mut self.rtp)?;
-        registry.deregister(&mut self.rtcp)
+        registry.deregister(&mut self.rtcp)?;
+        self.video
+            .as_mut()
+            .map_or(Ok(()), |video| video.deregister(registry))
     }
 
     /// The room's view of the leg.
@@ -157,7 +188,11 @@ impl Phone {
         LegConfig {
             id,
             audio,
-            video: None,
+            video: self
+                .video
+                .as_ref()
+                .filter(|_| !self.is_held())
+                .map(Video::setting),
             muted: false,
             listen_only: false,
         }
@@ -273,11 +308,7 @@ impl Phone {
             return None;
         }
         let sent = self.rtp.send_to(buffer, to).ok()?;
-        self.sent.packets = self.sent.packets.wrapping_add(1);
-        let octets = u32::try_from(packet.payload.len()).unwrap_or_default();
-        self.sent.octets = self.sent.octets.wrapping_add(octets);
-        self.sent.timestamp = packet.timestamp;
-        self.sent.since_report = true;
+        self.sent.count(packet);
         Some(sent)
     }
 
@@ -291,12 +322,7 @@ impl Phone {
         self.reported = now;
         let jitter = self.reception.as_ref().map(Reception::jitter);
         let (block, interval) = self.reception.as_mut().map(|r| r.report(now)).unzip();
-        let sender = std::mem::take(&mut self.sent.since_report).then_some(wire::SenderBlock {
-            ntp: clock::to_ntp(now),
-            timestamp: self.sent.timestamp,
-            packets: self.sent.packets,
-            octets: self.sent.octets,
-        });
+        let sender = self.sent.sender_block(now, 0);
         if let Some(to) = self.rtcp_destination()
             && let Some(bytes) = wire::report(self.ssrc, sender, block, &self.cname)
             && let Err(error) = self.rtcp.send_to(&bytes, to)
@@ -309,22 +335,62 @@ impl Phone {
         })
     }
 
-    /// Signalled, unless the media comes from elsewhere: then where their reports come from, else the port
-    /// above the media.
     fn rtcp_destination(&self) -> Option<SocketAddr> {
-        let media = self.latch.destination()?;
-        if media == self.media.remote_rtp {
-            let to = self.media.remote_rtcp;
-            return (!to.ip().is_unspecified() && to.port() != 0).then_some(to);
+        let signalled = (self.media.remote_rtp, self.media.remote_rtcp);
+        rtcp_destination(&self.latch, signalled, self.rtcp_source)
+    }
+
+    /// A caller that holds us neither sees nor is seen.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(
+            self.media.direction,
+            Direction::ReceiveOnly | Direction::Inactive
+        )
+    }
+
+    /// Signalling has agreed on video, on something else, or on none any more: gives back what is to leave the poll.
+    pub(super) fn set_video(
+        &mut self,
+        video: Option<PhoneVideo>,
+        limits: &Limits,
+        now: Instant,
+    ) -> Option<Video> {
+        match (video, &mut self.video) {
+            (Some(new), Some(video)) if new.sockets.is_none() => {
+                video.update(new);
+                None
+            }
+            (Some(new), _) => {
+                let video = Video::new(new, &self.cname, limits, now);
+                std::mem::replace(&mut self.video, video)
+            }
+            (None, _) => self.video.take(),
         }
-        let learnt = self.rtcp_source.filter(|source| source.ip() == media.ip());
-        Some(learnt.unwrap_or_else(|| SocketAddr::new(media.ip(), media.port().saturating_add(1))))
+    }
+
+    pub(super) fn video(&mut self) -> Option<&mut Video> {
+        self.video.as_mut()
     }
 
     /// Whether neither media nor a report has come for `limit` although the leg should speak.
     pub(super) fn is_silent(&self, now: Instant, limit: Duration) -> bool {
         self.media.direction.receives() && now.saturating_duration_since(self.heard) >= limit
     }
+}
+
+/// Signalled, unless the media comes from elsewhere: then where their reports come from, else the port
+/// above the media.
+fn rtcp_destination(
+    latch: &Latch,
+    (rtp, rtcp): (SocketAddr, SocketAddr),
+    source: Option<SocketAddr>,
+) -> Option<SocketAddr> {
+    let media = latch.destination()?;
+    if media == rtp {
+        return (!rtcp.ip().is_unspecified() && rtcp.port() != 0).then_some(rtcp);
+    }
+    let learnt = source.filter(|source| source.ip() == media.ip());
+    Some(learnt.unwrap_or_else(|| SocketAddr::new(media.ip(), media.port().saturating_add(1))))
 }
 
 fn receive(socket: &UdpSocket, scratch: &mut [u8]) -> Option<io::Result<(usize, SocketAddr)>> {
@@ -340,7 +406,6 @@ fn receive(socket: &UdpSocket, scratch: &mut [u8]) -> Option<io::Result<(usize, 
 #[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests {
     use plenum_codecs::audio::AudioCodec;
-    use plenum_dialin::sdp::Direction;
 
     use super::super::MediaConfig;
     use super::super::ports::PortPool;

@@ -403,7 +403,7 @@ impl PeerTransport {
             }
             Event::EgressBitrateEstimate(estimate) => self.line.estimated(&estimate),
             Event::PeerStats(stats) => {
-                if let Some(estimate) = self.line.measured(&stats) {
+                if let Some(estimate) = self.line.measured(self.now, &stats) {
                     self.pacer.set_estimate(self.now, estimate);
                     events.push(PeerEvent::Estimate {
                         bits_per_second: estimate,

@@ -8,6 +8,7 @@ mod legs;
 mod links;
 mod messages;
 mod peers;
+mod phone_video;
 mod phones;
 mod rooms;
 mod run;
@@ -27,7 +28,7 @@ use self::run::Prepared;
 use super::clip::Clip;
 use super::directory::Directory;
 use super::metrics::Metrics;
-use super::phone::PhoneMedia;
+use super::phone::{PhoneMedia, PhoneVideo};
 use super::ports::RtpSockets;
 use super::webrtc::Identity;
 use super::{ComposeSink, MediaConfig, MediaError, PeerAnswer, RoomEvent, RoomId, TapSink};
@@ -71,6 +72,16 @@ pub(super) enum Message {
         leg: LegId,
         media: PhoneMedia,
         reply: Reply<Result<(), MediaError>>,
+    },
+    /// A phone's video as agreed now.
+    PhoneVideo {
+        leg: LegId,
+        video: Option<PhoneVideo>,
+        reply: Reply<Result<(), MediaError>>,
+    },
+    /// A phone has asked for a keyframe by signalling.
+    PhoneWantsKeyframe {
+        leg: LegId,
     },
     AddClip {
         room: RoomId,

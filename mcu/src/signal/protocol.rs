@@ -51,6 +51,13 @@ pub enum ClientMessage {
     HoldParticipant { participant: String, on: bool },
     /// Host: how loud the others hear the participant, −20 to 12 dB.
     GainParticipant { participant: String, db: i8 },
+    /// Host: the participant can show no video, or may again.
+    MuteVideo { participant: String, on: bool },
+    /// Host: who is shown large whoever speaks; absent: whoever speaks.
+    Spotlight {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        participant: Option<String>,
+    },
     /// To talk aside with these; oneself among them, unless one is a host.
     SideOpen {
         participants: Vec<String>,
@@ -81,6 +88,14 @@ pub enum ClientMessage {
     Record { on: bool },
     /// Host: pauses the recording or lets it go on.
     RecordPause { on: bool },
+    /// To share one's screen, now or when it is one's turn; or no more, or not to wait any longer.
+    Present { on: bool },
+    /// Presenter or host: it is that one's turn to present, or it waits no longer.
+    PresentGrant { participant: String, on: bool },
+    /// Host: to present now, whoever does.
+    PresentTake {},
+    /// Host: whoever presents does so no more.
+    PresentStop {},
     /// Host: one picture of all for everybody, composed by the server, or cameras as they come.
     Composite { on: bool },
     /// Host: how that picture is laid out.
@@ -116,8 +131,13 @@ pub enum ServerMessage<V = ParticipantView> {
     },
     /// Those for whom there was no room in `joined`, in several parts.
     Roster { participants: Vec<V> },
-    /// To the last offer. `slot_mids[i]` is the `mid` that carries video slot `i`.
-    Answer { sdp: String, slot_mids: Vec<String> },
+    /// To the last offer. `slot_mids[i]` is the `mid` that carries video slot `i`, `screen_mid` the one that takes one's screen.
+    Answer {
+        sdp: String,
+        slot_mids: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        screen_mid: Option<String>,
+    },
     /// Have this many video slots in all.
     Slots { count: usize },
     /// Who is seen in which slot.
@@ -135,6 +155,12 @@ pub enum ServerMessage<V = ParticipantView> {
     Floor { participant: Option<String> },
     /// Somebody starts or stops talking.
     Talking { participant: String, on: bool },
+    /// Whose turn it is to present, whether they have begun, and who waits.
+    Presenting {
+        participant: Option<String>,
+        begun: bool,
+        waiting: Vec<String>,
+    },
     /// Several of `participant_…` and `talking` that came close together, in this order.
     Changes { changes: Vec<Self> },
     /// Something about the conference is different.
@@ -173,6 +199,9 @@ pub struct ParticipantView {
     /// They hear music, and nobody hears them.
     #[serde(default, skip_serializing_if = "is_false")]
     pub held: bool,
+    /// A host lets them show no video.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub video_muted: bool,
     /// How loud the others hear them, in dB over as they come.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub gain_db: i8,
@@ -186,6 +215,9 @@ pub struct ParticipantView {
     pub camera: bool,
     /// They talk right now.
     pub talking: bool,
+    /// They share their screen.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub presenting: bool,
     /// Their hand is up.
     pub hand: bool,
     /// Presence of the person.
@@ -229,6 +261,9 @@ pub struct ConferenceView {
     /// How the picture of all is laid out; absent when cameras are shown as they come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
+    /// Who is shown large whoever speaks; absent: whoever speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spotlight: Option<String>,
     /// How it can be laid out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layouts: Vec<String>,
@@ -300,6 +335,9 @@ pub struct SlotView {
     /// It carries the picture of all.
     #[serde(default, skip_serializing_if = "is_false")]
     pub composite: bool,
+    /// It carries the screen that they share.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub screen: bool,
 }
 
 /// Why somebody is no longer in the roster.
@@ -446,8 +484,9 @@ mod tests {
             value
         });
         let all = "join offer mute camera hand leave ping mute_participant deafen_participant hold_participant \
-                   gain_participant side_open side_leave whisper channel_open channel_close listen extend remove lock record \
-                   record_pause composite layout end";
+                   gain_participant mute_video spotlight side_open side_leave whisper channel_open channel_close \
+                   listen extend remove lock record \
+                   record_pause present present_grant present_take present_stop composite layout end";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 
@@ -464,7 +503,7 @@ mod tests {
             value
         });
         let all = "joined roster answer slots video participant_joined participant_changed participant_left floor talking changes \
-                   conference time_left whisper recording_failed pong error ended";
+                   presenting conference time_left whisper recording_failed pong error ended";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 

@@ -45,6 +45,8 @@ const NEGOTIATION: Duration = Duration::from_secs(5);
 const PACE: (Duration, u32) = (Duration::from_millis(50), 60);
 /// Offers among them: each costs a media worker a millisecond or two amid everybody's audio.
 const OFFERS: (Duration, u32) = (Duration::from_secs(1), 20);
+/// Of `present` likewise: each is told to everybody.
+const TURNS: (Duration, u32) = (Duration::from_secs(1), 20);
 /// Dropped messages after which the client is cut off.
 const MAX_DROPPED: u32 = 500;
 /// Longest name, characters.
@@ -106,6 +108,7 @@ pub(crate) async fn serve(
                 seat,
                 bucket: Bucket::new(Instant::now(), PACE.0, PACE.1),
                 offers: Bucket::new(Instant::now(), OFFERS.0, OFFERS.1),
+                turns: Bucket::new(Instant::now(), TURNS.0, TURNS.1),
                 dropped: 0,
             };
             session.run(&mut wire, queue, signalling.stop).await
@@ -288,6 +291,7 @@ struct Session {
     seat: Seat,
     bucket: Bucket,
     offers: Bucket,
+    turns: Bucket,
     dropped: u32,
 }
 
@@ -379,6 +383,9 @@ impl Session {
             Ok(ClientMessage::Offer { .. }) => {
                 ServerMessage::error(ErrorCode::RateLimited, "Too many offers.")
             }
+            Ok(ClientMessage::Present { .. }) if !self.turns.take(Instant::now()) => {
+                ServerMessage::error(ErrorCode::RateLimited, "Too many turns.")
+            }
             Ok(message) => match wish(message) {
                 Some(action) => {
                     self.ask(action).await;
@@ -429,10 +436,15 @@ impl Session {
             None => self.first_offer(sdp, &fingerprint).await,
         };
         match outcome {
-            Ok(PeerAnswer { sdp, slot_mids }) => {
+            Ok(PeerAnswer {
+                sdp,
+                slot_mids,
+                screen_mid,
+            }) => {
                 let answer = ServerMessage::Answer {
                     sdp,
                     slot_mids: slot_mids.clone(),
+                    screen_mid,
                 };
                 let said = wire.say(&answer).await;
                 // Also when the socket broke: the answer may have arrived, and what was ordered for the

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::protocol::ClientMessage;
-use crate::conference::{Action, Order, Wish};
+use crate::conference::{Action, Order, Turn, Wish};
 
 /// What `message` asks of the focus; `None` for what the session sees to itself.
 pub(super) fn wish(message: ClientMessage) -> Option<Action> {
@@ -41,6 +41,10 @@ pub(super) fn wish(message: ClientMessage) -> Option<Action> {
         ClientMessage::GainParticipant { participant, db } => {
             Action::Order(Order::Gain(participant, db))
         }
+        ClientMessage::MuteVideo { participant, on } => {
+            Action::Order(Order::MuteVideo(participant, on))
+        }
+        ClientMessage::Spotlight { participant } => Action::Order(Order::Spotlight(participant)),
         ClientMessage::Extend { minutes } => {
             Action::Order(Order::Extend(Duration::from_secs(u64::from(minutes) * 60)))
         }
@@ -48,6 +52,15 @@ pub(super) fn wish(message: ClientMessage) -> Option<Action> {
         ClientMessage::Lock { on } => Action::Order(Order::Lock(on)),
         ClientMessage::Record { on } => Action::Order(Order::Record(on)),
         ClientMessage::RecordPause { on } => Action::Order(Order::RecordPause(on)),
+        ClientMessage::Present { on: true } => Action::Turn(Turn::Ask),
+        ClientMessage::Present { on: false } => Action::Turn(Turn::End),
+        ClientMessage::PresentGrant {
+            participant,
+            on: true,
+        } => Action::Turn(Turn::Give(participant)),
+        ClientMessage::PresentGrant { participant, .. } => Action::Turn(Turn::Refuse(participant)),
+        ClientMessage::PresentTake {} => Action::Turn(Turn::Take),
+        ClientMessage::PresentStop {} => Action::Order(Order::StopPresenting),
         ClientMessage::Composite { on } => Action::Order(Order::Composite(on)),
         ClientMessage::Layout { name } => Action::Order(Order::Layout(name)),
         ClientMessage::End {} => Action::Order(Order::End),

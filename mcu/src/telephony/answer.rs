@@ -6,6 +6,9 @@ use plenum_codecs::audio::AudioCodec;
 use plenum_dialin::sdp::{self, AudioSession, Session, SessionPolicy};
 use plenum_dialin::{CallId, Digit};
 
+use super::video::CallVideo;
+use crate::media::Media;
+
 /// What came of an event of the call.
 pub(super) enum Step {
     /// The ACK is in.
@@ -14,6 +17,8 @@ pub(super) enum Step {
     Media,
     /// A key by SIP INFO.
     Digit(Digit),
+    /// A wish for a keyframe by SIP INFO.
+    Picture,
     Nothing,
 }
 
@@ -22,22 +27,45 @@ pub(super) struct Negotiation {
     policy: SessionPolicy,
     session: Option<Session>,
     audio: Option<AudioSession>,
+    pub(super) video: CallVideo,
 }
 
 impl Negotiation {
-    pub(super) fn new(call: CallId, local_rtp: SocketAddr) -> Self {
+    pub(super) fn new(call: CallId, local_rtp: SocketAddr, video: bool) -> Self {
         let policy = SessionPolicy {
             codecs: AudioCodec::ALL.to_vec(),
             telephone_event: true,
             local_rtp,
             local_rtcp_port: None,
+            local_video: None,
             session_id: call.0.wrapping_add(1),
         };
         Self {
             policy,
             session: None,
             audio: None,
+            video: CallVideo::new(video),
         }
+    }
+
+    /// Has a port for video if `offer` (`None`: one of ours) is to have it and there is none yet.
+    pub(super) fn prepare(&mut self, media: &Media, offer: Option<&str>) {
+        if self.policy.local_video.is_none() {
+            self.policy.local_video = self.video.bind(media, offer);
+        }
+    }
+
+    /// Without video the next offer of it gets a port of its own.
+    fn agree_video(&mut self, session: Option<sdp::VideoSession>) {
+        if !self.video.agree(session) {
+            self.policy.local_video = None;
+        }
+    }
+
+    /// The phone's camera is to be seen: video flows from it, and the call is not on hold.
+    pub(super) fn camera(&self) -> bool {
+        let open = |audio: &AudioSession| audio.direction.receives() && audio.direction.sends();
+        self.video.sees_phone() && self.audio.as_ref().is_some_and(open)
     }
 
     /// The SDP of our 200: the answer, or our own offer when the INVITE had none. The error is a SIP status.
@@ -52,10 +80,14 @@ impl Negotiation {
     pub(super) fn answer(&mut self, offer: &str) -> Result<String, u16> {
         let agreed = sdp::answer(offer, &self.policy, self.session.as_ref()).map_err(|error| {
             tracing::info!(%error, "offer of a call refused");
+            if !self.video.is_agreed() {
+                self.agree_video(None);
+            }
             error.status()
         })?;
         self.session = Some(agreed.session);
         self.audio = Some(agreed.audio);
+        self.agree_video(agreed.video);
         Ok(agreed.answer)
     }
 
@@ -72,6 +104,8 @@ impl Negotiation {
             return Err(sdp::SdpError::AnswerMismatch);
         };
         self.audio = Some(sdp::accept_answer(answer, &self.policy, session)?);
+        let video = sdp::accept_video_answer(answer, &self.policy, session)?;
+        self.agree_video(video);
         Ok(())
     }
 

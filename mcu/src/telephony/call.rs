@@ -40,6 +40,8 @@ pub(super) struct Line {
     pub(super) commands: mpsc::Sender<CallCommand>,
     pub(super) events: mpsc::Receiver<CallEvent>,
     pub(super) stop: watch::Receiver<bool>,
+    /// The trunk's calls may have video.
+    pub(super) video: bool,
 }
 
 impl Line {
@@ -140,7 +142,8 @@ async fn set_up(
         tracing::warn!(call = %line.call, %error, "no rtp sockets");
         End::Refused(503)
     })?;
-    let mut negotiation = Negotiation::new(line.call, sockets.local);
+    let mut negotiation = Negotiation::new(line.call, sockets.local, line.video);
+    negotiation.prepare(&media, invitation.offer.as_deref());
     let sdp = negotiation
         .start(invitation.offer.as_deref())
         .map_err(End::Refused)?;
@@ -154,7 +157,7 @@ async fn set_up(
     while !confirmed || negotiation.audio().is_none() {
         match next(line, &mut negotiation).await? {
             Step::Confirmed => confirmed = true,
-            Step::Media | Step::Nothing | Step::Digit(_) => {}
+            Step::Media | Step::Nothing | Step::Digit(_) | Step::Picture => {}
         }
     }
     let Some(audio) = negotiation.audio().cloned() else {
@@ -177,6 +180,9 @@ async fn set_up(
     if let Err(error) = media.add_phone(room, leg.leg, sockets, audio).await {
         clean_up(&line.conferences, &mut leg).await;
         return Err(refused(error));
+    }
+    if negotiation.video.is_agreed() {
+        apply_video(line, &mut negotiation, leg.leg).await;
     }
     Ok((negotiation, leg, admission))
 }
@@ -223,11 +229,18 @@ pub(super) async fn precheck(
 pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Result<Step, End> {
     let event = tokio::select! {
         event = line.events.recv() => event.ok_or(End::HangUp(HangupReason::InternalError))?,
+        () = negotiation.video.wish() => {
+            line.command(CallCommand::AskPicture { call: line.call }).await;
+            return Ok(Step::Nothing);
+        }
         () = stop::requested(&mut line.stop) => return Err(End::HangUp(HangupReason::ServerStopping)),
     };
     Ok(match event {
         CallEvent::Ended { reason, .. } => return Err(End::Sip(reason)),
         CallEvent::Confirmed { .. } => Step::Confirmed,
+        CallEvent::Info {
+            content_type, body, ..
+        } if info::wants_picture(&content_type, &body) => Step::Picture,
         CallEvent::Info {
             content_type, body, ..
         } => info::digit(&content_type, &body).map_or(Step::Nothing, Step::Digit),
@@ -237,17 +250,20 @@ pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Resu
                 .map_err(|_| End::HangUp(HangupReason::InternalError))?;
             Step::Media
         }
-        CallEvent::Offered { call, offer } => match negotiation.answer(&offer) {
-            Ok(sdp) => {
-                line.command(CallCommand::AcceptOffer { call, sdp }).await;
-                Step::Media
+        CallEvent::Offered { call, offer } => {
+            negotiation.prepare(&line.conferences.around().media, Some(&offer));
+            match negotiation.answer(&offer) {
+                Ok(sdp) => {
+                    line.command(CallCommand::AcceptOffer { call, sdp }).await;
+                    Step::Media
+                }
+                Err(status) => {
+                    line.command(CallCommand::RefuseOffer { call, status })
+                        .await;
+                    Step::Nothing
+                }
             }
-            Err(status) => {
-                line.command(CallCommand::RefuseOffer { call, status })
-                    .await;
-                Step::Nothing
-            }
-        },
+        }
         CallEvent::OfferWanted { call } => {
             let sdp = negotiation.offer();
             line.command(CallCommand::AcceptOffer { call, sdp }).await;
@@ -257,8 +273,8 @@ pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Resu
     })
 }
 
-/// Hands a changed stream (hold, another address) to media.
-pub(super) async fn apply(line: &Line, negotiation: &Negotiation, leg: LegId) {
+/// Hands changed streams (hold, another address, video that comes or goes) to media.
+pub(super) async fn apply(line: &Line, negotiation: &mut Negotiation, leg: LegId) {
     let Some(audio) = negotiation.audio().cloned() else {
         return;
     };
@@ -271,6 +287,27 @@ pub(super) async fn apply(line: &Line, negotiation: &Negotiation, leg: LegId) {
     {
         tracing::warn!(call = %line.call, %error, "media change was lost");
     }
+    apply_video(line, negotiation, leg).await;
+}
+
+async fn apply_video(line: &Line, negotiation: &mut Negotiation, leg: LegId) {
+    let around = line.conferences.around();
+    let limit_for = |limit| around.composites.limit_for(limit);
+    let video = negotiation.video.hand_over(limit_for);
+    if let Err(error) = around.media.phone_video(leg, video).await {
+        tracing::warn!(call = %line.call, %error, "video of a call was lost");
+    }
+}
+
+/// Tells the conference whether the phone has a camera.
+async fn show_camera(negotiation: &Negotiation, seat: &Seat) {
+    let act = Command::Act {
+        participant: seat.participant.clone(),
+        generation: seat.generation,
+        action: Action::Camera(negotiation.camera()),
+    };
+    // A focus that is gone shows nobody.
+    let _ = seat.commands.send(act).await;
 }
 
 /// The attendant's talk, unless the trunk is direct, then the conference.
@@ -350,11 +387,22 @@ async fn confer(
     seat: &Seat,
     ended: &mut mpsc::Receiver<EndReason>,
 ) -> End {
+    if negotiation.camera() {
+        show_camera(negotiation, seat).await;
+    }
     loop {
         tokio::select! {
             step = next(line, negotiation) => match step {
                 Err(end) => return end,
-                Ok(Step::Media) => apply(line, negotiation, leg.leg).await,
+                Ok(Step::Media) => {
+                    apply(line, negotiation, leg.leg).await;
+                    show_camera(negotiation, seat).await;
+                }
+                Ok(Step::Picture) => {
+                    if let Err(error) = line.conferences.around().media.phone_wants_keyframe(leg.leg) {
+                        tracing::debug!(%error, "a phone's wish for a keyframe was lost");
+                    }
+                }
                 Ok(Step::Digit(digit)) => {
                     let key = Command::Key { participant: seat.participant.clone(), digit };
                     // A focus that is gone says so by `ended`.

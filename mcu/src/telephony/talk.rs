@@ -78,7 +78,7 @@ impl Talk {
                         apply(line, negotiation, leg.leg).await;
                         continue;
                     }
-                    Step::Confirmed | Step::Nothing => continue,
+                    Step::Confirmed | Step::Nothing | Step::Picture => continue,
                 },
                 event = leg.events.recv() => match event {
                     Some((_, event)) => match self.room_event(event)? {

@@ -144,3 +144,41 @@ fn an_empty_room_is_an_empty_canvas() {
     assert!(composer.compose() > 0);
     assert!(!composer.shows(LegId(1)));
 }
+
+#[test]
+fn a_screen_takes_the_stage_whoever_speaks_and_is_shown_whole() {
+    for layout in ["presentation", "speaker"] {
+        let mut composer = four(layout);
+        let screen = LegId(2).screen();
+        let mut people: Vec<Person> = (1..=4).map(|leg| person(leg, "")).collect();
+        people.push(Person {
+            leg: screen,
+            ..person(2, "Ben")
+        });
+        composer.set_people(people);
+        composer.set_floor(LegId(3));
+        let stage = |composer: &Composer| composer.seats().next().unwrap();
+        assert_eq!(stage(&composer).1, Some(screen), "{layout}");
+        assert_eq!(
+            composer.seats().filter(|(_, seat)| seat.is_some()).count(),
+            5
+        );
+        // Wider than any tile: nothing of it is cropped, so the ground is seen above and below.
+        let mut wide = I420Picture::black(400, 100).unwrap();
+        wide.planes_mut()[0].fill(230);
+        composer.set_picture(screen, &wide);
+        composer.compose();
+        let rect = stage(&composer).0.rect;
+        let top = Rect { height: 20, ..rect };
+        assert!(
+            seen(&composer, rect) > 220 && seen(&composer, top) < 60,
+            "{layout}"
+        );
+        composer.set_people((1..=4).map(|leg| person(leg, "")).collect());
+        assert_eq!(
+            stage(&composer).1,
+            Some(LegId(3)),
+            "back afterwards: {layout}"
+        );
+    }
+}

@@ -8,6 +8,7 @@ use super::layout::{Place, Rect, Role};
 use super::scale::Scaler;
 use super::sketch::{Sketch, muted_icon, phone_icon};
 use super::text::Text;
+use crate::LegId;
 
 /// Behind and between the tiles.
 pub(super) const GROUND: Colour = Colour::hex(0x000e_1016);
@@ -44,7 +45,9 @@ impl Dress {
     /// Draws the label, and the avatar, for a tile of that size.
     pub(super) fn new(person: &Person, place: Place, text: &mut Text) -> Self {
         Self {
-            label: label(person, place.rect, text),
+            label: (!person.leg.is_screen())
+                .then(|| label(person, place.rect, text))
+                .flatten(),
             avatar: avatar(person, place.rect, text),
         }
     }
@@ -149,14 +152,19 @@ fn initials(name: &str) -> String {
         .collect()
 }
 
+/// Whether nothing of a picture is cropped there: what is presented is to be read.
+pub(super) fn is_whole(place: Place, leg: LegId) -> bool {
+    place.role == Role::Presentation || leg.is_screen()
+}
+
 /// Scales a picture to what is shown of it in a tile.
 pub(super) fn fill(
     shown: &mut Option<I420Picture>,
     picture: &I420Picture,
-    place: Place,
+    (place, whole): (Place, bool),
     scaler: &mut Scaler,
 ) {
-    let (from, into) = fit(picture, place.rect, place.role == Role::Presentation);
+    let (from, into) = fit(picture, place.rect, whole);
     let same = |shown: &I420Picture| (shown.width(), shown.height()) == (into.width, into.height);
     if !shown.as_ref().is_some_and(same) {
         // A tile always has a size that a picture can have.
@@ -171,14 +179,14 @@ pub(super) fn fill(
 /// Draws a tile anew. What is shown of a picture fits the tile, unless that has changed its size since.
 pub(super) fn draw(
     canvas: &mut I420Picture,
-    place: Place,
+    (place, whole): (Place, bool),
     (picture, dress, speaking): (Option<&I420Picture>, &Dress, bool),
     scaler: &mut Scaler,
 ) {
     let rect = place.rect;
     match picture {
         Some(picture) => {
-            let (from, into) = fit(picture, rect, place.role == Role::Presentation);
+            let (from, into) = fit(picture, rect, whole);
             if into != rect {
                 canvas::fill(canvas, rect, TILE);
             }

@@ -48,12 +48,17 @@ impl Room {
         self.candidates
             .retain(|candidate| talkers.of(candidate.leg).contains(Channel::MAIN));
         if self.floor.update(&self.candidates) {
-            let holder = self.floor.holder();
-            self.event(Event::Floor { holder });
-            if let Some(holder) = holder {
-                self.video
-                    .floor_changed(at, holder, &mut self.legs, &mut self.outputs);
-            }
+            self.show_floor(at);
+        }
+    }
+
+    /// Tells who has the floor now, and shows them.
+    pub(super) fn show_floor(&mut self, at: MediaTime) {
+        let holder = self.floor.holder();
+        self.event(Event::Floor { holder });
+        if let Some(holder) = holder {
+            self.video
+                .floor_changed(at, holder, &mut self.legs, &mut self.outputs);
         }
     }
 

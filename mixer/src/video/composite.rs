@@ -4,12 +4,13 @@
 use std::collections::VecDeque;
 
 use plenum_codecs::video::VideoCodec;
+use plenum_codecs::video::h264::Limit;
 use plenum_codecs::{MediaPacket, MediaTime};
 
 use super::Switchboard;
 use super::publisher::StreamKey;
 use crate::legs::Legs;
-use crate::{Compose, LegId, Output, Renditions, Track};
+use crate::{Compose, LegId, Output, Renditions, Track, VideoSetting};
 
 /// The composite's streams are told apart by these.
 pub(super) const fn payload_type(codec: VideoCodec) -> u8 {
@@ -17,6 +18,15 @@ pub(super) const fn payload_type(codec: VideoCodec) -> u8 {
         VideoCodec::Vp8 => 0,
         VideoCodec::H264 => 1,
     }
+}
+
+/// The stream of the small rendition.
+const SMALL: u8 = 2;
+
+/// Whether a stream of the composite is for a viewer of that setting.
+pub(super) fn suits(stream: u8, setting: Option<&VideoSetting>) -> bool {
+    let limited = setting.is_some_and(|video| video.limit.is_some());
+    limited == (stream == SMALL)
 }
 
 const fn codec(payload_type: u8) -> VideoCodec {
@@ -33,6 +43,8 @@ pub(super) struct Composite {
     /// Viewers have come, gone or changed since the renditions were counted.
     pub(super) stale: bool,
     wanted: Renditions,
+    /// What the small rendition is bound by, if somebody sees it.
+    small: Option<Limit>,
     /// Which of a camera's streams the composer gets.
     taken: Vec<StreamKey>,
 }
@@ -50,6 +62,7 @@ impl Switchboard {
         if on {
             // Whoever composes now has been told nothing yet, also when somebody else has composed until now.
             self.composite.wanted = Renditions::default();
+            self.composite.small = None;
         }
         self.composite.stale = true;
         self.composite.taken.clear();
@@ -71,7 +84,7 @@ impl Switchboard {
         packet: &MediaPacket,
         out: &mut VecDeque<Output>,
     ) {
-        if self.composite.wanted == Renditions::default() {
+        if self.composite.wanted == Renditions::default() && self.composite.small.is_none() {
             return;
         }
         let publishers = &self.publishers;
@@ -116,17 +129,41 @@ impl Switchboard {
     ) {
         // A rendition that nobody wants any more may still be on its way.
         if self.composite.on && self.composite.wanted.contains(codec) {
-            let key = StreamKey {
-                leg: LegId::COMPOSITE,
-                payload_type: payload_type(codec),
-                layer: 0,
-            };
-            let packet = MediaPacket {
-                payload_type: key.payload_type,
-                ..packet.clone()
-            };
-            self.spread(now, key, Track::Camera, (codec, &packet), legs, out);
+            self.spread_composed(now, (payload_type(codec), codec), packet, legs, out);
         }
+    }
+
+    /// The same of the small rendition.
+    pub(crate) fn composed_small(
+        &mut self,
+        now: MediaTime,
+        packet: &MediaPacket,
+        legs: &mut Legs,
+        out: &mut VecDeque<Output>,
+    ) {
+        if self.composite.on && self.composite.small.is_some() {
+            self.spread_composed(now, (SMALL, VideoCodec::H264), packet, legs, out);
+        }
+    }
+
+    fn spread_composed(
+        &mut self,
+        now: MediaTime,
+        (payload_type, codec): (u8, VideoCodec),
+        packet: &MediaPacket,
+        legs: &mut Legs,
+        out: &mut VecDeque<Output>,
+    ) {
+        let key = StreamKey {
+            leg: LegId::COMPOSITE,
+            payload_type,
+            layer: 0,
+        };
+        let packet = MediaPacket {
+            payload_type,
+            ..packet.clone()
+        };
+        self.spread(now, key, Track::Camera, (codec, &packet), legs, out);
     }
 
     /// The composer cannot show a camera before its next keyframe.
@@ -180,15 +217,22 @@ impl Switchboard {
         if !std::mem::take(&mut self.composite.stale) {
             return;
         }
-        let wanted = if self.composite.on {
-            renditions(legs)
+        let (wanted, small) = if self.composite.on {
+            (renditions(legs), small(legs))
         } else {
-            Renditions::default()
+            Default::default()
         };
-        if std::mem::replace(&mut self.composite.wanted, wanted) == wanted {
+        let same = std::mem::replace(&mut self.composite.wanted, wanted) == wanted;
+        if !same {
+            out.push_back(Output::Compose(Compose::Wanted(wanted)));
+        }
+        let same_small = std::mem::replace(&mut self.composite.small, small) == small;
+        if !same_small {
+            out.push_back(Output::Compose(Compose::Small(small)));
+        }
+        if same && same_small {
             return;
         }
-        out.push_back(Output::Compose(Compose::Wanted(wanted)));
         let composite = self
             .publishers
             .iter_mut()
@@ -196,7 +240,10 @@ impl Switchboard {
         if let Some(publisher) = composite {
             publisher
                 .streams
-                .retain(|stream| wanted.contains(codec(stream.payload_type)));
+                .retain(|stream| match stream.payload_type {
+                    SMALL => small.is_some(),
+                    other => wanted.contains(codec(other)),
+                });
             self.assign_all(now, legs, out);
         }
     }
@@ -211,11 +258,13 @@ impl Switchboard {
 
     /// The request for a keyframe as it leaves the room.
     pub(super) fn keyframe_request(leg: LegId, track: Track, payload_type: u8) -> Output {
-        if leg == LegId::COMPOSITE {
+        if leg == LegId::COMPOSITE && payload_type == SMALL {
+            Output::Compose(Compose::KeyframeSmall)
+        } else if leg == LegId::COMPOSITE {
             Output::Compose(Compose::Keyframe(codec(payload_type)))
         } else {
             Output::KeyframeRequest {
-                leg,
+                leg: leg.owner(),
                 track,
                 payload_type,
             }
@@ -223,12 +272,23 @@ impl Switchboard {
     }
 }
 
+/// What everybody takes who cannot take the composite as it is: one rendition serves all of them.
+fn small(legs: &Legs) -> Option<Limit> {
+    let viewers = legs.iter().filter_map(|leg| leg.config.video.as_ref());
+    viewers
+        .filter(|video| {
+            video.slots > 0 && video.send.iter().any(|(_, sent)| *sent == VideoCodec::H264)
+        })
+        .filter_map(|video| video.limit)
+        .reduce(Limit::min)
+}
+
 /// As few as serve everybody: one, if there is a codec that all take, else both.
 fn renditions(legs: &Legs) -> Renditions {
     let mut all = [true; 2];
     let mut any = [false; 2];
     let viewers = legs.iter().filter_map(|leg| leg.config.video.as_ref());
-    for video in viewers.filter(|video| video.slots > 0) {
+    for video in viewers.filter(|video| video.slots > 0 && video.limit.is_none()) {
         let takes = [VideoCodec::Vp8, VideoCodec::H264]
             .map(|codec| video.send.iter().any(|(_, sent)| *sent == codec));
         if takes == [false; 2] {
@@ -257,4 +317,9 @@ fn renditions(legs: &Legs) -> Renditions {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 mod tests;

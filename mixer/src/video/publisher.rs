@@ -23,7 +23,7 @@ pub(crate) struct StreamKey {
     pub(crate) layer: u8,
 }
 
-/// A leg that sends camera packets.
+/// A leg that sends camera packets, or a screen.
 #[derive(Debug)]
 pub(super) struct Publisher {
     pub(super) leg: LegId,
@@ -137,14 +137,16 @@ impl Publisher {
         }
     }
 
-    /// The payload type, here and to the viewer, in which a viewer of these codecs is to get it: that which it sees already,
-    /// else the first codec of its list.
+    /// The payload type, here and to the viewer, in which a viewer of these codecs is to get it, of those that it `may`: that
+    /// which it sees already, else the first codec of its list.
     pub(super) fn coding_for(
         &self,
         codecs: &[(u8, VideoCodec)],
         viewer: &Viewer,
+        may: impl Fn(u8) -> bool,
     ) -> Option<Coding> {
         let offer = |stream: &Stream| {
+            may(stream.payload_type).then_some(())?;
             let sent = codecs.iter().find(|(_, codec)| *codec == stream.codec)?.0;
             Some(Coding {
                 leg: self.leg,
@@ -161,8 +163,8 @@ impl Publisher {
             codecs.iter().find_map(|(_, codec)| {
                 self.streams
                     .iter()
-                    .find(|stream| stream.codec == *codec)
-                    .and_then(offer)
+                    .filter(|stream| stream.codec == *codec)
+                    .find_map(offer)
             })
         })
     }
@@ -195,8 +197,11 @@ impl Publisher {
         ceased && self.streams.len() > 1
     }
 
-    /// True when a stream went.
+    /// True when a stream went. A screen on which nothing moves may be silent for long and stays until it is taken away.
     pub(super) fn drop_silent_streams(&mut self, now: MediaTime, silence: Duration) -> bool {
+        if self.leg.is_screen() && self.streams.len() == 1 {
+            return false;
+        }
         let before = self.streams.len();
         self.streams
             .retain(|stream| now.since(stream.last_packet) < silence);

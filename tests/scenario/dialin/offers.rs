@@ -75,6 +75,7 @@ fn a_reinvite_puts_the_call_on_hold_and_takes_it_back() {
         telephone_event: true,
         local_rtp: "127.0.0.1:20000".parse().unwrap(),
         local_rtcp_port: None,
+        local_video: None,
         session_id: 4,
     };
     let mut line = Line::new();

@@ -22,6 +22,8 @@ pub struct Person {
     pub talking: bool,
     /// Their hand is up.
     pub hand: bool,
+    /// They share their screen.
+    pub presenting: bool,
 }
 
 /// See the module.
@@ -51,6 +53,10 @@ pub struct View {
     pub slot_mids: Vec<String>,
     /// Who is in which slot: `mid` and participant.
     pub video: Vec<(String, Option<String>)>,
+    /// Whose turn it is to present, and whether they have begun.
+    pub turn: Option<(String, bool)>,
+    /// Who waits for the turn.
+    pub waiting: Vec<String>,
     /// Who came since one joined, in order.
     pub came: Vec<String>,
     /// Who went and why, in order.
@@ -109,6 +115,7 @@ fn person(value: &Value) -> Result<(String, Person)> {
         camera: flag(&value["camera"])?,
         talking: flag(&value["talking"])?,
         hand: flag(&value["hand"])?,
+        presenting: value["presenting"].as_bool().unwrap_or(false),
     };
     Ok((text(&value["id"])?, person))
 }
@@ -133,6 +140,12 @@ impl View {
                 self.video = slots
                     .map(|slot| Ok((text(&slot["mid"])?, maybe(&slot["participant"])?)))
                     .collect::<Result<_>>()?;
+            }
+            "presenting" => {
+                let begun = flag(&message["begun"])?;
+                self.turn = maybe(&message["participant"])?.map(|id| (id, begun));
+                let waiting = list(&message["waiting"])?.iter();
+                self.waiting = waiting.map(text).collect::<Result<_>>()?;
             }
             kind @ ("participant_joined" | "participant_changed" | "participant_left") => {
                 self.people(kind, message)?;

@@ -3,6 +3,7 @@ import { Button, Label, ListBox, ListBoxItem, Popover, Select, SelectValue } fro
 import type { ParticipantId } from '../protocol'
 import { strings } from '../strings'
 import { useClient, useClientState, useSelf } from './context'
+import { ShareBanners } from './Sharing'
 import { AsideIcon, CheckIcon, ChevronIcon, LanguageIcon, PauseIcon, SoundOffIcon, WarningIcon } from './icons'
 
 /** Attempts after which reconnecting is no longer a hiccup. */
@@ -23,6 +24,7 @@ export function Banners() {
     <>
       <Connection />
       <TimeLeft />
+      <ShareBanners />
       <Apart />
       <Languages />
     </>

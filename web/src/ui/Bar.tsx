@@ -18,6 +18,7 @@ import {
 } from './icons'
 import { LayoutMenu } from './LayoutMenu'
 import { RecordButton } from './Recording'
+import { ShareButton } from './Sharing'
 import type { View } from './Stage'
 
 export interface RoomActions {
@@ -43,6 +44,7 @@ export function Bar({ actions, view, setView, peopleOpen, openSettings }: BarPro
   const silent = muted || !trackOf(microphone)
   const filming = trackOf(camera) !== null
   const hand = self?.hand ?? false
+  const mayFilm = self?.videoMuted !== true
   return (
     <div className="bar" role="group" aria-label={strings.bar.label}>
       <IconButton
@@ -54,13 +56,14 @@ export function Bar({ actions, view, setView, peopleOpen, openSettings }: BarPro
         {silent ? <MicOffIcon /> : <MicIcon />}
       </IconButton>
       <IconButton
-        label={filming ? strings.bar.cameraOff : strings.bar.cameraOn}
+        label={cameraLabel(filming, mayFilm)}
         shortcut={keyName('E')}
         className={filming ? '' : 'is-off'}
         onPress={actions.toggleCamera}
       >
         {filming ? <CameraIcon /> : <CameraOffIcon />}
       </IconButton>
+      <ShareButton />
       <IconButton
         label={hand ? strings.bar.lowerHand : strings.bar.raiseHand}
         shortcut={keyNameAlt('H')}
@@ -86,6 +89,11 @@ export function Bar({ actions, view, setView, peopleOpen, openSettings }: BarPro
       {session.role === 'host' ? <HostLeave /> : <GuestLeave />}
     </div>
   )
+}
+
+function cameraLabel(filming: boolean, may: boolean): string {
+  if (!may) return strings.bar.cameraForbidden
+  return filming ? strings.bar.cameraOff : strings.bar.cameraOn
 }
 
 /** A host chooses for everybody, too; others between what the page itself shows, unless the server composes that. */

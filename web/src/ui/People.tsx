@@ -6,7 +6,7 @@ import type { Participant } from '../protocol'
 import { strings } from '../strings'
 import { IconButton } from './controls'
 import { useClient, useClientState } from './context'
-import { AsideIcon, CloseIcon, HandIcon, LanguageIcon, MicIcon, MicOffIcon, PauseIcon, PhoneIcon, SoundOffIcon } from './icons'
+import { AsideIcon, CameraOffIcon, CloseIcon, HandIcon, LanguageIcon, MicIcon, MicOffIcon, PauseIcon, PhoneIcon, PinIcon, ShareIcon, SoundOffIcon } from './icons'
 import { Invite } from './Invite'
 import { PersonMenu } from './PersonMenu'
 
@@ -55,7 +55,7 @@ interface RowProps {
 }
 
 function Row({ participant, self, host }: RowProps) {
-  const { name, kind, role, muted, hand, held, deafened, gainDb, side } = participant
+  const { name, kind, role, muted, hand, held, deafened, gainDb, side, presenting, videoMuted } = participant
   const { session } = useClientState()
   const talking = speaking(participant, session)
   const interprets = session.conference?.channels.find(({ interpreter }) => interpreter === participant.id)
@@ -88,6 +88,9 @@ function Row({ participant, self, host }: RowProps) {
           <HandIcon />
         </span>
       )}
+      <State on={presenting} label={strings.people.presenting} icon={<ShareIcon />} />
+      <State on={session.conference?.spotlight === participant.id} label={strings.people.inSpotlight} icon={<PinIcon />} />
+      <State on={videoMuted} label={strings.people.videoMuted} icon={<CameraOffIcon />} />
       <State on={held} label={strings.people.held} icon={<PauseIcon />} />
       <State on={deafened} label={strings.people.deafened} icon={<SoundOffIcon />} />
       <State on={side !== null} label={strings.people.aside} icon={<AsideIcon />} />

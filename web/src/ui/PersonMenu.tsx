@@ -31,7 +31,8 @@ export function PersonMenu({ participant, host }: { readonly participant: Partic
   const { session } = useClientState()
   const [open, setOpen] = useState<Open>(null)
   const close = () => setOpen(null)
-  const { id, name, kind, muted, held, deafened } = participant
+  const { id, name, kind, muted, held, deafened, videoMuted } = participant
+  const lit = session.conference?.spotlight === id
   const whispering = session.whisperTo === id
   const interprets = session.conference?.channels.find(({ interpreter }) => interpreter === id)
   const mine = session.roster.find((person) => person.id === session.self)?.side ?? null
@@ -47,6 +48,16 @@ export function PersonMenu({ participant, host }: { readonly participant: Partic
             {host && (
               <MenuItem className="option" isDisabled={muted} onAction={() => client.muteParticipant(id)}>
                 {strings.people.mute}
+              </MenuItem>
+            )}
+            {host && (
+              <MenuItem className="option" onAction={() => client.spotlight(lit ? null : id)}>
+                {lit ? strings.people.spotlightEnd : strings.people.spotlight}
+              </MenuItem>
+            )}
+            {host && kind === 'browser' && (
+              <MenuItem className="option" onAction={() => client.muteVideo(id, !videoMuted)}>
+                {videoMuted ? strings.people.cameraAllow : strings.people.cameraForbid}
               </MenuItem>
             )}
             {host && (

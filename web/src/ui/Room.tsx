@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useState } from 'react'
 import { trackOf } from '../devices'
+import { loadPreferences, savePreferences } from '../preferences'
 import { strings } from '../strings'
 import { Banners } from './Banners'
 import { Bar, type RoomActions } from './Bar'
@@ -20,6 +21,7 @@ export function Room() {
   const [view, setView] = useState<View>('speaker')
   const [peopleOpen, setPeopleOpen] = useState(() => matchMedia(WIDE).matches)
   const [settingsOpen, setSettingsOpen] = useState(false)
+  const [selfView, setSelfView] = useSelfView()
   const actions = useActions(setPeopleOpen, () => setSettingsOpen(true))
   useShortcuts(actions)
   return (
@@ -28,7 +30,7 @@ export function Room() {
       <main className="room-main">
         <Banners />
         <Sound />
-        <Stage view={view} />
+        <Stage view={view} selfView={selfView} />
         <Notices />
       </main>
       {peopleOpen && <People onClose={() => setPeopleOpen(false)} />}
@@ -39,9 +41,26 @@ export function Room() {
         peopleOpen={peopleOpen}
         openSettings={() => setSettingsOpen(true)}
       />
-      <Settings open={settingsOpen} onClose={() => setSettingsOpen(false)} />
+      <Settings
+        open={settingsOpen}
+        onClose={() => setSettingsOpen(false)}
+        selfView={selfView}
+        setSelfView={setSelfView}
+      />
     </div>
   )
+}
+
+/** Whether one's own picture is among the others; remembered. */
+function useSelfView(): [boolean, (on: boolean) => void] {
+  const [on, set] = useState(() => loadPreferences().selfView)
+  return [
+    on,
+    (next) => {
+      set(next)
+      savePreferences({ selfView: next })
+    },
+  ]
 }
 
 function RoomHeader() {
@@ -71,7 +90,8 @@ function RoomHeader() {
 
 function useActions(setPeopleOpen: (change: (open: boolean) => boolean) => void, openSettings: () => void): RoomActions {
   const client = useClient()
-  const hand = useSelf()?.hand ?? false
+  const self = useSelf()
+  const hand = self?.hand ?? false
   const explain = async (done: Promise<boolean>) => {
     // The settings say why a device did not start, and what helps.
     if (!(await done)) openSettings()
@@ -81,7 +101,9 @@ function useActions(setPeopleOpen: (change: (open: boolean) => boolean) => void,
       const { microphone, muted } = client.devices.snapshot()
       void explain(client.devices.setMuted(!(muted || !trackOf(microphone))))
     },
-    toggleCamera: () => void explain(client.devices.toggleCamera()),
+    toggleCamera: () => {
+      if (self?.videoMuted !== true) void explain(client.devices.toggleCamera())
+    },
     toggleHand: () => client.setHand(!hand),
     togglePeople: () => setPeopleOpen((open) => !open),
   }

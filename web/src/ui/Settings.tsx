@@ -1,4 +1,4 @@
-import { Button, Dialog, Heading, Modal, ModalOverlay } from 'react-aria-components'
+import { Button, Dialog, Heading, Modal, ModalOverlay, Switch } from 'react-aria-components'
 import { strings } from '../strings'
 import { keyName, keyNameAlt } from './controls'
 import { DeviceFaults, DevicePickers } from './DevicePickers'
@@ -10,7 +10,14 @@ const shortcuts = [
   [strings.settings.shortcutPeople, keyNameAlt('P')],
 ] as const
 
-export function Settings({ open, onClose }: { readonly open: boolean; readonly onClose: () => void }) {
+interface SettingsProps {
+  readonly open: boolean
+  readonly onClose: () => void
+  readonly selfView: boolean
+  readonly setSelfView: (on: boolean) => void
+}
+
+export function Settings({ open, onClose, selfView, setSelfView }: SettingsProps) {
   return (
     <ModalOverlay className="overlay" isOpen={open} onOpenChange={(next) => !next && onClose()} isDismissable>
       <Modal className="modal">
@@ -18,6 +25,13 @@ export function Settings({ open, onClose }: { readonly open: boolean; readonly o
           <Heading slot="title">{strings.settings.title}</Heading>
           <DeviceFaults />
           <DevicePickers />
+          <Switch className="switch" isSelected={selfView} onChange={setSelfView}>
+            <span>
+              {strings.settings.selfView}
+              <small>{strings.settings.selfViewHint}</small>
+            </span>
+            <span className="switch-track" aria-hidden="true" />
+          </Switch>
           <h3>{strings.settings.shortcuts}</h3>
           <dl className="shortcuts">
             {shortcuts.map(([what, keys]) => (

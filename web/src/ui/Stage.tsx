@@ -1,11 +1,12 @@
-import { useLayoutEffect, useRef, useState } from 'react'
+import { useLayoutEffect, useRef, useState, type ReactNode } from 'react'
 import { bestGrid, onStage, tileOrder } from '../layout'
-import type { ParticipantId } from '../protocol'
+import type { Participant, ParticipantId } from '../protocol'
 import { invitation } from '../link'
 import { strings } from '../strings'
 import { useClientState } from './context'
 import { Invite } from './Invite'
 import { Picture } from './Picture'
+import { ScreenView, useScreen } from './Sharing'
 import { Tile } from './Tile'
 
 export type View = 'speaker' | 'grid'
@@ -14,15 +15,18 @@ export type View = 'speaker' | 'grid'
 const GAP = 10
 
 /** The pictures: the speaker large with the others beside, or everyone in a grid. */
-export function Stage({ view }: { readonly view: View }) {
+export function Stage({ view, selfView }: { readonly view: View; readonly selfView: boolean }) {
   const { session } = useClientState()
   const [pinned, setPinned] = useState<ParticipantId | null>(null)
   const composite = useComposite()
+  const screen = useScreen()
   if (session.roster.length <= 1) return <Alone />
   if (composite) return <Composite stream={composite} />
-  if (view === 'grid') return <Grid />
+  const people = tileOrder(session).filter(({ id }) => selfView || id !== session.self)
+  if (screen) return <Presentation stream={screen.stream} presenter={screen.presenter} people={people} />
+  if (view === 'grid') return <Grid people={people} />
   const star = onStage(session, pinned)
-  const others = tileOrder(session).filter(({ id }) => id !== star?.id)
+  const others = people.filter(({ id }) => id !== star?.id)
   return (
     <div className="speaker-view" data-pair={others.length === 1 || undefined}>
       <section className="stage" aria-label={strings.room.stage}>
@@ -36,11 +40,43 @@ export function Stage({ view }: { readonly view: View }) {
           />
         )}
       </section>
-      <section className="strip" aria-label={strings.room.tiles}>
+      <Strip>
         {others.map((participant) => (
           <Tile key={participant.id} participant={participant} onPin={(on) => setPinned(on ? participant.id : null)} />
         ))}
-      </section>
+      </Strip>
+    </div>
+  )
+}
+
+/** Small pictures in a column. */
+function Strip({ children }: { readonly children: ReactNode }) {
+  return (
+    // What scrolls must be in reach of the keyboard, which axe checks.
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+    <section className="strip" aria-label={strings.room.tiles} tabIndex={0}>
+      {children}
+    </section>
+  )
+}
+
+interface PresentationProps {
+  readonly stream: MediaStream
+  readonly presenter: Participant
+  readonly people: readonly Participant[]
+}
+
+/** Somebody's screen, and everybody beside it. */
+function Presentation({ stream, presenter, people }: PresentationProps) {
+  const inOrder = [presenter, ...people.filter(({ id }) => id !== presenter.id)]
+  return (
+    <div className="speaker-view">
+      <ScreenView stream={stream} name={presenter.name} />
+      <Strip>
+        {inOrder.map((participant) => (
+          <Tile key={participant.id} participant={participant} />
+        ))}
+      </Strip>
     </div>
   )
 }
@@ -62,8 +98,7 @@ function Composite({ stream }: { readonly stream: MediaStream }) {
   )
 }
 
-function Grid() {
-  const { session } = useClientState()
+function Grid({ people }: { readonly people: readonly Participant[] }) {
   const box = useRef<HTMLElement>(null)
   const [size, setSize] = useState({ width: 0, height: 0 })
   useLayoutEffect(() => {
@@ -75,7 +110,6 @@ function Grid() {
     observer.observe(element)
     return () => observer.disconnect()
   }, [])
-  const people = tileOrder(session)
   const grid = bestGrid(size.width, size.height, people.length, GAP)
   return (
     <section className="grid-view" ref={box} aria-label={strings.room.tiles}>

@@ -65,6 +65,6 @@ function useStream(participant: Participant, self: boolean): MediaStream | null 
   const track = trackOf(useDevices().camera)
   const own = useMemo(() => (self && track ? new MediaStream([track]) : null), [self, track])
   if (self) return own
-  const slot = session.video.find((assignment) => assignment.participant === participant.id)
+  const slot = session.video.find((assignment) => assignment.participant === participant.id && !assignment.screen)
   return participant.camera && slot ? (pictures.get(slot.mid) ?? null) : null
 }

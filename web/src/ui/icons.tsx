@@ -73,6 +73,19 @@ export const LayoutIcon = icon(
     <path d="M14.500 4.500v15M14.500 9.500h6M14.500 14.500h6" />
   </>,
 )
+export const ShareIcon = icon(
+  <>
+    <rect x="3.5" y="4.5" width="17" height="12" rx="2" />
+    <path d="M8.500 20h7M12 14V7.500M9 10.300l3-3 3 3" />
+  </>,
+)
+export const ShareStopIcon = icon(
+  <>
+    <rect x="3.5" y="4.5" width="17" height="12" rx="2" />
+    <path d="M8.500 20h7M9.500 8l5 5M14.500 8l-5 5" />
+  </>,
+)
+export const FullScreenIcon = icon(<path d="M4.500 9V4.500H9M15 4.500h4.500V9M19.500 15v4.500H15M9 19.500H4.500V15" />)
 export const SettingsIcon = icon(
   <>
     <path d="M4 7.500h9M17.5 7.500H20M4 16.500h2.500M11 16.500h9" />

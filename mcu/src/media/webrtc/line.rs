@@ -13,10 +13,13 @@ use crate::media::offer::{LineKind, Outline};
 pub(super) const FIRST: Bitrate = Bitrate::kbps(500);
 /// Between looks at the estimate. The stack's event of it is smoothed and comes seconds later.
 pub(super) const SAMPLE: Duration = Duration::from_millis(200);
-/// What probes look for, for the first slot and for each other one.
+/// What probes look for in bit/s, for the first slot, which may show a screen, and for each other one.
 const FIRST_SLOT: u64 = 2_500_000;
-const OTHER_SLOT: u64 = 700_000;
-const MOST: u64 = 6_000_000;
+const OTHER_SLOT: u64 = 1_200_000;
+const MOST: u64 = 20_000_000;
+/// After the first feedback, until an estimate counts that is no less than [`FIRST`]: the probes are still at work, and what is
+/// less than all is soon more.
+const SETTLING: Duration = Duration::from_secs(2);
 /// A peer that was silent for so long had no line: while it has one, it reports several times a second on what it is sent.
 const OUTAGE: Duration = Duration::from_secs(2);
 /// After that, until it has reported on all that was lost meanwhile. The stack would take it for a line that is too weak.
@@ -35,6 +38,8 @@ pub(super) struct Line {
     /// By REMB, bit/s.
     received: Option<u64>,
     told: Option<u64>,
+    /// When the first feedback came.
+    since: Option<Instant>,
     heard: Option<Instant>,
     /// When the line counts again, after an outage.
     mended: Option<Instant>,
@@ -107,7 +112,7 @@ impl Line {
     }
 
     /// Takes a sample; the estimate in bit/s if it is worth telling.
-    pub(super) fn measured(&mut self, stats: &PeerStats) -> Option<u64> {
+    pub(super) fn measured(&mut self, now: Instant, stats: &PeerStats) -> Option<u64> {
         if self.mended.is_some() {
             return None;
         }
@@ -116,6 +121,10 @@ impl Line {
             .bwe_tx
             .filter(|_| self.numbered && stats.rtt.is_some());
         let estimate = own.map(|own| own.as_u64()).or(self.received)?;
+        let since = *self.since.get_or_insert(now);
+        if estimate >= FIRST.as_u64() && now.saturating_duration_since(since) < SETTLING {
+            return None;
+        }
         let steady = self
             .told
             .is_some_and(|told| told.abs_diff(estimate) < told / STEADY);

@@ -8,8 +8,8 @@ use plenum_codecs::audio::{AudioCodec, EncoderSetting};
 use plenum_codecs::video::VideoCodec;
 use plenum_mixer::{AudioSetting, LegConfig, LegId, Track, VideoSetting};
 use str0m::change::SdpOffer;
-use str0m::format::Codec;
-use str0m::media::{Media, MediaKind, Mid};
+use str0m::format::{Codec, FormatParams};
+use str0m::media::{Frequency, Media, MediaKind, Mid};
 use str0m::net::Protocol;
 use str0m::rtp::{Extension, ExtensionMap, Ssrc};
 use str0m::{Candidate, RtcConfig};
@@ -27,6 +27,20 @@ use crate::media::offer::{self, OfferError, Outline};
 use crate::media::simulcast::{self, Layers};
 use crate::media::transport_cc::NumberGuard;
 use crate::media::{Limits, PeerAnswer, clock};
+
+/// Which the offer's own number replaces.
+const OPUS_PAYLOAD_TYPE: u8 = 111;
+
+/// What we like to get (RFC 7587 §6.1): with FEC where there is loss, and with DTX, in which a silent microphone sends 2.5 packets a
+/// second instead of 50.
+fn opus_format() -> FormatParams {
+    FormatParams {
+        min_p_time: Some(10),
+        use_inband_fec: Some(true),
+        use_dtx: Some(true),
+        ..FormatParams::default()
+    }
+}
 
 impl PeerTransport {
     /// Answers a first offer. `local` is the address that peers are told.
@@ -48,7 +62,6 @@ impl PeerTransport {
             .set_send_buffer_audio(8)
             .set_send_buffer_video(RESEND_PACKETS)
             .clear_codecs()
-            .enable_opus(true, false)
             .enable_vp8(true);
         let line = Line::of(&outline);
         if line.is_estimated() {
@@ -56,9 +69,16 @@ impl PeerTransport {
                 .enable_bwe(Some(line::FIRST))
                 .set_stats_interval(Some(line::SAMPLE));
         }
-        config
-            .codec_config()
-            .add_h264(108.into(), Some(109.into()), true, H264_PROFILE);
+        let codecs = config.codec_config();
+        codecs.add_config(
+            OPUS_PAYLOAD_TYPE.into(),
+            None,
+            Codec::Opus,
+            Frequency::FORTY_EIGHT_KHZ,
+            Some(2),
+            opus_format(),
+        );
+        codecs.add_h264(108.into(), Some(109.into()), true, H264_PROFILE);
         let (mut rtc, keys) = dtls::keys_of(|| config.build(now));
         // The stack has just taken its pair of clocks, if this is its first peer; so do we.
         let _ = clock::to_ntp(now);
@@ -130,9 +150,11 @@ impl PeerTransport {
             return Err(OfferError::NoAudio);
         }
         let slot_mids = self.slots.iter().map(|slot| slot.mid.to_string()).collect();
+        let screen = self.incoming.iter().find(|i| i.track == Track::Screen);
         Ok(PeerAnswer {
             sdp: simulcast::answer_layers(&answer.to_sdp_string(), &layers),
             slot_mids,
+            screen_mid: screen.map(|i| i.mid.to_string()),
         })
     }
 
@@ -160,12 +182,14 @@ impl PeerTransport {
                 continue;
             }
             let (kind, direction) = (media.kind(), media.direction());
-            if direction.is_receiving() {
-                let track = match kind {
-                    MediaKind::Audio => Track::Audio,
-                    MediaKind::Video if cameras == 0 => Track::Camera,
-                    MediaKind::Video => Track::Screen,
-                };
+            let track = match kind {
+                MediaKind::Audio => Some(Track::Audio),
+                MediaKind::Video if cameras == 0 => Some(Track::Camera),
+                MediaKind::Video if cameras == 1 => Some(Track::Screen),
+                // Nothing is expected there; what comes is dropped.
+                MediaKind::Video => None,
+            };
+            if let Some(track) = track.filter(|_| direction.is_receiving()) {
                 cameras += usize::from(kind == MediaKind::Video);
                 if track == Track::Audio && !self.incoming.iter().any(|i| i.track == track) {
                     let level = media.remote_extmap().id_of(Extension::AudioLevel);
@@ -314,19 +338,24 @@ impl PeerTransport {
                 });
             known.collect()
         };
-        let camera = self
-            .incoming
-            .iter()
-            .find(|i| i.track == Track::Camera)
-            .map(|i| i.mid);
+        let mut receive: Vec<(u8, VideoCodec)> = Vec::new();
+        // In a bundle a payload type stands for one codec on all lines.
+        for line in self.incoming.iter().filter(|i| i.track != Track::Audio) {
+            for codec in of(line.mid) {
+                if !receive.contains(&codec) {
+                    receive.push(codec);
+                }
+            }
+        }
         let first_slot = self.slots.first().map(|s| s.mid);
-        if camera.is_none() && first_slot.is_none() {
+        if receive.is_empty() && first_slot.is_none() {
             return None;
         }
         Some(VideoSetting {
-            receive: camera.map(of).unwrap_or_default(),
+            receive,
             send: first_slot.map(of).unwrap_or_default(),
             slots: self.slot_count(),
+            limit: None,
         })
     }
 

@@ -15,6 +15,7 @@ use crate::media::Limits;
 
 mod audio;
 mod line;
+mod screen;
 
 const SERVER: &str = "127.0.0.1:10000";
 const CLIENT: &str = "127.0.0.1:20000";
@@ -194,6 +195,7 @@ fn the_answer_agrees_on_opus_vp8_and_baseline_h264() {
         "packetization-mode=1",
         "a=rtcp-fb:96 nack pli",
         "rtx/90000",
+        "useinbandfec=1;usedtx=1",
     ] {
         assert!(answer.sdp.contains(needed), "{needed} in {}", answer.sdp);
     }

@@ -59,6 +59,8 @@ pub(super) struct PhoneLeg {
     pub(super) phone: Phone,
     pub(super) rtp: Token,
     pub(super) rtcp: Token,
+    /// RTP and RTCP of its video, if it has any.
+    pub(super) video: Option<(Token, Token)>,
 }
 
 impl Leg {

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use mio::Token;
-use plenum_dialin::sdp::Direction;
 use plenum_mixer::{Command, Input, LegId, Room};
 
 use super::legs::{Kind, Leg, Peer, PhoneLeg};
@@ -70,6 +69,10 @@ impl Worker {
             Message::UpdatePhone { leg, media, reply } => {
                 answer(reply, self.update_phone(leg, media, now))
             }
+            Message::PhoneVideo { leg, video, reply } => {
+                answer(reply, self.set_phone_video(leg, video, now));
+            }
+            Message::PhoneWantsKeyframe { leg } => self.viewer_lost_picture(leg, now),
             Message::AddClip {
                 room,
                 leg,
@@ -256,7 +259,12 @@ impl Worker {
         self.next_token += 2;
         self.tokens.insert(rtp, leg);
         self.tokens.insert(rtcp, leg);
-        Ok(PhoneLeg { phone, rtp, rtcp })
+        Ok(PhoneLeg {
+            phone,
+            rtp,
+            rtcp,
+            video: None,
+        })
     }
 
     fn update_phone(
@@ -268,12 +276,9 @@ impl Worker {
         let Some(Kind::Phone(phone)) = self.legs.get_mut(&leg).map(|l| &mut l.kind) else {
             return Err(MediaError::UnknownLeg);
         };
-        // A caller that held us plays its own music, which the conference is spared.
-        let on = matches!(
-            media.direction,
-            Direction::ReceiveOnly | Direction::Inactive
-        );
         phone.phone.update(media, now);
+        // A caller that held us plays its own music, which the conference is spared.
+        let on = phone.phone.is_held();
         let config = phone.phone.leg_config(leg);
         self.tell_room(leg, now, ToRoom::Reconfigure(Box::new(config)));
         self.give(leg, now, Input::Command(Command::Hold { leg, on }));
@@ -359,6 +364,10 @@ impl Worker {
         if let Kind::Phone(phone) = &mut entry.kind {
             self.tokens.remove(&phone.rtp);
             self.tokens.remove(&phone.rtcp);
+            if let Some((rtp, rtcp)) = phone.video {
+                self.tokens.remove(&rtp);
+                self.tokens.remove(&rtcp);
+            }
             // The sockets go on in another poll or are closed; either way this one is done with them.
             if let Err(error) = phone.phone.deregister(self.poll.registry()) {
                 tracing::warn!(%error, "phone socket was not registered");

@@ -12,7 +12,7 @@ use crate::media::metrics::Dropped;
 use crate::media::phone::{PhoneInput, PhoneReport};
 
 /// Datagrams read from one phone's socket before others have their turn.
-const BATCH: usize = 16;
+pub(super) const BATCH: usize = 16;
 
 impl Worker {
     /// Reads a phone's RTP or RTCP socket. True when it may hold more.
@@ -25,6 +25,10 @@ impl Worker {
         for _ in 0..BATCH {
             let now = Instant::now();
             let Some(phone) = self.phone(leg) else { break };
+            if ![phone.rtp, phone.rtcp].contains(&token) {
+                self.scratch = scratch;
+                return self.read_phone_video(leg, token);
+            }
             let is_rtp = phone.rtp == token;
             let received = if is_rtp {
                 phone.phone.receive(&mut scratch)
@@ -66,7 +70,7 @@ impl Worker {
         more
     }
 
-    fn phone(&mut self, leg: LegId) -> Option<&mut PhoneLeg> {
+    pub(super) fn phone(&mut self, leg: LegId) -> Option<&mut PhoneLeg> {
         match &mut self.legs.get_mut(&leg)?.kind {
             Kind::Phone(phone) => Some(phone),
             Kind::Peer(_) | Kind::Clip(_) => None,
@@ -99,9 +103,10 @@ impl Worker {
     pub(super) fn report_phone(&mut self, leg: LegId, now: Instant) {
         let Some(phone) = self.phone(leg) else { return };
         let reported = phone.phone.report(now);
+        let video = phone.phone.video().and_then(|video| video.report(now));
         let due = phone.phone.report_due();
         self.timers.set(Timer::Report(leg), due);
-        if let Some(reported) = reported {
+        for reported in reported.into_iter().chain(video) {
             self.metrics.rtp.lost.inc_by(reported.lost);
             self.metrics.rtp.jitter.observe(reported.jitter);
         }

@@ -16,6 +16,7 @@ use super::seats::Seat;
 use crate::media::guard::Guarded;
 use crate::media::metrics::{Dropped, Metrics, Traffic};
 use crate::media::outbox::Outbox;
+use crate::media::phone::Phone;
 use crate::media::{ComposeSink, LegGone, RoomEvent, RoomId, TapSink, clock};
 
 /// A tick that begins later than this after its time is a missed deadline: half of the 20 ms.
@@ -237,7 +238,13 @@ impl Worker {
                 let wire = (&self.socket, &mut self.packet);
                 send_audio(entry, packet, wire, &mut self.tally)
             }
-            ToLeg::Video { slot, packet } => send_video(entry, *slot, packet, &mut self.payloads),
+            ToLeg::Video { slot, packet } => match &mut entry.kind {
+                Kind::Phone(leg) => {
+                    let buffer = &mut self.packet;
+                    send_phone_video(&mut leg.phone, packet, buffer, &mut self.tally)
+                }
+                _ => send_video(entry, *slot, packet, &mut self.payloads),
+            },
             ToLeg::Keyframe { track } => request_keyframe(entry, *track),
         };
         note(
@@ -389,6 +396,21 @@ fn send_audio(
     }
 }
 
+fn send_phone_video(
+    phone: &mut Phone,
+    packet: &OutPacket,
+    buffer: &mut Vec<u8>,
+    tally: &mut Tally,
+) -> Outcome {
+    match phone.video().map(|video| video.send(packet, buffer)) {
+        Some(Some(bytes)) => tally.rtp.count(bytes),
+        Some(None) => tally.not_sent += 1,
+        // Signalling has taken it away, and the room does not know yet.
+        None => return Outcome::Dropped(Dropped::LegGone),
+    }
+    Outcome::Done
+}
+
 fn send_video(
     entry: &mut Leg,
     slot: u8,
@@ -416,7 +438,13 @@ fn request_keyframe(entry: &mut Leg, track: Track) -> Outcome {
             Ok(false) => Outcome::Done,
             Err(_) => Outcome::Faulted,
         },
-        Kind::Phone(_) | Kind::Clip(_) => Outcome::Done,
+        Kind::Phone(leg) => {
+            if let Some(video) = leg.phone.video() {
+                video.request_keyframe();
+            }
+            Outcome::Done
+        }
+        Kind::Clip(_) => Outcome::Done,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A room with a composite, as the media worker uses it.
 
 use bytes::Bytes;
-use plenum_codecs::video::{VideoCodec, vp8};
+use plenum_codecs::video::{VideoCodec, h264, vp8};
 use plenum_codecs::{MediaPacket, MediaTime};
 
 use crate::{
@@ -14,6 +14,27 @@ const VP8_ONLY: Renditions = Renditions {
     h264: false,
 };
 
+fn config(id: u64, send: &[(u8, VideoCodec)]) -> LegConfig {
+    LegConfig {
+        id: LegId(id),
+        audio: AudioSetting {
+            receive: Vec::new(),
+            send: None,
+            telephone_event: None,
+            comfort_noise: None,
+            level_extension: false,
+        },
+        video: Some(VideoSetting {
+            receive: vec![(96, VideoCodec::Vp8)],
+            send: send.to_vec(),
+            slots: 2,
+            limit: None,
+        }),
+        muted: false,
+        listen_only: false,
+    }
+}
+
 struct Stage {
     room: Room,
     now: u64,
@@ -24,26 +45,9 @@ impl Stage {
     fn new(takes: &[&[(u8, VideoCodec)]]) -> Self {
         let mut room = Room::new(RoomConfig::default(), MediaTime::from_millis(0));
         for (id, send) in (1..).zip(takes) {
-            let config = LegConfig {
-                id: LegId(id),
-                audio: AudioSetting {
-                    receive: Vec::new(),
-                    send: None,
-                    telephone_event: None,
-                    comfort_noise: None,
-                    level_extension: false,
-                },
-                video: Some(VideoSetting {
-                    receive: vec![(96, VideoCodec::Vp8)],
-                    send: send.to_vec(),
-                    slots: 2,
-                }),
-                muted: false,
-                listen_only: false,
-            };
             room.insert(
                 MediaTime::from_millis(0),
-                Leg::new(config, MediaTime::from_millis(0)),
+                Leg::new(config(id, send), MediaTime::from_millis(0)),
             );
         }
         let mut this = Self { room, now: 0 };
@@ -224,6 +228,59 @@ fn one_keyframe_serves_all_who_ask() {
         }));
     }
     assert_eq!(work(&asked), [&Compose::Keyframe(VideoCodec::Vp8)]);
+}
+
+#[test]
+fn who_takes_less_sees_a_rendition_of_its_own_and_nobody_else_does() {
+    let mut stage = Stage::new(&[BOTH, H264, H264]);
+    stage.pass(20);
+    for (leg, bitrate) in [(2, 500_000), (3, 300_000)] {
+        let mut config = config(leg, H264);
+        let level = h264::Limit::of_level(31, false).unwrap();
+        let limit = h264::Limit { bitrate, ..level };
+        config.video.as_mut().unwrap().limit = Some(limit);
+        assert!(
+            stage
+                .room
+                .reconfigure(MediaTime::from_millis(stage.now), config)
+        );
+    }
+    let told = stage.pass(20);
+    let [Compose::Wanted(wanted), Compose::Small(Some(limit))] = work(&told)[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!((*wanted, limit.bitrate), (VP8_ONLY, 300_000));
+    let to = |outputs: Vec<Output>| -> Vec<u64> {
+        let video = outputs.into_iter().filter_map(|output| match output {
+            Output::Video { leg, .. } => Some(leg.0),
+            _ => None,
+        });
+        let mut legs: Vec<u64> = video.collect();
+        legs.sort_unstable();
+        legs
+    };
+    let packet = MediaPacket {
+        // A STAP-A that begins with a sequence parameter set.
+        payload: Bytes::from_static(&[24, 0, 1, 0x67, 0, 1, 0x65]),
+        ..packet(0, 1, true)
+    };
+    let small = stage.give(Input::ComposedSmall { packet });
+    assert_eq!(to(small), [2, 3]);
+    let whole = stage.composed(VideoCodec::Vp8, 5, true);
+    assert_eq!(whole.iter().map(|(leg, _)| *leg).collect::<Vec<_>>(), [1]);
+    stage.pass(1_000);
+    let asked = stage.give(Input::Feedback {
+        leg: LegId(3),
+        feedback: Feedback::KeyframeRequest { slot: 0 },
+    });
+    assert_eq!(work(&asked), [&Compose::KeyframeSmall]);
+    // The one that takes least has left.
+    stage.room.take(MediaTime::from_millis(stage.now), LegId(3));
+    let told = stage.pass(20);
+    assert!(
+        matches!(work(&told)[..], [Compose::Small(Some(limit))] if limit.bitrate == 500_000),
+        "{told:?}"
+    );
 }
 
 #[test]

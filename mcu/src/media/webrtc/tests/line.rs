@@ -207,6 +207,8 @@ fn the_estimate_finds_what_a_line_carries() {
         );
         println!("line {line}: estimate {estimate} after 20 s");
         assert!((least..=most).contains(&estimate), "{line}: {estimate}");
+        let weakest = watch.estimates.iter().map(|(_, bits)| *bits).min();
+        assert!(weakest >= Some(least), "{line}: {weakest:?} at times");
         assert!(watch.pictures(Duration::from_secs(5)) > 100, "{line}");
     }
 }

@@ -316,6 +316,7 @@ fn video_crosses_and_so_does_the_wish_for_a_keyframe() {
             receive: Vec::new(),
             send: vec![(96, VideoCodec::Vp8)],
             slots: 1,
+            limit: None,
         }),
         ..listener(30)
     };

@@ -1,0 +1,291 @@
+//! The video of a phone leg: RTP and RTCP over a socket pair of its own beside the audio's, latched like that, and asked for
+//! keyframes in whichever way the phone knows.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::UdpSocket;
+use mio::{Interest, Registry, Token};
+use plenum_codecs::video::h264::Limit;
+use plenum_codecs::video::{CLOCK_RATE, VideoCodec};
+use plenum_dialin::sdp::VideoSession;
+use plenum_mixer::{OutPacket, VideoSetting};
+use tokio::sync::mpsc;
+
+use super::latch::{Latch, Seen};
+use super::reception::Reception;
+use super::{PhoneInput, Reported, Sent, feedback, receive, wire};
+use crate::media::Limits;
+use crate::media::budget::Budget;
+use crate::media::ports::{PortLease, RtpSockets};
+
+/// Receive buffer asked of the kernel: a keyframe comes at once.
+const RECEIVE_BUFFER: usize = 512 * 1024;
+/// Below this a picture is of no use to anybody, bits per second: nothing is sent then.
+const LEAST_BITRATE: u32 = 40_000;
+
+/// What signalling agreed for a phone's video.
+#[derive(Debug)]
+pub struct PhoneVideo {
+    /// As negotiated.
+    pub session: VideoSession,
+    /// Its sockets, when the leg has none for video yet.
+    pub sockets: Option<RtpSockets>,
+    /// The composite has to be made smaller for it.
+    pub limit: Option<Limit>,
+    /// Told when the phone is to be asked for a keyframe by signalling. A wish that does not fit is dropped: one waits already.
+    pub refresh: mpsc::Sender<()>,
+}
+
+/// See the module.
+pub(in crate::media) struct Video {
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    /// Held for its `Drop`: returns the ports when the sockets are closed.
+    _lease: PortLease,
+    session: VideoSession,
+    limit: Option<Limit>,
+    refresh: mpsc::Sender<()>,
+    latch: Latch,
+    rtcp_source: Option<SocketAddr>,
+    budget: Budget,
+    ssrc: u32,
+    /// That of the audio, so that the phone plays both in step (RFC 3550 §6.5.1).
+    cname: String,
+    born: Instant,
+    reception: Option<Reception>,
+    sent: Sent,
+    /// When the packet of `sent` went out.
+    sent_at: Instant,
+    /// Number of the last FIR.
+    firs: u8,
+}
+
+impl Video {
+    /// `None` when there are no sockets.
+    pub(in crate::media) fn new(
+        video: PhoneVideo,
+        cname: &str,
+        limits: &Limits,
+        now: Instant,
+    ) -> Option<Self> {
+        let RtpSockets {
+            rtp,
+            rtcp,
+            local: _,
+            lease,
+        } = video.sockets?;
+        // A smaller buffer than asked for still works.
+        if let Err(error) = socket2::SockRef::from(&rtp).set_recv_buffer_size(RECEIVE_BUFFER) {
+            tracing::debug!(%error, "phone's video socket keeps its buffer");
+        }
+        Some(Self {
+            rtp: UdpSocket::from_std(rtp),
+            rtcp: UdpSocket::from_std(rtcp),
+            _lease: lease,
+            latch: Latch::new(video.session.remote_rtp),
+            session: video.session,
+            limit: video.limit,
+            refresh: video.refresh,
+            rtcp_source: None,
+            budget: Budget::new(limits, now),
+            ssrc: fastrand::u32(1..),
+            cname: cname.to_owned(),
+            born: now,
+            reception: None,
+            sent: Sent::default(),
+            sent_at: now,
+            firs: 0,
+        })
+    }
+
+    pub(in crate::media) fn register(
+        &mut self,
+        registry: &Registry,
+        rtp: Token,
+        rtcp: Token,
+    ) -> io::Result<()> {
+        registry.register(&mut self.rtp, rtp, Interest::READABLE)?;
+        registry.register(&mut self.rtcp, rtcp, Interest::READABLE)
+    }
+
+    pub(in crate::media) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut self.rtp)?;
+        registry.deregister(&mut self.rtcp)
+    }
+
+    /// The room's view of it.
+    pub(in crate::media) fn setting(&self) -> VideoSetting {
+        let VideoSession {
+            direction,
+            payload_type,
+            receive_payload_type,
+            limit,
+            ..
+        } = self.session;
+        let of = |used: bool, number: u8| {
+            let one = used.then_some((number, VideoCodec::H264));
+            one.into_iter().collect::<Vec<_>>()
+        };
+        let sends = direction.sends() && limit.bitrate >= LEAST_BITRATE;
+        VideoSetting {
+            receive: of(direction.receives(), receive_payload_type),
+            send: of(sends, payload_type),
+            slots: u8::from(sends),
+            limit: self.limit,
+        }
+    }
+
+    /// Signalling has agreed on something else.
+    pub(in crate::media) fn update(&mut self, video: PhoneVideo) {
+        self.latch.signal(video.session.remote_rtp);
+        self.session = video.session;
+        self.limit = video.limit;
+        self.refresh = video.refresh;
+    }
+
+    pub(in crate::media) fn receive(
+        &mut self,
+        rtp: bool,
+        scratch: &mut [u8],
+    ) -> Option<io::Result<(usize, SocketAddr)>> {
+        receive(if rtp { &self.rtp } else { &self.rtcp }, scratch)
+    }
+
+    /// Judges an RTP datagram.
+    pub(in crate::media) fn on_rtp(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) -> PhoneInput {
+        if !self.budget.spend(now, datagram.len()) {
+            return PhoneInput::OverBudget;
+        }
+        let Some(packet) = wire::parse(datagram)
+            .filter(|packet| packet.payload_type == self.session.receive_payload_type)
+        else {
+            return PhoneInput::Malformed;
+        };
+        let seen = Seen {
+            source,
+            ssrc: packet.ssrc,
+            sequence: packet.sequence,
+        };
+        if !self.latch.admit(now, seen) {
+            return PhoneInput::Unlatched;
+        }
+        let known = self.reception.as_ref().map(Reception::ssrc);
+        if known != Some(packet.ssrc) {
+            self.reception = Some(Reception::new(&packet, CLOCK_RATE));
+        }
+        if let Some(reception) = &mut self.reception {
+            // Packets of one picture share a timestamp and come one after the other; only the last says something of jitter.
+            reception.count(now, self.born, &packet, packet.marker);
+        }
+        PhoneInput::Packet {
+            packet,
+            first: false,
+        }
+    }
+
+    /// Reads RTCP; whether it asks for a keyframe. `None` when it is none, or from elsewhere than the call's media.
+    pub(in crate::media) fn on_rtcp(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) -> Option<bool> {
+        let expected = self
+            .latch
+            .locked()
+            .map_or(self.session.remote_rtcp.ip(), |rtp| rtp.ip());
+        if source.ip() != expected || !self.budget.spend(now, datagram.len()) {
+            return None;
+        }
+        let report = wire::read_report(datagram, self.ssrc)?;
+        if self.latch.locked().is_some() {
+            self.rtcp_source = Some(source);
+        }
+        if let Some(reception) = &mut self.reception {
+            for (ssrc, ntp) in report.senders {
+                reception.sender_report(ssrc, ntp, now);
+            }
+        }
+        Some(feedback::wants_keyframe(datagram))
+    }
+
+    /// Sends a packet, written in `buffer`; returns the bytes sent, `None` when nothing could be.
+    pub(in crate::media) fn send(
+        &mut self,
+        packet: &OutPacket,
+        buffer: &mut Vec<u8>,
+    ) -> Option<usize> {
+        let to = self.latch.destination()?;
+        if !wire::write(packet, self.ssrc, buffer) {
+            return None;
+        }
+        let sent = self.rtp.send_to(buffer, to).ok()?;
+        self.sent.count(packet);
+        self.sent_at = Instant::now();
+        Some(sent)
+    }
+
+    /// Asks the phone for a keyframe (how often is the room's affair): by RTCP if it said that it understands, else by signalling.
+    pub(in crate::media) fn request_keyframe(&mut self) {
+        let known = self.session.feedback;
+        let theirs = self.reception.as_ref().map(Reception::ssrc);
+        let (Some(theirs), true) = (theirs, known.pli || known.fir) else {
+            if self.refresh.try_send(()).is_err() {
+                tracing::trace!("a wish for a keyframe waits already");
+            }
+            return;
+        };
+        let request = if known.pli {
+            feedback::pli(self.ssrc, theirs)
+        } else {
+            self.firs = self.firs.wrapping_add(1);
+            feedback::fir(self.ssrc, theirs, self.firs)
+        };
+        // A compound begins with a report (RFC 3550 §6.1), here one that says nothing.
+        let report = wire::report(self.ssrc, None, None, &self.cname);
+        if let (Some(to), Some(report)) = (self.rtcp_destination(), report)
+            && let Err(error) = self.rtcp.send_to(&[&report[..], &request].concat(), to)
+        {
+            tracing::trace!(%error, "request for a keyframe not sent");
+        }
+    }
+
+    /// Sends SR or RR.
+    pub(in crate::media) fn report(&mut self, now: Instant) -> Option<Reported> {
+        let jitter = self.reception.as_ref().map(Reception::jitter);
+        let (block, interval) = self.reception.as_mut().map(|r| r.report(now)).unzip();
+        let since = now.saturating_duration_since(self.sent_at);
+        let sender = self.sent.sender_block(now, units(since));
+        if let Some(to) = self.rtcp_destination()
+            && let Some(bytes) = wire::report(self.ssrc, sender, block, &self.cname)
+            && let Err(error) = self.rtcp.send_to(&bytes, to)
+        {
+            tracing::trace!(%error, "report not sent");
+        }
+        Some(Reported {
+            lost: interval?.lost,
+            jitter: jitter?,
+        })
+    }
+
+    fn rtcp_destination(&self) -> Option<SocketAddr> {
+        super::rtcp_destination(
+            &self.latch,
+            (self.session.remote_rtp, self.session.remote_rtcp),
+            self.rtcp_source,
+        )
+    }
+}
+
+/// A time in units of the video clock.
+fn units(time: Duration) -> u32 {
+    let units = time.as_micros() * u128::from(CLOCK_RATE) / 1_000_000;
+    u32::try_from(units & 0xffff_ffff).unwrap_or_default()
+}
