@@ -88,5 +88,15 @@ fn two_pages_see_each_other_in_one_live_picture_and_change_its_layout() {
         encodes > 30.0 && encodes < pictures * 1.5,
         "{encodes} of {pictures}"
     );
+    // Chromium's feedback says what its line carries, and nothing was held back on it.
+    let line = |part: &str| {
+        let name = format!("plenum_media_viewer_line_bits_per_second_{part}");
+        metrics.sum(&name, &[]).unwrap()
+    };
+    let (samples, mean) = (line("count"), line("sum") / line("count"));
+    println!("{samples} estimates, {mean} bit/s");
+    assert!(samples >= 1.0 && mean > 1_000_000.0, "{samples}: {mean}");
+    let paced = metrics.sum("plenum_media_dropped_total", &["reason=\"paced\""]);
+    assert_eq!(paced.unwrap(), 0.0);
     server.stop().unwrap();
 }

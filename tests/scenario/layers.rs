@@ -1,5 +1,10 @@
 //! Cameras in three sizes, and viewers whose lines carry this or that: who gets which size, and that nobody pays for another's line.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "a test's numbers are small"
+)]
+
 use std::time::Duration;
 
 use bytes::Bytes;
