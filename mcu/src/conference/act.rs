@@ -24,7 +24,12 @@ impl Focus {
             Action::Camera(true) if self.is_video_muted(actor) => {
                 return Err(Denied::Forbidden("A host has turned your camera off."));
             }
-            Action::Camera(on) => self.set_camera(actor, on),
+            Action::Camera(on) => {
+                if let Some(person) = self.roster.get_mut(actor) {
+                    person.films = on;
+                }
+                self.set_camera(actor, on);
+            }
             Action::Hand(on) => {
                 let changed = self
                     .roster

@@ -68,9 +68,9 @@ impl Focus {
                 self.change(&target, |person| {
                     std::mem::replace(&mut person.video_muted, on) != on
                 })?;
-                if on {
-                    self.set_camera(&target, false);
-                }
+                // A page has turned its camera off meanwhile; a phone knows of nothing.
+                let films = self.roster.get(&target).is_some_and(|person| person.films);
+                self.set_camera(&target, films && !on);
             }
             Order::Spotlight(target) => self.order_spotlight(target)?,
             Order::Remove(target) => {
