@@ -68,9 +68,7 @@ impl Focus {
                 self.change(&target, |person| {
                     std::mem::replace(&mut person.video_muted, on) != on
                 })?;
-                // A page has turned its camera off meanwhile; a phone knows of nothing.
-                let films = self.roster.get(&target).is_some_and(|person| person.films);
-                self.set_camera(&target, films && !on);
+                self.settle_camera(&target);
             }
             Order::Spotlight(target) => self.order_spotlight(target)?,
             Order::Remove(target) => {

@@ -64,7 +64,7 @@ pub(super) struct Participant {
     pub(super) spoken: Option<Arc<[i16]>>,
     /// The music that plays for it alone.
     pub(super) music: Option<PlayId>,
-    /// It would show video, if it may.
+    /// It sends video, whether that may be shown or not.
     pub(super) films: bool,
     /// Changed by [`Roster::set_camera`].
     pub(super) camera: bool,
