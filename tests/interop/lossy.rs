@@ -25,8 +25,8 @@ const HEARD: f64 = 8.0;
 
 /// The share of its syllables in which a tone may be gone for the worst listener. A line that loses 5 % each way and has nobody who makes up
 /// for it takes 10 %, one of 10 % takes 19 %.
-const HOLES_AT_5_PERCENT: f64 = 0.04;
-const HOLES_AT_10_PERCENT: f64 = 0.08;
+const HOLES_AT_5_PERCENT: f64 = 0.05;
+const HOLES_AT_10_PERCENT: f64 = 0.10;
 
 fn judge(who: &str, loss: u32, heard: &Recording, own: f64, most: f64) -> Result<String> {
     let mut report = format!("{who} at {loss} % loss:");

@@ -21,10 +21,16 @@ impl Focus {
     async fn try_act(&mut self, actor: &str, action: Action) -> Result<(), Denied> {
         match action {
             Action::Mute(on) => self.set_mute(actor, if on { Mute::BySelf } else { Mute::Off }),
-            Action::Camera(true) if self.is_video_muted(actor) => {
-                return Err(Denied::Forbidden("A host has turned your camera off."));
+            Action::Camera(on) => {
+                let Some(person) = self.roster.get_mut(actor) else {
+                    return Ok(());
+                };
+                person.films = on;
+                if on && person.video_muted {
+                    return Err(Denied::Forbidden("A host has turned your camera off."));
+                }
+                self.settle_camera(actor);
             }
-            Action::Camera(on) => self.set_camera(actor, on),
             Action::Hand(on) => {
                 let changed = self
                     .roster
@@ -72,13 +78,12 @@ impl Focus {
         self.show(target);
     }
 
-    fn is_video_muted(&self, target: &str) -> bool {
-        self.roster
-            .get(target)
-            .is_some_and(|person| person.video_muted)
-    }
-
-    pub(super) fn set_camera(&mut self, target: &str, on: bool) {
+    /// Shows whoever films and may.
+    pub(super) fn settle_camera(&mut self, target: &str) {
+        let Some(person) = self.roster.get(target) else {
+            return;
+        };
+        let on = person.films && !person.video_muted;
         if !self.roster.set_camera(target, on) {
             return;
         }

@@ -157,6 +157,9 @@ impl Focus {
         let id = format!("p_{}", ulid::Ulid::new());
         if self.seat(id.clone(), newcomer, "", room).is_ok() {
             self.roster.set_camera(&id, true);
+            if let Some(host) = self.roster.get_mut(&id) {
+                host.films = true;
+            }
             self.show(&id);
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! It hears commands (sessions, calls, REST), room events (media) and time; it speaks to sessions, calls and media.
 //! How people come in is in [`super::arrival`], what participants may do in [`super::act`], what hosts may in [`super::order`], who
-//! presents in [`super::present`]; what
-//! the room tells in [`super::room`], what it plays in [`super::sound`]; what sessions are told in [`super::telling`].
+//! presents in [`super::present`]; what the room tells in [`super::room`], what it plays in [`super::sound`]; what sessions are told in
+//! [`super::telling`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

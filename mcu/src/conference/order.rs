@@ -68,9 +68,7 @@ impl Focus {
                 self.change(&target, |person| {
                     std::mem::replace(&mut person.video_muted, on) != on
                 })?;
-                if on {
-                    self.set_camera(&target, false);
-                }
+                self.settle_camera(&target);
             }
             Order::Spotlight(target) => self.order_spotlight(target)?,
             Order::Remove(target) => {

@@ -216,8 +216,8 @@ impl Focus {
         }
     }
 
-    /// Asks each browser for as many video slots as it can use now, one of them for a screen while one is shared: `changed`, who has come, come back or switched its camera,
-    /// and everybody when that is another number than before.
+    /// Asks each browser for as many video slots as it can use now, one of them for a screen while one is shared: `changed`, who has come,
+    /// come back or switched its camera, and everybody when that is another number than before.
     pub(super) fn tell_slots(&mut self, changed: Option<&str>) {
         let cameras = self.roster.cameras();
         let most = match self.picture.layout() {

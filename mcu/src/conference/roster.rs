@@ -64,6 +64,8 @@ pub(super) struct Participant {
     pub(super) spoken: Option<Arc<[i16]>>,
     /// The music that plays for it alone.
     pub(super) music: Option<PlayId>,
+    /// It sends video, whether that may be shown or not.
+    pub(super) films: bool,
     /// Changed by [`Roster::set_camera`].
     pub(super) camera: bool,
     pub(super) talking: bool,
@@ -116,6 +118,7 @@ impl Participant {
             listening: None,
             spoken: newcomer.spoken,
             music: None,
+            films: false,
             camera: false,
             talking: false,
             presenting: false,

@@ -33,6 +33,8 @@ use super::ports::RtpSockets;
 use super::webrtc::Identity;
 use super::{ComposeSink, MediaConfig, MediaError, PeerAnswer, RoomEvent, RoomId, TapSink};
 
+/// Of media workers; the usual is 0, less goes first.
+const NICE: i32 = -10;
 /// Messages that wait for one worker. More are refused with [`MediaError::Busy`].
 const INBOX: usize = 4_096;
 
@@ -215,7 +217,10 @@ impl WorkerHandle {
         worker.links = links;
         let thread = std::thread::Builder::new()
             .name(format!("media-{}", worker.index))
-            .spawn(move || worker.run())
+            .spawn(move || {
+                come_first();
+                worker.run()
+            })
             .map_err(|e| MediaError::Start(e.to_string()))?;
         Ok(Self {
             address,
@@ -245,5 +250,13 @@ impl WorkerHandle {
 
     pub(super) fn has_stopped(&self) -> bool {
         self.thread.is_finished()
+    }
+}
+
+/// Puts the calling thread before others that want the processor, where the system allows it (`CAP_SYS_NICE`, `LimitNICE=`). A tick that
+/// comes late is heard; what a page or a recording does later is not.
+fn come_first() {
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "media workers share the processor with everybody else");
     }
 }

@@ -31,7 +31,7 @@ export function PersonMenu({ participant, host }: { readonly participant: Partic
   const { session } = useClientState()
   const [open, setOpen] = useState<Open>(null)
   const close = () => setOpen(null)
-  const { id, name, kind, muted, held, deafened, videoMuted } = participant
+  const { id, name, kind, muted, held, deafened, camera, videoMuted } = participant
   const lit = session.conference?.spotlight === id
   const whispering = session.whisperTo === id
   const interprets = session.conference?.channels.find(({ interpreter }) => interpreter === id)
@@ -55,7 +55,7 @@ export function PersonMenu({ participant, host }: { readonly participant: Partic
                 {lit ? strings.people.spotlightEnd : strings.people.spotlight}
               </MenuItem>
             )}
-            {host && kind === 'browser' && (
+            {host && (camera || videoMuted || kind === 'browser') && (
               <MenuItem className="option" onAction={() => client.muteVideo(id, !videoMuted)}>
                 {videoMuted ? strings.people.cameraAllow : strings.people.cameraForbid}
               </MenuItem>
