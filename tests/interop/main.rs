@@ -11,5 +11,6 @@ mod room;
 mod screen;
 mod silence;
 mod sip_video;
+mod sizes;
 mod tools;
 mod vanished;

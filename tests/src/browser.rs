@@ -360,21 +360,29 @@ fn picture(value: &Value) -> Result<Picture> {
 /// # Errors
 /// When it cannot be written.
 pub fn write_camera(path: &Path, colours: &Colours) -> Result<()> {
-    const SIZE: (usize, usize) = (320, 180);
+    write_camera_of((320, 180), path, colours)
+}
+
+/// The same in another size, width and height.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_camera_of(size: (usize, usize), path: &Path, colours: &Colours) -> Result<()> {
     const FRAMES: usize = 30;
-    let mut file = b"YUV4MPEG2 W320 H180 F15:1 Ip A1:1 C420jpeg\n".to_vec();
+    let header = format!("YUV4MPEG2 W{} H{} F15:1 Ip A1:1 C420jpeg\n", size.0, size.1);
+    let mut file = header.into_bytes();
     for frame in 0..FRAMES {
         file.extend(b"FRAME\n");
         for plane in 0..3 {
             let (width, height) = if plane == 0 {
-                SIZE
+                size
             } else {
-                (SIZE.0 / 2, SIZE.1 / 2)
+                (size.0 / 2, size.1 / 2)
             };
             for y in 0..height {
                 for x in 0..width {
                     let quadrant = usize::from(x >= width / 2) + 2 * usize::from(y >= height / 2);
-                    let bar = plane == 0 && y.abs_diff(height / 2) < 4 && x / 10 == frame;
+                    let bar = plane == 0 && y.abs_diff(height / 2) < 4 && x * 32 / width == frame;
                     let value = yuv(colours[quadrant])[plane];
                     file.push(if bar { 255 } else { value });
                 }

@@ -28,8 +28,18 @@ const GRACE = 2_500
 const RESTART = 7_000
 const RESTARTS = 3
 
-/** Camera bitrate cap, bit/s: the server forwards it unchanged to every viewer. */
-const CAMERA_BITRATE = 1_200_000
+/**
+ * The camera comes in three sizes, the smallest first, so that the server gives each viewer what their line carries. Caps in bit/s.
+ * A browser that sends one size only takes no harm.
+ */
+const CAMERA_SIZES = [
+  { rid: 'q', maxBitrate: 150_000 },
+  { rid: 'h', maxBitrate: 450_000 },
+  { rid: 'f', maxBitrate: 1_200_000 },
+] as const
+
+/** Width in pixels from which a camera is worth three sizes; a smaller one comes in its own. */
+const THREE_SIZES = 1_280
 
 /** The same for a screen, and how often it may change. */
 const SCREEN: RTCRtpEncodingParameters = { maxBitrate: 2_500_000, maxFramerate: 15 }
@@ -54,7 +64,7 @@ export class Peer {
     this.#microphone = this.#connection.addTransceiver('audio', { direction: 'sendrecv' })
     this.#camera = this.#connection.addTransceiver('video', {
       direction: 'sendrecv',
-      sendEncodings: [{ maxBitrate: CAMERA_BITRATE }],
+      sendEncodings: CAMERA_SIZES.map((size, at) => ({ ...size, scaleResolutionDownBy: 2 ** (CAMERA_SIZES.length - 1 - at) })),
     })
     this.#connection.addEventListener('connectionstatechange', () => this.#stateChanged())
     this.#connection.addEventListener('track', (event) => this.#received(event))
@@ -67,7 +77,10 @@ export class Peer {
 
   setCamera(track: MediaStreamTrack | null): void {
     if (track) track.contentHint = 'motion'
-    void this.#camera.sender.replaceTrack(track).catch(() => this.#handlers.lost())
+    void (async () => {
+      await this.#camera.sender.replaceTrack(track)
+      if (track) await inSizes(this.#camera.sender, track)
+    })().catch(() => this.#handlers.lost())
   }
 
   /** A screen has a section of its own, which only sends. */
@@ -185,6 +198,21 @@ export class Peer {
     this.negotiate(true)
     this.#repair = setTimeout(() => this.#restart(), RESTART)
   }
+}
+
+/** Sends a large camera in three sizes, a small one in one: Chromium would leave out the largest of three, which is then all there is. */
+async function inSizes(sender: RTCRtpSender, camera: MediaStreamTrack): Promise<void> {
+  const parameters = sender.getParameters()
+  const small = (camera.getSettings().width ?? 0) < THREE_SIZES
+  const largest = CAMERA_SIZES.length - 1
+  parameters.encodings.forEach((encoding, at) => {
+    encoding.active = at === 0 || !small
+    encoding.scaleResolutionDownBy = small ? 1 : 2 ** (largest - at)
+    const size = CAMERA_SIZES[small ? largest : at]
+    if (size) encoding.maxBitrate = size.maxBitrate
+  })
+  // Where the browser does not take this, it sends what was agreed at first.
+  await sender.setParameters(parameters).catch(() => undefined)
 }
 
 /** Text that cannot be read is worse than text that comes late. */
