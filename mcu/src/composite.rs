@@ -5,6 +5,7 @@
 
 mod camera;
 mod figures;
+mod overlay;
 mod rendition;
 mod reorder;
 mod small;

@@ -4,6 +4,7 @@
 //! *every* fault at once; see [`ConfigFaults`].
 
 mod conference;
+mod overlay;
 mod reader;
 mod recording;
 mod trunk;

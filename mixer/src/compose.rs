@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!  people, talkers, floor ─► seating ─► tiles of the layout
-//!  decoded pictures ─► scaled into their tile ─► label, frame ─► canvas
+//!  decoded pictures ─► scaled into their tile ─► label, frame ─► canvas ◄─ banner, clock, mark
 //! ```
 //!
 //! A tile is drawn anew only when something in it has changed. Codecs are the caller's, see the composer thread of `mcu`.
 
 mod canvas;
 mod layout;
+mod overlay;
 mod scale;
 mod seating;
 mod sketch;
@@ -21,6 +22,7 @@ use plenum_codecs::video::I420Picture;
 use crate::LegId;
 
 pub use layout::{Arrangement, DEFAULT_LAYOUT, Layout, LayoutError, Layouts, Place, Rect, Role};
+pub use overlay::{Mark, Overlay};
 pub use scale::Scaler;
 pub use text::Fonts;
 
@@ -73,6 +75,7 @@ pub struct Composer {
     /// Who had the floor, most recent first.
     speakers: Vec<LegId>,
     tiles: Vec<Tile>,
+    overlays: overlay::Overlays,
     /// Everything is to be drawn anew, the ground between the tiles too.
     anew: bool,
 }
@@ -100,6 +103,7 @@ impl Composer {
             members: Vec::new(),
             speakers: Vec::new(),
             tiles: Vec::new(),
+            overlays: overlay::Overlays::default(),
             anew: true,
         };
         this.arrange();
@@ -186,6 +190,18 @@ impl Composer {
         }
     }
 
+    /// What stands on top of all tiles; nothing when `words` are empty. What does not fit is cut off with an ellipsis.
+    pub fn write(&mut self, overlay: Overlay, words: &str) {
+        let (canvas, text) = (&self.canvas, &mut self.text);
+        self.anew |= self.overlays.write(overlay, words.trim(), canvas, text);
+    }
+
+    /// The operator's mark, from now on.
+    pub fn mark(&mut self, mark: &Mark) {
+        self.overlays.mark(mark, &self.canvas);
+        self.anew = true;
+    }
+
     /// Whether somebody has a tile now; pictures of others need not be decoded.
     #[must_use]
     pub fn shows(&self, leg: LegId) -> bool {
@@ -209,21 +225,11 @@ impl Composer {
             };
             canvas::fill(&mut self.canvas, whole, tile::GROUND);
             self.tiles.iter_mut().for_each(|tile| tile.stale = true);
+            self.overlays.spoil(|_| true);
             drawn += usize::from(self.tiles.is_empty());
         }
-        // What lies on top of a tile that is drawn has to be drawn again, too.
-        for above in 1..self.tiles.len() {
-            let (below, rest) = self.tiles.split_at_mut(above);
-            if let Some(inset) = rest
-                .first_mut()
-                .filter(|tile| tile.place.role == Role::Inset)
-            {
-                let rect = inset.place.rect;
-                inset.stale |= below
-                    .iter()
-                    .any(|tile| tile.stale && tile.place.rect.overlaps(&rect));
-            }
-        }
+        self.spoil_insets();
+        self.spoil_overlays();
         for tile in self.tiles.iter_mut().filter(|tile| tile.stale) {
             tile.stale = false;
             drawn += 1;
@@ -247,7 +253,46 @@ impl Composer {
                 &mut self.scaler,
             );
         }
+        self.overlays.draw(&mut self.canvas);
         drawn
+    }
+
+    /// What lies on top of a tile that is drawn has to be drawn again, too.
+    fn spoil_insets(&mut self) {
+        for above in 1..self.tiles.len() {
+            let (below, rest) = self.tiles.split_at_mut(above);
+            if let Some(inset) = rest
+                .first_mut()
+                .filter(|tile| tile.place.role == Role::Inset)
+            {
+                let rect = inset.place.rect;
+                inset.stale |= below
+                    .iter()
+                    .any(|tile| tile.stale && tile.place.rect.overlaps(&rect));
+            }
+        }
+    }
+
+    /// The same for overlays, below which the ground and all tiles are drawn.
+    fn spoil_overlays(&mut self) {
+        loop {
+            let tiles = &self.tiles;
+            let drawn = |rect: Rect| {
+                let mut stale = tiles.iter().filter(|tile| tile.stale);
+                stale.any(|tile| tile.place.rect.overlaps(&rect))
+            };
+            let spoiled = self.overlays.spoil(drawn);
+            if spoiled.is_empty() {
+                return;
+            }
+            for rect in spoiled {
+                canvas::fill(&mut self.canvas, rect, tile::GROUND);
+                for tile in &mut self.tiles {
+                    tile.stale |= tile.place.rect.overlaps(&rect);
+                }
+            }
+            self.spoil_insets();
+        }
     }
 
     /// The picture as composed last.

@@ -20,6 +20,7 @@ use plenum_mixer::{Compose, Input, LegId, Renditions};
 use prometheus::IntCounter;
 
 use super::camera::Camera;
+use super::overlay::Overlays;
 use super::rendition::Rendition;
 use super::small::Small;
 use super::{Shared, StartError};
@@ -149,7 +150,7 @@ pub(super) fn start(
 ) -> Result<Composite, StartError> {
     let place = Place::take(&shared)?;
     let (width, height) = shared.config.size;
-    let composer = Composer::new(width, height, layout.clone(), shared.fonts.clone())?;
+    let mut composer = Composer::new(width, height, layout.clone(), shared.fonts.clone())?;
     let (queue, inbox) = sync_channel(PACKETS + ORDERS);
     let inlet = Inlet {
         queue,
@@ -157,6 +158,7 @@ pub(super) fn start(
         dropped: shared.figures.dropped.clone(),
     };
     let work = Work {
+        overlays: Overlays::new(&shared.config, &mut composer),
         composer,
         layout,
         people: Vec::new(),
@@ -228,6 +230,7 @@ fn yield_to_audio() {
 /// The thread's state.
 struct Work {
     composer: Composer,
+    overlays: Overlays,
     layout: Layout,
     /// As told last, for a composer that has to be made anew.
     people: Vec<Person>,
@@ -408,6 +411,7 @@ impl Work {
                 self.composer.set_picture(*leg, &picture);
             }
         }
+        self.overlays.advance(begun, &mut self.composer);
         let composer = &mut self.composer;
         // Names are strangers' text in fonts of any origin. Unwind-safe by rule: after a panic nobody sees the composer again.
         let Ok(drawn) = catch_unwind(AssertUnwindSafe(|| composer.compose())) else {
@@ -453,6 +457,7 @@ impl Work {
         match Composer::new(width, height, self.layout.clone(), fonts) {
             Ok(mut composer) => {
                 composer.set_people(self.people.clone());
+                self.overlays = Overlays::new(&self.shared.config, &mut composer);
                 self.composer = composer;
                 self.cameras.clear();
             }

@@ -1,6 +1,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::path::Path;
+
+use plenum_mixer::compose::Mark;
+
 use super::*;
+use crate::scratch::Folder;
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 
@@ -192,4 +197,32 @@ fn what_is_wrong_with_a_layout_is_said_with_its_line() {
         faults.to_string().contains("tile 2 overlaps tile 1"),
         "{faults}"
     );
+}
+
+#[test]
+fn a_clock_and_a_watermark_are_read_and_what_is_wrong_with_them_is_said() {
+    let folder = Folder::new();
+    let path = folder.path().join("mark.png");
+    let file = std::fs::File::create(&path).unwrap();
+    let mut encoder = png::Encoder::new(file, 3, 2);
+    encoder.set_color(png::ColorType::GrayscaleAlpha);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[200, 128].repeat(6)).unwrap();
+    writer.finish().unwrap();
+    let video = |clock: &str, mark: &Path| {
+        let mark = mark.display();
+        parse(&format!(
+            "[video]\nclock = \"{clock}\"\nwatermark = \"{mark}\"\n"
+        ))
+    };
+    let config = video("Europe/Berlin", &path).unwrap();
+    assert!(config.video.clock.is_some());
+    let mark = Mark::new(3, vec![[200, 200, 200, 128]; 6]);
+    assert_eq!(config.video.watermark, mark);
+    let config = video("", Path::new("")).unwrap();
+    assert!(config.video.clock.is_none() && config.video.watermark.is_none());
+    std::fs::write(&path, "no picture").unwrap();
+    let error = video("Mars/Olympus", &path).unwrap_err().to_string();
+    assert!(error.contains("is no time zone"), "{error}");
+    assert!(error.contains("is no PNG that can be read"), "{error}");
 }

@@ -1,7 +1,9 @@
 //! `[video]`: the composite picture of conferences, and the administrator's own layouts.
 
-use plenum_mixer::compose::{DEFAULT_LAYOUT, LayoutError, Layouts};
+use jiff::tz::TimeZone;
+use plenum_mixer::compose::{DEFAULT_LAYOUT, LayoutError, Layouts, Mark};
 
+use super::overlay;
 use super::reader::Reader;
 
 /// Keys of one `[[video.layouts]]`.
@@ -22,6 +24,10 @@ pub struct VideoConfig {
     pub max_composites: u32,
     /// Folders with fonts for names.
     pub fonts: Vec<String>,
+    /// Where composite pictures show the time of day of.
+    pub clock: Option<TimeZone>,
+    /// Stands in a corner of composite pictures.
+    pub watermark: Option<Mark>,
     /// The built-in layouts and the administrator's own.
     pub layouts: Layouts,
 }
@@ -85,6 +91,8 @@ pub(super) fn read(reader: &mut Reader) -> VideoConfig {
         } else {
             fonts
         },
+        clock: overlay::clock(reader),
+        watermark: overlay::watermark(reader),
         layouts: layouts(reader),
     }
 }

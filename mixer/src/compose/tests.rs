@@ -182,3 +182,69 @@ fn a_screen_takes_the_stage_whoever_speaks_and_is_shown_whole() {
         );
     }
 }
+
+#[test]
+fn an_overlay_stands_above_pictures_and_is_never_laid_on_itself() {
+    let mut composer = four("grid");
+    let mark = Mark::new(3, vec![[255, 255, 255, 128]; 3 * 5]).unwrap();
+    composer.mark(&mark);
+    assert_eq!(composer.compose(), 4, "everything is drawn once");
+    assert_eq!(composer.compose(), 0);
+    // 4 x 6 pixels, 6 pixels from the lower right corner.
+    let corner = Rect {
+        x: 640 - 6 - 4,
+        y: 360 - 6 - 6,
+        width: 2,
+        height: 2,
+    };
+    let first = seen(&composer, corner);
+    assert!(first > COLOURS[3], "{first} is a mark above {}", COLOURS[3]);
+    for _ in 0..3 {
+        composer.set_picture(LegId(4), &flat(COLOURS[3]));
+        assert_eq!(composer.compose(), 1);
+        assert_eq!(seen(&composer, corner), first);
+    }
+    composer.set_picture(LegId(1), &flat(COLOURS[0]));
+    assert_eq!(composer.compose(), 1, "the mark is elsewhere");
+}
+
+#[test]
+fn an_overlay_across_tiles_has_them_all_drawn() {
+    let mut composer = four("grid");
+    composer.mark(&Mark::new(400, vec![[0, 0, 0, 100]; 400 * 20]).unwrap());
+    composer.compose();
+    let before = composer.canvas().planes().map(<[u8]>::to_vec);
+    composer.set_picture(LegId(4), &flat(COLOURS[3]));
+    assert_eq!(composer.compose(), 2, "both of the lower row");
+    assert_eq!(composer.canvas().planes().map(<[u8]>::to_vec), before);
+}
+
+#[test]
+fn a_text_that_is_gone_leaves_nothing_behind() {
+    let fonts = Fonts::none().found_in(std::path::Path::new("/usr/share/fonts"));
+    assert!(fonts.count() > 0, "fonts are among what tests need");
+    let layouts = Layouts::built_in();
+    let grid = layouts.get("grid").unwrap().clone();
+    let mut composer = Composer::new(640, 360, grid, fonts).unwrap();
+    composer.set_people(vec![person(1, "")]);
+    composer.set_picture(LegId(1), &flat(COLOURS[0]));
+    composer.compose();
+    let before = composer.canvas().planes().map(<[u8]>::to_vec);
+    for overlay in [Overlay::Banner, Overlay::Clock] {
+        composer.write(overlay, "12:30");
+        assert_eq!(composer.compose(), 1);
+        assert_ne!(composer.canvas().planes().map(<[u8]>::to_vec), before);
+        composer.write(overlay, "12:30");
+        assert_eq!(composer.compose(), 0, "nothing has changed");
+        composer.write(overlay, " ");
+        assert_eq!(composer.compose(), 1);
+        assert_eq!(composer.canvas().planes().map(<[u8]>::to_vec), before);
+    }
+}
+
+#[test]
+fn a_mark_has_whole_rows_and_sensible_sides() {
+    for (width, pixels) in [(0, 4), (3, 4), (4, 0), (1_025, 1_025), (1, 1_025)] {
+        assert!(Mark::new(width, vec![[0; 4]; pixels]).is_none(), "{width}");
+    }
+}

@@ -1,0 +1,61 @@
+//! What stands on a composite that nobody in the conference has put there: the operator's mark and the time of day.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use plenum_mixer::compose::{Composer, Overlay};
+
+use crate::config::VideoConfig;
+
+/// Between looks at the clock.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Overlays {
+    zone: Option<TimeZone>,
+    due: Instant,
+}
+
+impl Overlays {
+    /// Puts the mark on a new composer.
+    pub(super) fn new(config: &VideoConfig, composer: &mut Composer) -> Self {
+        if let Some(mark) = &config.watermark {
+            composer.mark(mark);
+        }
+        Self {
+            zone: config.clock.clone(),
+            due: Instant::now(),
+        }
+    }
+
+    /// Puts the time on it, when that has changed.
+    pub(super) fn advance(&mut self, now: Instant, composer: &mut Composer) {
+        let Some(zone) = self.zone.as_ref().filter(|_| now >= self.due) else {
+            return;
+        };
+        self.due = now + LOOK;
+        composer.write(Overlay::Clock, &time_of_day(Timestamp::now(), zone));
+    }
+}
+
+/// Hours and minutes.
+fn time_of_day(at: Timestamp, zone: &TimeZone) -> String {
+    let local = at.to_zoned(zone.clone());
+    format!("{:02}:{:02}", local.hour(), local.minute())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_that_of_the_zone_in_summer_and_in_winter() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let at = |text: &str| time_of_day(text.parse().unwrap(), &zone);
+        assert_eq!(at("2026-11-27T23:05:09Z"), "00:05");
+        assert_eq!(at("2026-07-01T07:59:59Z"), "09:59");
+    }
+}
