@@ -38,7 +38,11 @@ pub fn sip_message(bytes: &[u8]) {
                 from: PEER,
                 bytes: Bytes::copy_from_slice(bytes),
             },
-            SipInput::StreamOpened { stream, from: PEER },
+            SipInput::StreamOpened {
+                stream,
+                from: PEER,
+                kind: crate::StreamKind::Tcp,
+            },
             SipInput::StreamBytes {
                 stream,
                 bytes: Bytes::copy_from_slice(one),

@@ -24,8 +24,8 @@ pub mod trunk;
 
 pub use call::{CallCommand, CallEvent, CallId, Caller, EndReason, HangupReason};
 pub use endpoint::{
-    EndpointConfig, EndpointCounters, Limits, SipEndpoint, SipInput, SipOutput, StreamId, Timing,
-    Wire,
+    EndpointConfig, EndpointCounters, Limits, SipEndpoint, SipInput, SipOutput, StreamId,
+    StreamKind, Timing, Wire,
 };
 pub use plenum_codecs::telephone_event::Digit;
 pub use trunk::{Cidr, Credentials, Trunk};

@@ -86,6 +86,8 @@ pub(crate) struct Hop {
     pub(crate) loose: bool,
     /// Where the URI points, when its host is an address.
     pub(crate) address: Option<SocketAddr>,
+    /// Its host as a certificate names it.
+    pub(crate) host: String,
 }
 
 /// What a request says of the session timer (RFC 4028).
@@ -386,8 +388,16 @@ impl Request {
     }
 
     /// Whether the Request-URI's scheme is one that we serve.
-    pub(crate) fn has_served_scheme(&self) -> bool {
-        matches!(self.inner.uri.scheme(), sipx_sip::Scheme::Sip)
+    pub(crate) fn has_served_scheme(&self, over_tls: bool) -> bool {
+        match self.inner.uri.scheme() {
+            sipx_sip::Scheme::Sip => true,
+            sipx_sip::Scheme::Sips => over_tls,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn is_sips(&self) -> bool {
+        matches!(self.inner.uri.scheme(), sipx_sip::Scheme::Sips)
     }
 
     /// The Request-URI's user part, percent-decoded; empty when there is none or it is no text.
@@ -537,15 +547,22 @@ fn text_of(bytes: Option<Vec<u8>>) -> String {
 
 fn hop(uri: &Uri) -> Option<Hop> {
     let text = String::from_utf8(uri.to_bytes().to_vec()).ok()?;
-    let address = match uri.host() {
-        Some(Host::Ip(ip)) => Some(SocketAddr::new(*ip, uri.port().unwrap_or(5_060))),
-        _ => None,
+    let over_tls = matches!(uri.scheme(), sipx_sip::Scheme::Sips)
+        || uri
+            .params()
+            .and_then(|params| params.value("transport"))
+            .is_some_and(|transport| transport.eq_ignore_ascii_case(b"tls"));
+    let port = uri.port().unwrap_or(if over_tls { 5_061 } else { 5_060 });
+    let (address, host) = match uri.host()? {
+        Host::Ip(ip) => (Some(SocketAddr::new(*ip, port)), ip.to_string()),
+        Host::Name(name) => (None, String::from_utf8_lossy(name.as_bytes()).into_owned()),
     };
     let loose = uri.params().is_some_and(|params| params.contains("lr"));
     Some(Hop {
         uri: text,
         loose,
         address,
+        host,
     })
 }
 

@@ -96,7 +96,10 @@ impl ControlMetrics {
                     &["taken"],
                 )?,
                 transactions: gauge("plenum_sip_transactions", "SIP server transactions now.")?,
-                streams: gauge("plenum_sip_streams", "SIP TCP connections now.")?,
+                streams: gauge(
+                    "plenum_sip_streams",
+                    "SIP connections over TCP and TLS now.",
+                )?,
             },
             http: counters(
                 "plenum_http_requests_total",

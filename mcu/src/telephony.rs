@@ -8,16 +8,17 @@ mod talk;
 mod video;
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use plenum_dialin::endpoint::EndpointCounters;
-use plenum_dialin::shell::{SipConfig, SipError, SipShell};
+use plenum_dialin::shell::{SipConfig, SipError, SipShell, TlsSettings};
 use plenum_dialin::{CallCommand, CallEvent, CallId, Credentials, HangupReason, Trunk};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::conference::Conferences;
-use crate::config::{SipSection, TrunkConfig};
+use crate::config::{Config, SipSection, TrunkConfig};
 use crate::metrics::SipMetrics;
 use crate::secret::{self, SecretError};
 
@@ -75,12 +76,15 @@ pub(crate) fn trunks(
 
 /// Binds the sockets; nothing is served yet.
 pub(crate) async fn bind(
-    section: &SipSection,
-    address: std::net::SocketAddr,
-    announced: std::net::IpAddr,
+    config: &Config,
+    tls: Option<TlsSettings>,
 ) -> Result<SipShell, TelephonyError> {
-    let mut config = SipConfig::new(address, trunks(&section.trunks, "plenum")?);
-    config.announced = Some(std::net::SocketAddr::new(announced, section.port));
+    let section = &config.sip;
+    let announced = SocketAddr::new(config.server.reachable(), section.port);
+    let trunks = trunks(&section.trunks, "plenum")?;
+    let mut config = SipConfig::new(config.sip_address(), trunks);
+    config.announced = Some(announced);
+    config.tls = tls;
     // The dispatcher refuses those above the configured number; the endpoint keeps a reserve for calls that are ending.
     config.limits.calls = section.max_calls.saturating_add(section.max_calls / 4 + 16);
     Ok(SipShell::bind(config).await?)
@@ -292,6 +296,11 @@ impl Dispatcher {
 }
 
 /// Where SIP listens.
-pub(crate) fn local(shell: &SipShell) -> std::net::SocketAddr {
+pub(crate) fn local(shell: &SipShell) -> SocketAddr {
     shell.local()
+}
+
+/// Where SIP listens for TLS.
+pub(crate) fn local_tls(shell: &SipShell) -> Option<SocketAddr> {
+    shell.announced_tls()
 }

@@ -12,4 +12,5 @@ mod screen;
 mod silence;
 mod sip_video;
 mod tools;
+mod trunks;
 mod vanished;

@@ -7,4 +7,5 @@ mod offers;
 mod phone;
 mod picture;
 mod refusals;
+mod secure;
 mod streams;

@@ -8,7 +8,7 @@ use plenum_codecs::MediaTime;
 use super::call::{Call, DialogKey, Peer, Pending, PendingKind, Phase, SessionTerms};
 use super::transactions::Acknowledged;
 use super::write::{ALLOW, Reply};
-use super::{Arrival, SipEndpoint, Wire};
+use super::{Arrival, SipEndpoint, Way, Wire};
 use crate::call::{CallEvent, CallId, Caller, EndReason};
 use crate::sip::{Authentication, Key, Method, Request};
 
@@ -69,7 +69,7 @@ impl SipEndpoint {
             self.counters.overload += 1;
             return self.refuse_stateless(now, arrival, &request, 503);
         };
-        if let Some((status, why)) = self.check(&request) {
+        if let Some((status, why)) = self.check(&request, arrival.way) {
             tracing::debug!(status, why, "request refused");
             if status == 400 {
                 self.counters.malformed += 1;
@@ -93,7 +93,7 @@ impl SipEndpoint {
     }
 
     /// Checks that hold for every method but ACK; gives the status to refuse with and why.
-    fn check(&self, request: &Request) -> Option<(u16, &'static str)> {
+    fn check(&self, request: &Request, way: Way) -> Option<(u16, &'static str)> {
         if let Some(fault) = request.fault() {
             return Some(fault);
         }
@@ -108,7 +108,7 @@ impl SipEndpoint {
             Method::Unsupported => return Some((405, "method")),
             _ => {}
         }
-        if !request.has_served_scheme() {
+        if !request.has_served_scheme(way == Way::Tls) {
             return Some((416, "scheme"));
         }
         if request.method != Method::Cancel && !request.unsupported(SUPPORTED).is_empty() {
@@ -222,7 +222,7 @@ impl SipEndpoint {
             .tags
             .derived(&request.call_id(), request.remote_tag().as_deref());
         let reply = Reply::new(request, 200, &tag)
-            .header("Contact", &self.contact(arrival.stream.is_some()))
+            .header("Contact", &self.contact(arrival.way, request.is_sips()))
             .header("Allow", ALLOW)
             .header("Accept", "application/sdp")
             .header("Accept-Encoding", "identity")
@@ -391,8 +391,10 @@ impl SipEndpoint {
             peer: Peer {
                 source: arrival.source,
                 stream: arrival.stream,
+                way: arrival.way,
                 behind_nat: request.behind_nat(arrival.source),
             },
+            sips: request.is_sips(),
             remote_cseq: request.cseq(),
             local_cseq: 0,
             phase: Phase::Early,

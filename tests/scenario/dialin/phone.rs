@@ -122,6 +122,8 @@ pub(crate) struct Line {
     pub(crate) events: Vec<CallEvent>,
     pub(crate) closed: Vec<StreamId>,
     pub(crate) connects: Vec<(StreamId, SocketAddr)>,
+    /// Whose certificate each connect wants, `None` for TCP.
+    pub(crate) trusted: Vec<Option<String>>,
 }
 
 impl Line {
@@ -137,6 +139,7 @@ impl Line {
             events: Vec::new(),
             closed: Vec::new(),
             connects: Vec::new(),
+            trusted: Vec::new(),
         }
     }
 
@@ -150,7 +153,10 @@ impl Line {
                 }
                 SipOutput::Event(event) => self.events.push(event),
                 SipOutput::CloseStream(stream) => self.closed.push(stream),
-                SipOutput::Connect { stream, to } => self.connects.push((stream, to)),
+                SipOutput::Connect { stream, to, tls } => {
+                    self.connects.push((stream, to));
+                    self.trusted.push(tls);
+                }
             }
         }
     }
