@@ -7,6 +7,7 @@
 
 mod call;
 mod commands;
+mod limits;
 mod requests;
 mod streams;
 mod tags;
@@ -27,6 +28,8 @@ use crate::call::{CallCommand, CallEvent, CallId};
 use crate::sip::{self, Guard, Parsed};
 use crate::trunk::Trunk;
 use call::{Call, DialogKey};
+use limits::Meter;
+pub use limits::TrunkCounters;
 use streams::Streams;
 use tags::Tags;
 use timers::{Owner, Timers};
@@ -285,6 +288,8 @@ pub struct SipEndpoint {
     config: EndpointConfig,
     /// Digest state per trunk.
     guards: Vec<Option<Guard>>,
+    /// Limits per trunk.
+    meters: Vec<Meter>,
     outputs: VecDeque<SipOutput>,
     counters: EndpointCounters,
     timers: Timers,
@@ -315,6 +320,7 @@ impl SipEndpoint {
             .collect();
         Self {
             guards,
+            meters: config.trunks.iter().map(Meter::new).collect(),
             outputs: VecDeque::new(),
             counters: EndpointCounters::default(),
             timers: Timers::default(),
@@ -365,6 +371,12 @@ impl SipEndpoint {
             streams: self.streams.len(),
             ..self.counters
         }
+    }
+
+    /// Counts of each trunk, in the order of the configuration.
+    #[must_use]
+    pub fn trunk_counters(&self) -> Vec<TrunkCounters> {
+        self.meters.iter().map(|meter| meter.counters).collect()
     }
 
     /// The calls that have not ended, for a graceful stop.

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::call::{CallCommand, CallEvent, HangupReason};
 use crate::endpoint::{
     EndpointConfig, EndpointCounters, Limits, SipEndpoint, SipInput, SipOutput, StreamId,
-    StreamKind, Timing, Wire,
+    StreamKind, Timing, TrunkCounters, Wire,
 };
 use crate::trunk::Trunk;
 use streams::StreamEvent;
@@ -95,7 +95,7 @@ pub struct SipShell {
     udp: UdpSocket,
     tcp: TcpListener,
     tls: Option<Tls>,
-    counters: watch::Sender<EndpointCounters>,
+    counters: watch::Sender<(EndpointCounters, Vec<TrunkCounters>)>,
 }
 
 impl SipShell {
@@ -167,9 +167,9 @@ impl SipShell {
         self.config.announced_tls
     }
 
-    /// Counters, renewed about once a second while serving.
+    /// Counters, those of the whole and of each trunk in its order, renewed about once a second while serving.
     #[must_use]
-    pub fn counters(&self) -> watch::Receiver<EndpointCounters> {
+    pub fn counters(&self) -> watch::Receiver<(EndpointCounters, Vec<TrunkCounters>)> {
         self.counters.subscribe()
     }
 
@@ -208,7 +208,7 @@ struct Driver {
     udp: UdpSocket,
     tcp: TcpListener,
     tls: Option<Tls>,
-    counters: watch::Sender<EndpointCounters>,
+    counters: watch::Sender<(EndpointCounters, Vec<TrunkCounters>)>,
     epoch: Instant,
     streams: HashMap<StreamId, mpsc::Sender<Bytes>>,
     next_stream: u64,
@@ -274,7 +274,7 @@ impl Driver {
                 accepted = accept(self.tls.as_ref()), if reads => self.accepted(accepted, StreamKind::Tls).await,
                 Some(arrival) = self.arrivals.recv(), if reads => self.arrived(arrival),
                 () = tokio::time::sleep_until(deadline) => self.handle(SipInput::Tick),
-                _ = renew.tick() => { self.counters.send_replace(self.endpoint.counters()); }
+                _ = renew.tick() => { self.count(); }
             }
         }
         self.say_farewell(&events).await;
@@ -318,7 +318,12 @@ impl Driver {
                 }
             }
         }
-        self.counters.send_replace(self.endpoint.counters());
+        self.count();
+    }
+
+    fn count(&self) {
+        let counters = (self.endpoint.counters(), self.endpoint.trunk_counters());
+        self.counters.send_replace(counters);
     }
 
     fn read_datagrams(&mut self, ready: std::io::Result<()>) {

@@ -20,7 +20,7 @@ use reader::Reader;
 pub use reader::{ConfigFaults, Fault};
 pub use recording::{RecordingConfig, RecordingFormat};
 pub use tls::{SipTls, TlsConfig};
-pub use trunk::{TrunkConfig, TrunkPassword};
+pub use trunk::{SrtpMode, TrunkConfig, TrunkPassword};
 pub use video::{VideoConfig, VideoPolicy};
 
 /// Prefix of the environment variables that override keys: `PLENUM_HTTP__PORT` is `http.port`.
@@ -381,20 +381,30 @@ fn read_sip(reader: &mut Reader) -> SipSection {
             "each call takes two ports: leave room for as many as sip.max_calls",
         );
     }
+    let trunks = trunk::read(reader);
+    let (ports, reason) = if trunk::video_is_meant(&trunks) {
+        (
+            4,
+            "each call takes four RTP ports, for its trunk has video, and the range has fewer",
+        )
+    } else {
+        (2, "each call takes two RTP ports and the range has fewer")
+    };
     // Without a wish of the operator, as many as the ports carry.
-    let pairs = u32::from(last.saturating_sub(first)).div_ceil(2).max(1);
+    let even = u32::from(first) + u32::from(first % 2);
+    let carried = ((u32::from(last) + 1).saturating_sub(even) / ports).max(1);
     let max_calls = reader.integer(
         "sip.max_calls",
-        pairs.min(1000),
+        carried.min(1000),
         1..=30_000,
         "calls at once",
     );
-    if last > first && pairs < max_calls {
+    if last > first && carried < max_calls {
         reader.fault(
             "sip.max_calls",
             &max_calls.to_string(),
-            "each call takes two RTP ports and the range has fewer",
-            "widen sip.rtp_port_first to sip.rtp_port_last or lower sip.max_calls",
+            reason,
+            "widen sip.rtp_port_first to sip.rtp_port_last, lower sip.max_calls, or set video = false in trunks that have none",
         );
     }
     SipSection {
@@ -404,7 +414,7 @@ fn read_sip(reader: &mut Reader) -> SipSection {
         rtp_ports: first..=last.max(first),
         rtp_silence: reader.seconds("sip.rtp_silence_seconds", 18, 5..=3600),
         max_calls: max_calls.try_into().unwrap_or(usize::MAX),
-        trunks: trunk::read(reader),
+        trunks,
     }
 }
 

@@ -7,11 +7,12 @@ mod call;
 mod talk;
 mod video;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use plenum_dialin::endpoint::EndpointCounters;
+use plenum_dialin::endpoint::{EndpointCounters, TrunkCounters};
 use plenum_dialin::shell::{SipConfig, SipError, SipShell, TlsSettings};
 use plenum_dialin::{CallCommand, CallEvent, CallId, Credentials, HangupReason, Trunk};
 use tokio::sync::{mpsc, watch};
@@ -65,10 +66,12 @@ pub(crate) fn trunks(
             }),
         };
         Ok(Trunk {
-            name: trunk.name.clone(),
-            sources: trunk.addresses.clone(),
             direct: trunk.direct,
             credentials,
+            identity: trunk.identity.clone(),
+            max_calls: trunk.max_calls,
+            calls_per_second: trunk.calls_per_second,
+            ..Trunk::new(trunk.name.clone(), trunk.addresses.clone())
         })
     };
     configured.iter().map(trunk).collect()
@@ -100,16 +103,17 @@ pub(crate) async fn serve(
     let (commands, command_inbox) = mpsc::channel(QUEUE);
     let (event_outbox, events) = mpsc::channel(QUEUE);
     let counters = shell.counters();
-    let figures = tokio::spawn(count(counters, conferences.around().metrics.sip.clone()));
+    let metrics = conferences.around().metrics.sip.clone();
+    let names = section.trunks.iter().map(|trunk| trunk.name.clone());
+    let figures = tokio::spawn(count(counters, metrics, names.collect()));
     let endpoint = tokio::spawn(shell.serve(command_inbox, event_outbox, stop.clone()));
     let mut dispatcher = Dispatcher {
         conferences,
         max_calls: section.max_calls,
-        with_video: section
+        trunks: section
             .trunks
-            .iter()
-            .filter(|trunk| trunk.video)
-            .map(|trunk| trunk.name.clone())
+            .into_iter()
+            .map(|trunk| (trunk.name.clone(), Arc::new(trunk)))
             .collect(),
         commands,
         stop,
@@ -127,10 +131,19 @@ pub(crate) async fn serve(
 }
 
 /// Carries the endpoint's own counters into the metrics.
-async fn count(mut counters: watch::Receiver<EndpointCounters>, metrics: SipMetrics) {
+async fn count(
+    mut counters: watch::Receiver<(EndpointCounters, Vec<TrunkCounters>)>,
+    metrics: SipMetrics,
+    trunks: Vec<String>,
+) {
     let mut before = EndpointCounters::default();
+    let mut trunks_before = vec![TrunkCounters::default(); trunks.len()];
     loop {
-        let now = *counters.borrow_and_update();
+        let (now, trunks_now) = counters.borrow_and_update().clone();
+        for ((trunk, now), before) in trunks.iter().zip(&trunks_now).zip(&mut trunks_before) {
+            metrics.count_trunk(trunk, *now, *before);
+            *before = *now;
+        }
         let rise = |taken: &str, now: u64, before: u64| {
             metrics
                 .requests
@@ -174,8 +187,8 @@ async fn count(mut counters: watch::Receiver<EndpointCounters>, metrics: SipMetr
 struct Dispatcher {
     conferences: Conferences,
     max_calls: usize,
-    /// Trunks whose calls may have video.
-    with_video: HashSet<String>,
+    /// By name.
+    trunks: HashMap<String, Arc<TrunkConfig>>,
     commands: mpsc::Sender<CallCommand>,
     stop: watch::Receiver<bool>,
     calls: HashMap<CallId, mpsc::Sender<CallEvent>>,
@@ -242,8 +255,13 @@ impl Dispatcher {
                 called,
                 offer,
                 direct,
+                over_tls,
                 ..
             } => {
+                let Some(terms) = self.trunks.get(&trunk).cloned() else {
+                    tracing::error!(trunk, "a call of no trunk");
+                    return;
+                };
                 let (outbox, inbox) = mpsc::channel(CALL_QUEUE);
                 self.calls.insert(call, outbox);
                 self.show();
@@ -253,9 +271,10 @@ impl Dispatcher {
                     called,
                     offer,
                     direct,
+                    over_tls,
                 };
                 let line = call::Line {
-                    video: self.with_video.contains(&invitation.trunk),
+                    trunk: terms,
                     call,
                     conferences: self.conferences.clone(),
                     commands: self.commands.clone(),

@@ -118,3 +118,57 @@ fn phones_over_tls_hear_each_other_and_outlive_a_new_certificate() {
     assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
     server.stop().unwrap();
 }
+
+#[test]
+fn an_encrypted_phone_and_a_plain_one_hear_each_other_and_hold_changes_no_key() {
+    let folder = scratch("sip-srtp").unwrap();
+    let server =
+        Server::start_overridden(&folder, 20, &[("PLENUM_SIP__TLS", "self-signed")]).unwrap();
+    let conference = server.conference("Secret").unwrap();
+    let mut ann = join(
+        &folder,
+        &server,
+        &conference,
+        ("ann", ANN, "pcmu/8000/1", "srtp-mand"),
+    );
+    let microphone = folder.join("ben.wav");
+    sine(BEN, LEVEL, 120.0, 48_000).write(&microphone).unwrap();
+    let mut ben = Baresip::start(&folder.join("ben"), &microphone, "opus/48000/1").unwrap();
+    let over_tcp = format!("sip:plenum@{};transport=tcp", server.sip);
+    ben.dial(&over_tcp).unwrap();
+    ben.key(&format!("{}#{}#", conference.id, conference.guest_pin))
+        .unwrap();
+    wait_for_callers(&server, 2.0);
+    // What baresip records ends with the hold.
+    std::thread::sleep(Duration::from_secs(6));
+    ann.hold(true).unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    ann.hold(false).unwrap();
+    // RTCP, which is protected as well, goes out every five seconds.
+    std::thread::sleep(Duration::from_secs(7));
+    ann.check_in_call().unwrap();
+    let encrypted = std::fs::read_to_string(folder.join("ann/baresip.log")).unwrap();
+    assert!(encrypted.contains("SRTP is Enabled"), "{encrypted}");
+    for complaint in ["authentication failed", "failed to decrypt", "unprotect"] {
+        assert!(!encrypted.contains(complaint), "{encrypted}");
+    }
+    // baresip counts its reports anew after each re-INVITE, so that one or two look like copies.
+    let dropped = server
+        .metrics()
+        .unwrap()
+        .sum("plenum_media_dropped_total", &["unauthentic"])
+        .unwrap();
+    assert!(
+        dropped < 3.5,
+        "{dropped} packets were not what they should be"
+    );
+    let log = server.log_tail();
+    let heard = [ann.hang_up().unwrap(), ben.hang_up().unwrap()];
+    let verdicts = [
+        judge("Ann", &heard[0].last(4.0).unwrap(), ANN, &[BEN]),
+        judge("Ben", &heard[1].last(4.0).unwrap(), BEN, &[ANN]),
+    ];
+    assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
+    assert!(!log.contains("inline"), "keys are in the log");
+    server.stop().unwrap();
+}

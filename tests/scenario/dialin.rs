@@ -3,6 +3,7 @@
 mod attendant;
 mod dialogs;
 mod garbage;
+mod identity;
 mod offers;
 mod phone;
 mod picture;

@@ -150,6 +150,14 @@ impl Baresip {
         Ok(())
     }
 
+    /// Puts the call on hold (a re-INVITE), or takes it up again.
+    ///
+    /// # Errors
+    /// When the control connection fails.
+    pub fn hold(&mut self, on: bool) -> Result<()> {
+        self.command(if on { "hold" } else { "resume" }, "")
+    }
+
     /// Has the last picture that it decoded written to a PNG, 0.5 s later at the latest.
     ///
     /// # Errors

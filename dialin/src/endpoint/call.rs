@@ -106,6 +106,8 @@ pub(super) struct Peer {
 /// One call.
 pub(super) struct Call {
     pub(super) id: CallId,
+    /// Which trunk's.
+    pub(super) trunk: usize,
     pub(super) key: DialogKey,
     /// Our From and To of requests within the dialog.
     pub(super) local: String,

@@ -198,6 +198,9 @@ impl SipEndpoint {
             return;
         };
         self.dialogs.remove(&call.key);
+        if let Some(meter) = self.meters.get_mut(call.trunk) {
+            meter.counters.calls = meter.counters.calls.saturating_sub(1);
+        }
         if !call.is_over() {
             self.tell(CallEvent::Ended { call: id, reason });
         }

@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use plenum_codecs::MediaTime;
 
 use super::call::{Call, DialogKey, Peer, Pending, PendingKind, Phase, SessionTerms};
+use super::limits::Over;
 use super::transactions::Acknowledged;
 use super::write::{ALLOW, Reply};
 use super::{Arrival, SipEndpoint, Way, Wire};
-use crate::call::{CallEvent, CallId, Caller, EndReason};
+use crate::call::{CallEvent, CallId, EndReason};
 use crate::sip::{Authentication, Key, Method, Request};
 
 /// Option tags that Require may name.
@@ -343,6 +344,9 @@ impl SipEndpoint {
     ) {
         if let Some(challenges) = self.challenges(now, trunk, &request) {
             self.counters.unauthenticated += 1;
+            if let Some(meter) = self.meters.get_mut(trunk) {
+                meter.counters.unauthenticated += 1;
+            }
             let tag = self
                 .tags
                 .derived(&request.call_id(), request.remote_tag().as_deref());
@@ -369,6 +373,14 @@ impl SipEndpoint {
             self.counters.overload += 1;
             return self.refuse(now, server, arrival, &request, 503);
         }
+        if let Some(over) = self.over_limits(now, trunk) {
+            let tag = self
+                .tags
+                .derived(&request.call_id(), request.remote_tag().as_deref());
+            let reply = Reply::new(&request, 503, &tag)
+                .header("Retry-After", &over.retry_after().to_string());
+            return self.reply(now, server, arrival, 503, reply);
+        }
         // The order of the UAS's route set is that of the message (RFC 3261 section 12.1.1).
         routes.truncate(16);
         let id = CallId(self.next_call);
@@ -379,10 +391,18 @@ impl SipEndpoint {
             local_tag: local_tag.clone().into_bytes(),
             remote_tag: request.remote_tag().unwrap_or_default(),
         };
-        let (display, number) = request.caller();
-        let called = request.called();
+        let Some(terms) = self.config.trunks.get(trunk) else {
+            return;
+        };
+        let caller = terms.identity.caller_of(&request);
+        let called = terms.identity.called_of(&request);
+        let (name, direct) = (terms.name.clone(), terms.direct);
+        if let Some(meter) = self.meters.get_mut(trunk) {
+            meter.counters.calls += 1;
+        }
         let call = Call {
             id,
+            trunk,
             key: key.clone(),
             local: format!("{};tag={local_tag}", request.to().unwrap_or_default()),
             remote: request.from().unwrap_or_default(),
@@ -417,18 +437,21 @@ impl SipEndpoint {
         self.calls.insert(id, call);
         self.arm_call(id);
         self.trying(now, id);
-        let Some(trunk) = self.config.trunks.get(trunk) else {
-            return;
-        };
-        let (trunk, direct) = (trunk.name.clone(), trunk.direct);
         self.tell(CallEvent::Incoming {
             call: id,
-            trunk,
-            caller: Caller { display, number },
+            trunk: name,
+            caller,
             called,
             offer,
             direct,
+            over_tls: arrival.way == Way::Tls,
         });
+    }
+
+    /// Whether the trunk may have no further call.
+    fn over_limits(&mut self, now: MediaTime, trunk: usize) -> Option<Over> {
+        let meter = self.meters.get_mut(trunk)?;
+        meter.admit(now, self.config.trunks.get(trunk)?).err()
     }
 
     /// `100 Trying` for the INVITE that waits.

@@ -29,6 +29,8 @@ pub(super) enum Dropped {
     TransportNumber,
     /// A phone packet from a source other than the latched one.
     Unlatched,
+    /// A phone packet not of the keys that were agreed, or a copy.
+    Unauthentic,
     /// The socket's send buffer was full.
     SendFull,
     /// The leg cannot be sent to (yet).
@@ -42,13 +44,14 @@ pub(super) enum Dropped {
 }
 
 impl Dropped {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::UnknownSource,
         Self::Malformed,
         Self::OverBudget,
         Self::StunSources,
         Self::TransportNumber,
         Self::Unlatched,
+        Self::Unauthentic,
         Self::SendFull,
         Self::NotConnected,
         Self::Events,
@@ -64,6 +67,7 @@ impl Dropped {
             Self::StunSources => "stun_sources",
             Self::TransportNumber => "transport_number",
             Self::Unlatched => "unlatched",
+            Self::Unauthentic => "unauthentic",
             Self::SendFull => "send_full",
             Self::NotConnected => "not_connected",
             Self::Events => "events",

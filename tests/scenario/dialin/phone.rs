@@ -23,12 +23,7 @@ pub(crate) const TRUSTED: &str = "127.0.0.1:5062";
 
 /// The trunk of most tests.
 pub(crate) fn trunk() -> Trunk {
-    Trunk {
-        name: "pbx".into(),
-        sources: vec!["127.0.0.0/8".parse().unwrap()],
-        direct: false,
-        credentials: None,
-    }
+    Trunk::new("pbx", vec!["127.0.0.0/8".parse().unwrap()])
 }
 
 pub(crate) fn config() -> EndpointConfig {

@@ -65,7 +65,12 @@ fn a_call_over_tls_is_answered_with_a_contact_over_tls() {
             ..invite(uri)
         };
         feed(&mut line, stream, &invite.text());
-        let call = line.events.pop().unwrap().call();
+        let incoming = line.events.pop().unwrap();
+        assert!(matches!(
+            incoming,
+            CallEvent::Incoming { over_tls: true, .. }
+        ));
+        let call = incoming.call();
         let answer = line.command(CallCommand::Answer {
             call,
             sdp: ANSWER.into(),
