@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use plenum_codecs::MediaTime;
 
 use super::call::{Call, DialogKey, Peer, Pending, PendingKind, Phase, SessionTerms};
-use super::limits::Over;
 use super::transactions::Acknowledged;
 use super::write::{ALLOW, Reply};
 use super::{Arrival, SipEndpoint, Way, Wire};
@@ -369,17 +368,8 @@ impl SipEndpoint {
             Ok(session) => session,
             Err(status) => return self.refuse(now, server, arrival, &request, status),
         };
-        if self.calls.len() >= self.config.limits.calls {
-            self.counters.overload += 1;
-            return self.refuse(now, server, arrival, &request, 503);
-        }
-        if let Some(over) = self.over_limits(now, trunk) {
-            let tag = self
-                .tags
-                .derived(&request.call_id(), request.remote_tag().as_deref());
-            let reply = Reply::new(&request, 503, &tag)
-                .header("Retry-After", &over.retry_after().to_string());
-            return self.reply(now, server, arrival, 503, reply);
+        if self.is_turned_away(now, server, arrival, &request, trunk) {
+            return;
         }
         // The order of the UAS's route set is that of the message (RFC 3261 section 12.1.1).
         routes.truncate(16);
@@ -448,10 +438,33 @@ impl SipEndpoint {
         });
     }
 
-    /// Whether the trunk may have no further call.
-    fn over_limits(&mut self, now: MediaTime, trunk: usize) -> Option<Over> {
-        let meter = self.meters.get_mut(trunk)?;
-        meter.admit(now, self.config.trunks.get(trunk)?).err()
+    /// Refuses a call for which the server or its trunk has no room.
+    fn is_turned_away(
+        &mut self,
+        now: MediaTime,
+        server: u64,
+        arrival: Arrival,
+        request: &Request,
+        trunk: usize,
+    ) -> bool {
+        if self.calls.len() >= self.config.limits.calls {
+            self.counters.overload += 1;
+            self.refuse(now, server, arrival, request, 503);
+            return true;
+        }
+        let terms = self.config.trunks.get(trunk);
+        let admitted = match (self.meters.get_mut(trunk), terms) {
+            (Some(meter), Some(terms)) => meter.admit(now, terms),
+            _ => Ok(()),
+        };
+        let Err(over) = admitted else { return false };
+        let tag = self
+            .tags
+            .derived(&request.call_id(), request.remote_tag().as_deref());
+        let reply =
+            Reply::new(request, 503, &tag).header("Retry-After", &over.retry_after().to_string());
+        self.reply(now, server, arrival, 503, reply);
+        true
     }
 
     /// `100 Trying` for the INVITE that waits.

@@ -72,7 +72,10 @@ fn a_caller_is_read_from_sip_and_tel_addresses_without_control_characters() {
         panic!("unreadable")
     };
     let caller = request.caller();
-    assert_eq!((&caller.display[..], &caller.user[..]), ("AB", "+4930123"));
+    assert_eq!(
+        (caller.display.as_str(), caller.user.as_str()),
+        ("AB", "+4930123")
+    );
     assert_eq!(request.called(), "1001");
     assert_eq!(request.fault(), None, "Max-Forwards may be missing");
 }

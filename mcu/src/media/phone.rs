@@ -46,6 +46,8 @@ pub(super) struct Phone {
     latch: Latch,
     rtcp_source: Option<SocketAddr>,
     budget: Budget,
+    /// Of all who are not the call's: they must not spend what is the call's.
+    strangers: Budget,
     ssrc: u32,
     cname: String,
     born: Instant,
@@ -144,6 +146,7 @@ impl Phone {
             media,
             rtcp_source: None,
             budget: Budget::new(limits, now),
+            strangers: Budget::new(&limits.for_strangers(), now),
             ssrc,
             // Random, so that it tells nobody anything (RFC 7022).
             cname: format!("{:016x}", fastrand::u64(..)),
@@ -241,7 +244,12 @@ impl Phone {
         source: SocketAddr,
         datagram: &mut [u8],
     ) -> PhoneInput {
-        if !self.budget.spend(now, datagram.len()) {
+        let budget = if self.latch.expects(source) {
+            &mut self.budget
+        } else {
+            &mut self.strangers
+        };
+        if !budget.spend(now, datagram.len()) {
             return PhoneInput::OverBudget;
         }
         let Some(datagram) = self.shield.open(datagram) else {
@@ -418,6 +426,10 @@ fn receive(socket: &UdpSocket, scratch: &mut [u8]) -> Option<io::Result<(usize, 
         Err(error) => Some(Err(error)),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod injector;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]

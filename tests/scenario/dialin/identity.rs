@@ -97,7 +97,10 @@ fn who_wants_to_be_anonymous_has_no_name_and_is_counted_by_the_networks_number()
         let extra = format!("{ASSERTED}Privacy: {privacy}\r\n");
         let (caller, _) = named(Identity::default(), &extra);
         assert!(caller.anonymous, "{privacy}");
-        assert_eq!((&caller.display[..], &caller.number[..]), ("", "0301234"));
+        assert_eq!(
+            (caller.display.as_str(), caller.number.as_str()),
+            ("", "0301234")
+        );
         assert!(!format!("{caller:?}").contains("1234"));
     }
     let (caller, _) = named(Identity::default(), "Privacy: none\r\n");

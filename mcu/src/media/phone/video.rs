@@ -52,6 +52,8 @@ pub(in crate::media) struct Video {
     latch: Latch,
     rtcp_source: Option<SocketAddr>,
     budget: Budget,
+    /// Of all who are not the call's: they must not spend what is the call's.
+    strangers: Budget,
     ssrc: u32,
     /// That of the audio, so that the phone plays both in step (RFC 3550 §6.5.1).
     cname: String,
@@ -94,6 +96,7 @@ impl Video {
             refresh: video.refresh,
             rtcp_source: None,
             budget: Budget::new(limits, now),
+            strangers: Budget::new(&limits.for_strangers(), now),
             ssrc,
             cname: cname.to_owned(),
             born: now,
@@ -165,7 +168,12 @@ impl Video {
         source: SocketAddr,
         datagram: &mut [u8],
     ) -> PhoneInput {
-        if !self.budget.spend(now, datagram.len()) {
+        let budget = if self.latch.expects(source) {
+            &mut self.budget
+        } else {
+            &mut self.strangers
+        };
+        if !budget.spend(now, datagram.len()) {
             return PhoneInput::OverBudget;
         }
         let Some(datagram) = self.shield.open(datagram) else {
