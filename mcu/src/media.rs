@@ -24,6 +24,7 @@ mod outbox;
 mod phone;
 mod ports;
 mod rtp_header;
+mod simulcast;
 mod srtp;
 mod timers;
 mod transport_cc;

@@ -57,6 +57,8 @@ pub enum Track {
     Audio,
     /// The camera: forwarded to the viewers' slots.
     Camera,
+    /// One of the camera's sizes, when it comes in several (simulcast, RFC 8853); 0 is the smallest.
+    Layer(u8),
     /// A shared screen: forwarded like a camera, before all cameras, once [`Command::Screen`] lets it.
     Screen,
 }
@@ -111,6 +113,11 @@ pub enum Feedback {
     KeyframeRequest {
         /// The viewer's slot.
         slot: u8,
+    },
+    /// What the line to the leg carries, as far as is known.
+    Estimate {
+        /// Video of all its slots together.
+        bits_per_second: u64,
     },
     /// A receiver report (RFC 3550 §6.4.1) on the leg's audio.
     Loss {

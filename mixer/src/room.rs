@@ -228,7 +228,7 @@ impl Room {
                     self.event(Event::Digit { leg: id, digit });
                 }
             }
-            Track::Camera | Track::Screen => {
+            Track::Camera | Track::Layer(_) | Track::Screen => {
                 leg.receiver.note_video(now);
                 let (open, source) = match track {
                     Track::Screen => (leg.gates.screen, id.screen()),
@@ -236,9 +236,14 @@ impl Room {
                 };
                 let wanted = open && !leg.config.listen_only && !packet.payload.is_empty();
                 if !wanted
-                    || !self
-                        .video
-                        .forward(now, source, &packet, &mut self.legs, &mut self.outputs)
+                    || !self.video.forward(
+                        now,
+                        source,
+                        track,
+                        &packet,
+                        &mut self.legs,
+                        &mut self.outputs,
+                    )
                 {
                     self.stats.ignored += 1;
                 }
@@ -255,6 +260,7 @@ impl Room {
                 self.video
                     .viewer_wants_keyframe(now, leg, slot, &mut self.outputs);
             }
+            Feedback::Estimate { bits_per_second } => leg.viewer.line.tell(now, bits_per_second),
             Feedback::Loss { fraction } => {
                 let id = leg.id();
                 if leg.outlet.loss.report(now, fraction) {

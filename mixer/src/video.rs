@@ -2,7 +2,9 @@
 
 mod assign;
 mod composite;
+mod layers;
 mod publisher;
+mod sharing;
 mod viewer;
 
 use std::collections::VecDeque;
@@ -12,7 +14,7 @@ use plenum_codecs::video::VideoCodec;
 use plenum_codecs::{MediaPacket, MediaTime};
 
 use crate::legs::Legs;
-use crate::{Event, Leg, LegId, Output};
+use crate::{Event, Leg, LegId, Output, Track};
 
 use composite::Composite;
 use publisher::{Publisher, Route, StreamKey};
@@ -32,6 +34,8 @@ pub(crate) struct Switchboard {
     keyframe_interval: Duration,
     camera_silence: Duration,
     composite: Composite,
+    /// When the lines were last looked at.
+    shared: MediaTime,
     pub(crate) forwarded: u64,
     pub(crate) keyframe_requests: u64,
 }
@@ -49,6 +53,7 @@ impl Switchboard {
             keyframe_interval,
             camera_silence,
             composite: Composite::default(),
+            shared: MediaTime::ZERO,
             forwarded: 0,
             keyframe_requests: 0,
         }
@@ -64,7 +69,7 @@ impl Switchboard {
     ) {
         self.composite.stale = true;
         if let Some(leg) = legs.get_mut(id) {
-            self.assign(leg, out);
+            self.assign(now, leg, out);
         }
         self.drop_routes(id);
         if let Some(leg) = legs.get(id) {
@@ -126,6 +131,7 @@ impl Switchboard {
         &mut self,
         now: MediaTime,
         from: LegId,
+        track: Track,
         packet: &MediaPacket,
         legs: &mut Legs,
         out: &mut VecDeque<Output>,
@@ -145,15 +151,16 @@ impl Switchboard {
         let key = StreamKey {
             leg: from,
             payload_type: packet.payload_type,
+            layer: publisher::layer_of(track),
         };
         if self.composite.on {
-            let arrival = self.publisher(from).arrive(now, packet, codec);
-            self.feed(key, codec, packet, out);
+            let arrival = self.publisher(from).arrive(now, track, packet, codec);
+            self.feed(now, key, codec, arrival.keyframe_start, packet, out);
             if arrival.new_stream {
                 self.composer_wants_keyframe(now, from, out);
             }
         } else {
-            self.spread(now, key, codec, packet, legs, out);
+            self.spread(now, key, track, (codec, packet), legs, out);
         }
         true
     }
@@ -163,12 +170,12 @@ impl Switchboard {
         &mut self,
         now: MediaTime,
         key: StreamKey,
-        codec: VideoCodec,
-        packet: &MediaPacket,
+        track: Track,
+        (codec, packet): (VideoCodec, &MediaPacket),
         legs: &mut Legs,
         out: &mut VecDeque<Output>,
     ) {
-        let arrival = self.publisher(key.leg).arrive(now, packet, codec);
+        let arrival = self.publisher(key.leg).arrive(now, track, packet, codec);
         if arrival.new_stream {
             for viewer in legs.iter_mut() {
                 viewer.viewer.lose(key);
@@ -253,6 +260,7 @@ impl Switchboard {
             }
             self.assign_all(now, legs, out);
         }
+        self.share_anew(now, legs, out);
         self.count_renditions(now, legs, out);
         self.request_keyframes(now, out);
     }
@@ -271,46 +279,38 @@ impl Switchboard {
 
     fn assign_all(&mut self, now: MediaTime, legs: &mut Legs, out: &mut VecDeque<Output>) {
         for leg in legs.iter_mut() {
-            self.assign(leg, out);
+            self.assign(now, leg, out);
         }
         self.rebuild_routes(legs);
         self.request_keyframes(now, out);
     }
 
     /// Chooses the sources of one viewer's slots.
-    fn assign(&self, leg: &mut Leg, out: &mut VecDeque<Output>) {
+    fn assign(&self, now: MediaTime, leg: &mut Leg, out: &mut VecDeque<Output>) {
         let setting = leg.config.video.as_ref();
         let composite = self.composite.on;
         let most = if composite { 1 } else { self.max_slots };
         let slots = setting.map_or(0, |video| video.slots.min(most));
         let codecs = setting.map_or(&[][..], |video| video.send.as_slice());
         let order = self.publishers_by_recency();
-        let streams: Vec<_> = order
+        let codings: Vec<_> = order
             .into_iter()
             .filter(|publisher| publisher.leg.owner() != leg.config.id)
             .filter(|publisher| composite == (publisher.leg == LegId::COMPOSITE))
             .filter_map(|publisher| {
                 let may = |stream| !composite || composite::suits(stream, setting);
-                publisher.stream_for(codecs, &leg.viewer, may)
+                publisher.coding_for(codecs, &leg.viewer, may)
             })
             .collect();
         leg.viewer.resize(slots);
-        let sources: Vec<LegId> = streams.iter().map(|(key, _)| key.leg).collect();
+        let sources: Vec<LegId> = codings.iter().map(|coding| coding.leg).collect();
         let chosen = assign::slots(&leg.viewer.wanted_sources(), &sources);
         for (slot, source) in (0..slots).zip(chosen) {
-            let wanted = source
-                .and_then(|source| streams.iter().find(|(key, _)| key.leg == source))
-                .copied();
-            leg.viewer.want(slot, wanted);
+            let coding = codings.iter().find(|coding| Some(coding.leg) == source);
+            leg.viewer.give(slot, coding.copied());
         }
-        leg.viewer.drop_gone(
-            |key| {
-                self.publishers
-                    .iter()
-                    .any(|publisher| publisher.stream(key).is_some())
-            },
-            out,
-        );
+        self.share(now, &mut leg.viewer);
+        self.drop_gone(&mut leg.viewer, out);
     }
 
     /// A shared screen before all cameras, then whoever spoke last.
@@ -366,7 +366,11 @@ impl Switchboard {
             for stream in &mut publisher.streams {
                 if stream.due_for_keyframe(now, self.keyframe_interval) {
                     self.keyframe_requests += 1;
-                    out.push_back(Self::keyframe_request(leg, stream.payload_type));
+                    out.push_back(Self::keyframe_request(
+                        leg,
+                        stream.track,
+                        stream.payload_type,
+                    ));
                 }
             }
         }

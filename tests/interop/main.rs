@@ -11,6 +11,7 @@ mod room;
 mod screen;
 mod silence;
 mod sip_video;
+mod sizes;
 mod tools;
 mod trunks;
 mod vanished;

@@ -9,6 +9,7 @@ mod channels;
 mod conference;
 mod dialin;
 mod hearing;
+mod layers;
 mod levels;
 mod moving;
 mod names;

@@ -45,7 +45,9 @@ export async function answerer(browser) {
         peers.set(id, peer)
       }
       const { connection } = peer
-      await connection.setRemoteDescription({ type: 'offer', sdp })
+      // On a line offered in layers Chromium answers with nothing to send. The server answers without them, too.
+      const single = sdp.replace(/^a=(rid|simulcast):.*\r\n/gm, '')
+      await connection.setRemoteDescription({ type: 'offer', sdp: single })
       const mids = []
       const screens = sdp.split('m=').filter((part) => part.includes('a=sendonly'))
       const sendonly = new Set(screens.map((part) => /a=mid:(\S+)/.exec(part)?.[1]))
@@ -84,6 +86,17 @@ export async function answerer(browser) {
     }
   })
   return {
+    /** Nothing more comes in that slot, as when its sender's line is down. */
+    stall: (id, mid) =>
+      page.evaluate(
+        ([who, of]) =>
+          globalThis.peers
+            .get(who)
+            .connection.getTransceivers()
+            .find((transceiver) => transceiver.mid === of)
+            .sender.replaceTrack(null),
+        [id, mid],
+      ),
     answer: (id, sdp) => page.evaluate(([who, what]) => globalThis.answer(who, what), [id, sdp]),
     received: (id) => page.evaluate((who) => globalThis.received(who), id),
     connections: () => page.evaluate(() => globalThis.peers.size),

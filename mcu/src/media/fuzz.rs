@@ -2,7 +2,7 @@
 
 use super::offer::{self, Outline};
 use super::rtp_header::{RtpHeader, unpadded};
-use super::{Limits, demux, phone, transport_cc};
+use super::{Limits, demux, phone, simulcast, transport_cc};
 
 /// An RTP datagram as a phone leg reads it, and as an audio stream of a browser is before SRTP.
 ///
@@ -69,6 +69,9 @@ pub fn offer(bytes: &[u8]) {
         return;
     };
     let _audio = offer::without_audio_numbers(text);
+    let (kept, layers) = simulcast::take_layers(text);
+    assert!(kept.len() <= text.len(), "an offer that grows");
+    let _answer = simulcast::answer_layers(&kept, &layers);
     if let Ok(outline) = Outline::read(text, &Limits::default()) {
         assert!(
             outline.lines.len() <= Limits::default().media_lines,

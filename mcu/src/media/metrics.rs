@@ -35,6 +35,8 @@ pub(super) enum Dropped {
     SendFull,
     /// The leg cannot be sent to (yet).
     NotConnected,
+    /// Video that the line to its viewer does not carry.
+    Paced,
     /// Room events that the owner did not take in time.
     Events,
     /// Between workers: the other does not keep up.
@@ -54,6 +56,7 @@ impl Dropped {
         Self::Unauthentic,
         Self::SendFull,
         Self::NotConnected,
+        Self::Paced,
         Self::Events,
         Self::Crossing,
         Self::LegGone,
@@ -70,6 +73,7 @@ impl Dropped {
             Self::Unauthentic => "unauthentic",
             Self::SendFull => "send_full",
             Self::NotConnected => "not_connected",
+            Self::Paced => "paced",
             Self::Events => "events",
             Self::Crossing => "crossing",
             Self::LegGone => "leg_gone",
@@ -105,6 +109,8 @@ pub(super) struct Metrics {
     pub(super) webrtc: Traffic,
     pub(super) rtp: Traffic,
     pub(super) tick: Histogram,
+    /// What the lines to WebRTC viewers carry, bit/s.
+    pub(super) estimate: Histogram,
     pub(super) deadline_misses: IntCounter,
     decodes: IntCounter,
     encodes: [(&'static str, IntCounter, IntCounter, IntCounter); 4],
@@ -249,6 +255,21 @@ impl Metrics {
                     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05,
                 ]),
             ))?,
+            estimate: add.add(Histogram::with_opts(
+                HistogramOpts::new(
+                    "plenum_media_viewer_line_bits_per_second",
+                    "Estimated rate of the lines to WebRTC viewers, sampled every 5 s.",
+                )
+                .buckets(vec![
+                    150_000.0,
+                    300_000.0,
+                    600_000.0,
+                    1_200_000.0,
+                    2_500_000.0,
+                    5_000_000.0,
+                    10_000_000.0,
+                ]),
+            ))?,
             deadline_misses: add.counter(
                 "plenum_media_deadline_misses_total",
                 "Ticks begun over 10 ms late, or left out.",
@@ -378,6 +399,7 @@ mod tests {
             "packets_lost_total",
             "jitter_seconds",
             "tick_seconds",
+            "viewer_line_bits_per_second",
             "deadline_misses_total",
             "encodes_total",
             "decodes_total",

@@ -6,15 +6,19 @@
 
 mod audio;
 mod audio_in;
+mod line;
 mod negotiation;
+mod pacing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use plenum_codecs::video::VideoCodec;
 use plenum_codecs::{AudioLevel, MediaPacket};
 use plenum_mixer::{OutPacket, Track};
+use str0m::bwe::Bitrate;
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::media::{KeyframeRequestKind, Mid, Rid};
 use str0m::net::{Protocol, Receive};
@@ -24,6 +28,8 @@ use str0m::{Event, Input, Output, Rtc};
 use self::audio::AudioStream;
 use self::audio_in::AudioReceiver;
 pub(super) use self::audio_in::Heard;
+use self::line::Line;
+use self::pacing::{Pacer, Waiting};
 use super::clock;
 use super::demux::{self, Kind};
 use super::offer::Outline;
@@ -40,6 +46,8 @@ const RESEND_AGE: Duration = Duration::from_secs(2);
 const H264_PROFILE: u32 = 0x0042_e01f;
 /// One poll gives at most a few hundred datagrams (a burst of resends); more is a loop.
 const OUTPUTS_PER_POLL: usize = 20_000;
+/// The stack asks to be called again so soon when it has more to send now.
+const AT_ONCE: Duration = Duration::from_micros(2);
 /// A jump in a stream's numbering over which its wire numbers are closed up: while it was not sent, its
 /// receiver would lose count of the rollovers (RFC 3711 §3.3.1).
 const NUMBER_JUMP: u64 = 10_000;
@@ -82,6 +90,8 @@ pub(super) enum PeerEvent {
     Validated(SocketAddr),
     /// A receiver report on our audio: the share lost since the one before, in 1/256.
     Loss { fraction: u8 },
+    /// What the line to the peer carries has changed, in bit/s.
+    Estimate { bits_per_second: u64 },
     /// The peer said goodbye.
     Closed,
 }
@@ -112,6 +122,12 @@ pub(super) struct PeerTransport {
     audio: Option<AudioStream>,
     hearing: AudioReceiver,
     slots: Vec<Outgoing>,
+    /// What the slots may carry, by payload type.
+    codecs: Vec<(u8, VideoCodec)>,
+    pacer: Pacer,
+    /// Dropped by the pacer until it is told of.
+    paced_out: u64,
+    line: Line,
     incoming: Vec<Incoming>,
     /// Where the stack sends: the pair that the peer has nominated.
     destination: Option<SocketAddr>,
@@ -139,8 +155,19 @@ struct Outgoing {
 struct Incoming {
     mid: Mid,
     track: Track,
-    /// The one simulcast layer we take, when the peer sends several.
-    layer: Option<Rid>,
+    /// Its simulcast layers, the smallest first, when the peer sends several.
+    layers: Vec<Rid>,
+}
+
+impl Incoming {
+    /// What a layer of the line is to the mixer; `None` when it was not offered.
+    fn track_of(&self, rid: Option<Rid>) -> Option<Track> {
+        if self.layers.is_empty() || self.track != Track::Camera {
+            return Some(self.track);
+        }
+        let layer = self.layers.iter().position(|layer| Some(*layer) == rid)?;
+        Some(Track::Layer(u8::try_from(layer).ok()?))
+    }
 }
 
 /// Maps the mixer's endless numbers to what the receiver can follow.
@@ -148,6 +175,9 @@ struct Incoming {
 struct Numbering {
     shift: u64,
     last: Option<u64>,
+    /// What lies below has been closed up: its wire numbers stand for other packets, and a number that is used twice uses a
+    /// keystream twice.
+    closed: u64,
 }
 
 impl Numbering {
@@ -155,11 +185,30 @@ impl Numbering {
     fn map(&mut self, sequence: u64) -> u64 {
         match self.last {
             None => self.shift = sequence & !0xffff,
-            Some(last) if sequence > last + NUMBER_JUMP => self.shift += sequence - last - 1,
+            Some(last) if sequence > last + NUMBER_JUMP => {
+                self.shift += sequence - last - 1;
+                self.closed = sequence;
+            }
             Some(_) => {}
         }
         self.last = Some(self.last.map_or(sequence, |last| last.max(sequence)));
         sequence.saturating_sub(self.shift)
+    }
+
+    /// The packet is not sent; the next one takes its wire number.
+    fn skip(&mut self, sequence: u64) {
+        if let Some(last) = self.last
+            && sequence > last
+        {
+            self.shift += sequence - last;
+            self.last = Some(sequence);
+            self.closed = sequence + 1;
+        }
+    }
+
+    /// The packet comes too late to be sent.
+    const fn is_closed(&self, sequence: u64) -> bool {
+        sequence < self.closed
     }
 }
 
@@ -177,6 +226,9 @@ impl PeerTransport {
         datagram: &[u8],
     ) -> Received {
         self.now = now;
+        if demux::kind_of(datagram) == Some(Kind::Rtp) {
+            self.line.heard(now);
+        }
         if demux::kind_of(datagram) == Some(Kind::Rtp)
             && !demux::is_rtcp(datagram)
             && let Some(number) = self
@@ -224,10 +276,13 @@ impl PeerTransport {
         send: &mut dyn FnMut(SocketAddr, &[u8]),
     ) -> Result<Instant, TransportError> {
         self.now = now;
+        if let Some(before) = self.line.take_mended(now) {
+            self.rtc.bwe().reset(Bitrate::bps(before));
+            self.pacer.set_estimate(now, before);
+        }
+        self.release(now);
         self.poll(events, send)?;
-        self.rtc
-            .handle_input(Input::Timeout(now))
-            .map_err(|e| TransportError(e.to_string()))?;
+        self.pass(now)?;
         let (audio, hearing) = (&mut self.audio, &mut self.hearing);
         if let Some(to) = self.destination
             && let Some(audio) = audio
@@ -235,7 +290,55 @@ impl PeerTransport {
         {
             send(to, &report);
         }
-        self.poll(events, send)
+        let mut at = self.poll(events, send)?;
+        if self.line.is_estimated() {
+            // The stack gives out one packet each time that time passes.
+            let mut step = now;
+            for _ in 0..OUTPUTS_PER_POLL {
+                step += AT_ONCE;
+                if at > step {
+                    break;
+                }
+                self.pass(step)?;
+                at = self.poll(events, send)?;
+            }
+        }
+        self.wish_keyframes(now, events);
+        let paced = self.pacer.due();
+        let wish = self.pacer.wish_due(now);
+        Ok([paced, wish].into_iter().flatten().fold(at, Instant::min))
+    }
+
+    fn pass(&mut self, now: Instant) -> Result<(), TransportError> {
+        self.rtc
+            .handle_input(Input::Timeout(now))
+            .map_err(|e| TransportError(e.to_string()))
+    }
+
+    /// Gives the stack the video whose time has come.
+    fn release(&mut self, now: Instant) {
+        while let Some(waiting) = self.pacer.pop(now) {
+            let Some(outgoing) = self.slots.get_mut(usize::from(waiting.slot)) else {
+                continue;
+            };
+            let sequence = waiting.packet.sequence;
+            if outgoing.numbering.is_closed(sequence) {
+                continue;
+            }
+            let number = SeqNo::from(outgoing.numbering.map(sequence));
+            let ssrc = outgoing.ssrc;
+            let write = rtp_write(&waiting.packet, number, waiting.payload).nackable(true);
+            if let Some(stream) = self.rtc.direct_api().stream_tx(&ssrc) {
+                stream.write_rtp(write);
+            }
+        }
+    }
+
+    /// Slots whose pictures were dropped on the way out need keyframes to begin again.
+    fn wish_keyframes(&mut self, now: Instant, events: &mut Vec<PeerEvent>) {
+        while let Some(slot) = self.pacer.wish(now) {
+            events.push(PeerEvent::KeyframeRequest { slot });
+        }
     }
 
     /// Takes everything the stack has to say; returns when it wants to be called again.
@@ -298,6 +401,16 @@ impl PeerTransport {
                     events.push(PeerEvent::KeyframeRequest { slot });
                 }
             }
+            Event::EgressBitrateEstimate(estimate) => self.line.estimated(&estimate),
+            Event::PeerStats(stats) => {
+                if let Some(estimate) = self.line.measured(self.now, &stats) {
+                    self.pacer.set_estimate(self.now, estimate);
+                    events.push(PeerEvent::Estimate {
+                        bits_per_second: estimate,
+                    });
+                }
+                self.demand();
+            }
             Event::Closed => {
                 self.connected = false;
                 if !self.closed {
@@ -306,6 +419,14 @@ impl PeerTransport {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Tells the stack what to look for on the line.
+    fn demand(&mut self) {
+        let starves = self.pacer.starves(self.now);
+        if let Some((least, desired)) = self.line.demand(self.slots.len(), starves) {
+            self.rtc.bwe().set_bitrate(least, desired);
         }
     }
 
@@ -319,10 +440,8 @@ impl PeerTransport {
             .direct_api()
             .stream_rx(&header.ssrc)
             .map(|s| (s.mid(), s.rid()))?;
-        let incoming = self.incoming.iter_mut().find(|i| i.mid == mid)?;
-        if rid.is_some() && *incoming.layer.get_or_insert(rid?) != rid? {
-            return None;
-        }
+        let incoming = self.incoming.iter().find(|i| i.mid == mid)?;
+        let track = incoming.track_of(rid)?;
         let audio_level = header.ext_vals.audio_level.map(|level| AudioLevel {
             dbov: level.unsigned_abs().min(127),
             voice: header.ext_vals.voice_activity.unwrap_or(false),
@@ -336,7 +455,6 @@ impl PeerTransport {
             audio_level,
             payload: Bytes::from_owner(packet.payload),
         };
-        let track = incoming.track;
         if track == Track::Audio
             && self.audio.is_some()
             && self.hearing.take_over(self.now, &packet, *number)
@@ -382,35 +500,45 @@ impl PeerTransport {
         self.audio.as_mut()?.write(packet, buffer).then_some(to)
     }
 
-    /// Queues a video packet of a slot, kept for retransmission.
+    /// Queues a video packet of a slot, kept for retransmission. It is sent when time passes.
     pub(super) fn write_video(&mut self, slot: u8, packet: &OutPacket, payload: Arc<[u8]>) -> bool {
-        if !self.connected {
-            return false;
-        }
         let Some(outgoing) = self.slots.get_mut(usize::from(slot)) else {
             return false;
         };
-        let number = SeqNo::from(outgoing.numbering.map(packet.sequence));
-        let ssrc = outgoing.ssrc;
-        self.write(ssrc, rtp_write(packet, number, payload).nackable(true))
+        if !self.connected {
+            return false;
+        }
+        let codec = self.codecs.iter().find(|(t, _)| *t == packet.payload_type);
+        let begins = codec.is_some_and(|(_, codec)| codec.is_keyframe_start(&payload));
+        let sequence = packet.sequence;
+        let waiting = Waiting {
+            slot,
+            packet: packet.clone(),
+            payload,
+        };
+        if !self.pacer.push(self.now, waiting, begins) {
+            outgoing.numbering.skip(sequence);
+            self.paced_out += 1;
+        }
+        true
     }
 
-    fn write(&mut self, ssrc: Ssrc, write: RtpWrite) -> bool {
-        match self.rtc.direct_api().stream_tx(&ssrc) {
-            Some(stream) => {
-                stream.write_rtp(write);
-                true
-            }
-            None => false,
-        }
+    /// Video packets that were dropped since the last call, because the line does not carry them.
+    pub(super) fn take_paced_out(&mut self) -> u64 {
+        std::mem::take(&mut self.paced_out)
     }
 
     /// Asks the peer for a keyframe of a track by PLI; false when it does not send that track.
     pub(super) fn request_keyframe(&mut self, track: Track) -> bool {
-        let Some(incoming) = self.incoming.iter().find(|i| i.track == track) else {
+        let (line, layer) = match track {
+            Track::Layer(layer) => (Track::Camera, Some(usize::from(layer))),
+            _ => (track, None),
+        };
+        let Some(incoming) = self.incoming.iter().find(|i| i.track == line) else {
             return false;
         };
-        let (mid, layer) = (incoming.mid, incoming.layer);
+        let mid = incoming.mid;
+        let layer = layer.and_then(|layer| incoming.layers.get(layer)).copied();
         match self.rtc.direct_api().stream_rx_by_mid(mid, layer) {
             Some(stream) => {
                 stream.request_keyframe(KeyframeRequestKind::Pli);

@@ -10,7 +10,7 @@ use plenum_codecs::{MediaPacket, MediaTime};
 use super::Switchboard;
 use super::publisher::StreamKey;
 use crate::legs::Legs;
-use crate::{Compose, LegId, Output, Renditions, VideoSetting};
+use crate::{Compose, LegId, Output, Renditions, Track, VideoSetting};
 
 /// The composite's streams are told apart by these.
 pub(super) const fn payload_type(codec: VideoCodec) -> u8 {
@@ -77,8 +77,10 @@ impl Switchboard {
     /// Hands a camera's packet to the composer, if it is of the stream that it gets.
     pub(super) fn feed(
         &mut self,
+        now: MediaTime,
         key: StreamKey,
         codec: VideoCodec,
+        keyframe_start: bool,
         packet: &MediaPacket,
         out: &mut VecDeque<Output>,
     ) {
@@ -91,10 +93,20 @@ impl Switchboard {
                 .iter()
                 .any(|publisher| publisher.stream(*key).is_some())
         };
+        let fits = self.fitting_layer(now, key) == key.layer;
         let taken = &mut self.composite.taken;
         match taken.iter_mut().find(|taken| taken.leg == key.leg) {
             None => taken.push(key),
             Some(taken) if *taken == key => {}
+            // The layer that fits its tile begins with a keyframe.
+            Some(taken) if taken.payload_type == key.payload_type && fits => {
+                if !keyframe_start {
+                    self.wants_keyframe(key);
+                    self.request_keyframes(now, out);
+                    return;
+                }
+                *taken = key;
+            }
             // A camera may come in two codecs at once; the other one takes over when this one has ceased.
             Some(taken) if exists(taken) => return,
             Some(taken) => *taken = key,
@@ -145,12 +157,13 @@ impl Switchboard {
         let key = StreamKey {
             leg: LegId::COMPOSITE,
             payload_type,
+            layer: 0,
         };
         let packet = MediaPacket {
             payload_type,
             ..packet.clone()
         };
-        self.spread(now, key, codec, &packet, legs, out);
+        self.spread(now, key, Track::Camera, (codec, &packet), legs, out);
     }
 
     /// The composer cannot show a camera before its next keyframe.
@@ -161,14 +174,37 @@ impl Switchboard {
         out: &mut VecDeque<Output>,
     ) {
         let taken = self.composite.taken.iter().find(|key| key.leg == leg);
-        if let Some(stream) = taken.and_then(|key| {
-            self.publishers
-                .iter_mut()
-                .find_map(|publisher| publisher.stream_mut(*key))
-        }) {
-            stream.asked = true;
+        if let Some(key) = taken.copied() {
+            self.wants_keyframe(key);
             self.request_keyframes(now, out);
         }
+    }
+
+    fn wants_keyframe(&mut self, key: StreamKey) {
+        let mut publishers = self.publishers.iter_mut();
+        if let Some(stream) = publishers.find_map(|publisher| publisher.stream_mut(key)) {
+            stream.asked = true;
+        }
+    }
+
+    /// The layer of a camera whose size is nearest its tile's: the fewer share the picture, the larger.
+    fn fitting_layer(&self, now: MediaTime, key: StreamKey) -> u8 {
+        let publisher = self
+            .publishers
+            .iter()
+            .find(|publisher| publisher.leg == key.leg);
+        let layers = publisher.map(|publisher| publisher.layers(now, key.payload_type));
+        let layers = layers.unwrap_or_default();
+        let publishers = self.publishers.iter();
+        let cameras = publishers.filter(|publisher| publisher.leg != LegId::COMPOSITE);
+        let above = match cameras.count() {
+            0 | 1 => 0,
+            2..=4 => 1,
+            _ => 2,
+        };
+        let most = layers.len().saturating_sub(1);
+        let fitting = layers.get(most.saturating_sub(above));
+        fitting.map_or(key.layer, |(layer, _)| *layer)
     }
 
     /// Tells the composer which renditions are seen by anybody, when that has changed.
@@ -221,17 +257,12 @@ impl Switchboard {
     }
 
     /// The request for a keyframe as it leaves the room.
-    pub(super) fn keyframe_request(leg: LegId, payload_type: u8) -> Output {
+    pub(super) fn keyframe_request(leg: LegId, track: Track, payload_type: u8) -> Output {
         if leg == LegId::COMPOSITE && payload_type == SMALL {
             Output::Compose(Compose::KeyframeSmall)
         } else if leg == LegId::COMPOSITE {
             Output::Compose(Compose::Keyframe(codec(payload_type)))
         } else {
-            let track = if leg.is_screen() {
-                crate::Track::Screen
-            } else {
-                crate::Track::Camera
-            };
             Output::KeyframeRequest {
                 leg: leg.owner(),
                 track,

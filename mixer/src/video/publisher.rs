@@ -8,29 +8,37 @@ use plenum_codecs::{MediaPacket, MediaTime};
 use smallvec::SmallVec;
 
 use super::Viewer;
-use crate::LegId;
+use super::layers::Rate;
+use crate::{LegId, Track};
+
+/// A layer without a packet for so long has ceased: at 5 pictures a second five are missing.
+const LAYER_SILENCE: Duration = Duration::from_secs(1);
 
 /// One incoming video stream of the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StreamKey {
     pub(crate) leg: LegId,
     pub(crate) payload_type: u8,
+    /// Of the same pictures in several sizes; 0 is the smallest, or the only one.
+    pub(crate) layer: u8,
 }
 
 /// A leg that sends camera packets, or a screen.
 #[derive(Debug)]
 pub(super) struct Publisher {
     pub(super) leg: LegId,
-    pub(super) streams: SmallVec<[Stream; 2]>,
+    pub(super) streams: SmallVec<[Stream; 3]>,
 }
 
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) payload_type: u8,
+    pub(super) track: Track,
     codec: VideoCodec,
     ssrc: u32,
     sequence: Unwrapper,
     last_packet: MediaTime,
+    rate: Rate,
     last_request: Option<MediaTime>,
     /// Slots that show it, or wait for its keyframe.
     pub(super) routes: Vec<Route>,
@@ -38,6 +46,7 @@ pub(super) struct Stream {
     awaiting: usize,
     /// A viewer has asked for a keyframe since the last request.
     pub(super) asked: bool,
+    silent: bool,
 }
 
 /// A slot that takes a stream's packets.
@@ -47,6 +56,19 @@ pub(super) struct Route {
     pub(super) slot: u8,
     /// It waits for a keyframe to begin with.
     pub(super) awaited: bool,
+}
+
+/// Layers and their rates in bit/s, the smallest first.
+pub(super) type Layers = SmallVec<[(u8, u64); 3]>;
+
+/// In which coding a viewer gets a publisher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Coding {
+    pub(crate) leg: LegId,
+    /// As it comes.
+    pub(crate) payload_type: u8,
+    /// As the viewer gets it.
+    pub(crate) sent: u8,
 }
 
 /// What a packet turned out to be.
@@ -70,37 +92,32 @@ impl Publisher {
         if key.leg != self.leg {
             return None;
         }
-        self.streams
-            .iter()
-            .find(|stream| stream.payload_type == key.payload_type)
+        self.streams.iter().find(|stream| stream.is(key))
     }
 
     pub(super) fn stream_mut(&mut self, key: StreamKey) -> Option<&mut Stream> {
         if key.leg != self.leg {
             return None;
         }
-        self.streams
-            .iter_mut()
-            .find(|stream| stream.payload_type == key.payload_type)
+        self.streams.iter_mut().find(|stream| stream.is(key))
     }
 
     pub(super) fn arrive(
         &mut self,
         now: MediaTime,
+        track: Track,
         packet: &MediaPacket,
         codec: VideoCodec,
     ) -> Arrival {
         let known = self.streams.iter().position(|stream| {
-            (stream.payload_type, stream.ssrc, stream.codec)
-                == (packet.payload_type, packet.ssrc, codec)
+            (stream.payload_type, stream.track, stream.ssrc, stream.codec)
+                == (packet.payload_type, track, packet.ssrc, codec)
         });
         let index = known.unwrap_or_else(|| {
-            let mut stream = Stream::new(now, packet, codec);
-            if let Some(at) = self
-                .streams
-                .iter()
-                .position(|old| old.payload_type == packet.payload_type)
-            {
+            let mut stream = Stream::new(now, track, packet, codec);
+            if let Some(at) = self.streams.iter().position(|old| {
+                (old.payload_type, old.layer()) == (packet.payload_type, layer_of(track))
+            }) {
                 // A sender that keeps changing its SSRC does not get around the throttle.
                 stream.last_request = self.streams.remove(at).last_request;
             }
@@ -109,6 +126,7 @@ impl Publisher {
         });
         let stream = &mut self.streams[index];
         stream.last_packet = now;
+        stream.rate.count(now, packet.payload.len());
         let sequence = stream.sequence.unwrap(packet.sequence);
         // An old keyframe that comes late is no place to switch: what follows it has passed already.
         let in_order = stream.sequence.newest() == Some(sequence);
@@ -119,30 +137,28 @@ impl Publisher {
         }
     }
 
-    /// The stream that a viewer of these codecs is to get, of those that it `may`: the one it sees already, else the first codec of
-    /// its list.
-    pub(super) fn stream_for(
+    /// The payload type, here and to the viewer, in which a viewer of these codecs is to get it, of those that it `may`: that
+    /// which it sees already, else the first codec of its list.
+    pub(super) fn coding_for(
         &self,
         codecs: &[(u8, VideoCodec)],
         viewer: &Viewer,
         may: impl Fn(u8) -> bool,
-    ) -> Option<(StreamKey, u8)> {
+    ) -> Option<Coding> {
         let offer = |stream: &Stream| {
             may(stream.payload_type).then_some(())?;
-            let payload_type = codecs.iter().find(|(_, codec)| *codec == stream.codec)?.0;
-            Some((
-                StreamKey {
-                    leg: self.leg,
-                    payload_type: stream.payload_type,
-                },
-                payload_type,
-            ))
+            let sent = codecs.iter().find(|(_, codec)| *codec == stream.codec)?.0;
+            Some(Coding {
+                leg: self.leg,
+                payload_type: stream.payload_type,
+                sent,
+            })
         };
         let seen = self
             .streams
             .iter()
             .filter_map(offer)
-            .find(|(key, _)| viewer.shows(*key));
+            .find(|coding| viewer.shows(*coding));
         seen.or_else(|| {
             codecs.iter().find_map(|(_, codec)| {
                 self.streams
@@ -151,6 +167,34 @@ impl Publisher {
                     .find_map(offer)
             })
         })
+    }
+
+    /// Its layers in one coding with their rates in bit/s, the smallest first. One that has ceased, as a sender whose own line
+    /// is weak gives up its largest, is there only if all have.
+    pub(super) fn layers(&self, now: MediaTime, payload_type: u8) -> Layers {
+        let coded = || {
+            let streams = self.streams.iter();
+            streams.filter(|stream| stream.payload_type == payload_type)
+        };
+        let of = |stream: &Stream| (stream.layer(), stream.rate.or_guess(stream.layer()));
+        let live = coded().filter(|stream| now.since(stream.last_packet) < LAYER_SILENCE);
+        let mut layers: Layers = live.map(of).collect();
+        if layers.is_empty() {
+            layers = coded().map(of).collect();
+        }
+        layers.sort_unstable();
+        layers
+    }
+
+    /// Whether a layer has ceased since the last call.
+    pub(super) fn layer_ceased(&mut self, now: MediaTime) -> bool {
+        let mut ceased = false;
+        for stream in &mut self.streams {
+            let silent = now.since(stream.last_packet) >= LAYER_SILENCE;
+            ceased |= silent && !stream.silent;
+            stream.silent = silent;
+        }
+        ceased && self.streams.len() > 1
     }
 
     /// True when a stream went. A screen on which nothing moves may be silent for long and stays until it is taken away.
@@ -166,18 +210,29 @@ impl Publisher {
 }
 
 impl Stream {
-    fn new(now: MediaTime, packet: &MediaPacket, codec: VideoCodec) -> Self {
+    fn new(now: MediaTime, track: Track, packet: &MediaPacket, codec: VideoCodec) -> Self {
         Self {
             payload_type: packet.payload_type,
+            track,
             codec,
             ssrc: packet.ssrc,
             sequence: Unwrapper::new(),
             last_packet: now,
+            rate: Rate::default(),
             last_request: None,
             routes: Vec::new(),
             awaiting: 0,
             asked: false,
+            silent: false,
         }
+    }
+
+    pub(super) const fn layer(&self) -> u8 {
+        layer_of(self.track)
+    }
+
+    fn is(&self, key: StreamKey) -> bool {
+        (self.payload_type, self.layer()) == (key.payload_type, key.layer)
     }
 
     pub(super) fn add_route(&mut self, route: Route) {
@@ -212,6 +267,14 @@ impl Stream {
     }
 }
 
+/// The place of a track among those of its camera.
+pub(super) const fn layer_of(track: Track) -> u8 {
+    match track {
+        Track::Layer(layer) => layer,
+        Track::Audio | Track::Camera | Track::Screen => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,7 +290,12 @@ mod tests {
             audio_level: None,
             payload: bytes::Bytes::new(),
         };
-        let mut stream = Stream::new(MediaTime::from_millis(0), &packet, VideoCodec::Vp8);
+        let mut stream = Stream::new(
+            MediaTime::from_millis(0),
+            Track::Camera,
+            &packet,
+            VideoCodec::Vp8,
+        );
         let wanted = |stream: &mut Stream| {
             stream.due_for_keyframe(MediaTime::from_millis(0), Duration::ZERO)
         };

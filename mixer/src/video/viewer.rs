@@ -6,6 +6,8 @@ use plenum_codecs::video::{VideoCodec, vp8::Continuity};
 use plenum_codecs::{MediaPacket, MediaTime};
 use smallvec::SmallVec;
 
+use super::layers::Line;
+use super::publisher::Coding;
 use super::{StreamKey, assign::Slots, slot_event};
 use crate::{LegId, OutPacket, Output};
 
@@ -33,6 +35,8 @@ struct OnAir {
 
 #[derive(Debug)]
 struct Slot {
+    /// Who has the slot, whether or not the line carries a layer of theirs.
+    source: Option<Coding>,
     wanted: Option<(StreamKey, u8)>,
     on_air: Option<OnAir>,
     next_sequence: u64,
@@ -45,6 +49,7 @@ struct Slot {
 #[derive(Debug)]
 pub(crate) struct Viewer {
     leg: LegId,
+    pub(crate) line: Line,
     slots: Vec<Slot>,
     /// Slots in use; the others keep their numbers for the case that they come back.
     active: u8,
@@ -54,6 +59,7 @@ impl Viewer {
     pub(crate) fn new(leg: LegId) -> Self {
         Self {
             leg,
+            line: Line::default(),
             slots: Vec::new(),
             active: 0,
         }
@@ -62,6 +68,7 @@ impl Viewer {
     /// The leg changes rooms: nobody here is on the air any more. The numbers go on.
     pub(crate) fn leave(&mut self) {
         for slot in &mut self.slots {
+            slot.source = None;
             slot.wanted = None;
             slot.on_air = None;
         }
@@ -73,6 +80,7 @@ impl Viewer {
             self.slots.push(Slot::new(self.leg, self.slots.len()));
         }
         for slot in self.slots.iter_mut().skip(usize::from(active)) {
+            slot.source = None;
             slot.wanted = None;
             slot.on_air = None;
         }
@@ -81,8 +89,34 @@ impl Viewer {
 
     pub(super) fn wanted_sources(&self) -> Slots {
         self.active()
-            .map(|slot| slot.wanted.map(|(key, _)| key.leg))
+            .map(|slot| slot.source.map(|source| source.leg))
             .collect()
+    }
+
+    /// Whom a slot is to show.
+    pub(super) fn give(&mut self, slot: u8, source: Option<Coding>) {
+        if let Some(slot) = self.slots.get_mut(usize::from(slot)) {
+            slot.source = source;
+        }
+    }
+
+    /// Whom the slots are to show, and the layer that each shows of them now.
+    pub(super) fn sources(&self) -> SmallVec<[(Option<Coding>, Option<u8>); 4]> {
+        let seen = |slot: &Slot| {
+            let on_air = slot.on_air.filter(|on_air| {
+                let leg = slot.source.map(|source| source.leg);
+                leg == Some(on_air.key.leg)
+            });
+            on_air.map(|on_air| on_air.key.layer)
+        };
+        self.active()
+            .map(|slot| (slot.source, seen(slot)))
+            .collect()
+    }
+
+    /// What a slot is to show, as last said by [`Self::want`].
+    pub(super) fn wanted(&self, slot: u8) -> Option<(StreamKey, u8)> {
+        self.slots.get(usize::from(slot))?.wanted
     }
 
     /// The stream that a slot is to show, and the payload type for the viewer.
@@ -121,9 +155,13 @@ impl Viewer {
         }
     }
 
-    pub(super) fn shows(&self, key: StreamKey) -> bool {
-        self.active()
-            .any(|slot| slot.on_air.is_some_and(|on_air| on_air.key == key))
+    /// Whether a slot shows a layer of this.
+    pub(super) fn shows(&self, coding: Coding) -> bool {
+        let (leg, payload_type) = (coding.leg, coding.payload_type);
+        self.active().any(|slot| {
+            let key = slot.on_air.map(|on_air| on_air.key);
+            key.is_some_and(|key| (key.leg, key.payload_type) == (leg, payload_type))
+        })
     }
 
     pub(super) fn on_air(&self, slot: u8) -> Option<StreamKey> {
@@ -174,20 +212,27 @@ impl Viewer {
         {
             return false;
         }
+        let mut same = false;
         for (other, former) in (0..self.active).zip(&mut self.slots) {
             if former
                 .on_air
                 .take_if(|on_air| on_air.key.leg == key.leg)
                 .is_some()
-                && other != slot
             {
-                out.push_back(slot_event(self.leg, other, None));
+                if other == slot {
+                    // Another layer of whom it shows already: nobody need be told.
+                    same = true;
+                } else {
+                    out.push_back(slot_event(self.leg, other, None));
+                }
             }
         }
         if let Some(slot) = self.slots.get_mut(index) {
             slot.begin(incoming, payload_type);
         }
-        out.push_back(slot_event(self.leg, slot, Some(key.leg)));
+        if !same {
+            out.push_back(slot_event(self.leg, slot, Some(key.leg)));
+        }
         true
     }
 
@@ -237,6 +282,7 @@ impl Slot {
         let scattered =
             (leg.0.wrapping_mul(8) + index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Self {
+            source: None,
             wanted: None,
             on_air: None,
             // Below 2^15: RFC 3711 §3.3.1.

@@ -16,12 +16,15 @@ use str0m::{Candidate, RtcConfig};
 
 use super::audio::{Agreed, AudioStream};
 use super::audio_in::AudioReceiver;
+use super::line::{self, Line};
+use super::pacing::Pacer;
 use super::{
     H264_PROFILE, Identity, Incoming, Numbering, Outgoing, PeerTransport, RESEND_AGE,
     RESEND_PACKETS,
 };
 use crate::dtls;
 use crate::media::offer::{self, OfferError, Outline};
+use crate::media::simulcast::{self, Layers};
 use crate::media::transport_cc::NumberGuard;
 use crate::media::{Limits, PeerAnswer, clock};
 
@@ -60,6 +63,12 @@ impl PeerTransport {
             .set_send_buffer_video(RESEND_PACKETS)
             .clear_codecs()
             .enable_vp8(true);
+        let line = Line::of(&outline);
+        if line.is_estimated() {
+            config = config
+                .enable_bwe(Some(line::FIRST))
+                .set_stats_interval(Some(line::SAMPLE));
+        }
         let codecs = config.codec_config();
         codecs.add_config(
             OPUS_PAYLOAD_TYPE.into(),
@@ -91,6 +100,10 @@ impl PeerTransport {
             prober: None,
             now,
             slots: Vec::new(),
+            codecs: Vec::new(),
+            pacer: Pacer::new(now),
+            paced_out: 0,
+            line,
             incoming: Vec::new(),
             connected: false,
             closed: false,
@@ -116,14 +129,14 @@ impl PeerTransport {
             return Err(OfferError::AmbiguousExtension);
         }
         let malformed = |e: &dyn std::fmt::Display| OfferError::Malformed(e.to_string());
-        let offer = offer::without_audio_numbers(offer);
+        let (offer, layers) = simulcast::take_layers(&offer::without_audio_numbers(offer));
         let parsed = SdpOffer::from_sdp_string(&offer).map_err(|e| malformed(&e))?;
         self.lend_audio();
         let answered = self.rtc.sdp_api().accept_offer(parsed);
         let answer = match answered {
             Ok(answer) => {
                 self.outline = outline;
-                self.adopt_lines();
+                self.adopt_lines(&layers);
                 answer
             }
             Err(error) => {
@@ -139,14 +152,14 @@ impl PeerTransport {
         let slot_mids = self.slots.iter().map(|slot| slot.mid.to_string()).collect();
         let screen = self.incoming.iter().find(|i| i.track == Track::Screen);
         Ok(PeerAnswer {
-            sdp: answer.to_sdp_string(),
+            sdp: simulcast::answer_layers(&answer.to_sdp_string(), &layers),
             slot_mids,
             screen_mid: screen.map(|i| i.mid.to_string()),
         })
     }
 
     /// Takes over what was agreed: one audio line, video slots in m-line order, incoming camera and screen.
-    fn adopt_lines(&mut self) {
+    fn adopt_lines(&mut self, layers: &Layers) {
         let old_slots = std::mem::take(&mut self.slots);
         if let Some(audio) = &mut self.audio {
             audio.shut();
@@ -182,11 +195,11 @@ impl PeerTransport {
                     let level = media.remote_extmap().id_of(Extension::AudioLevel);
                     self.hearing.agree(true, level);
                 }
-                self.incoming.push(Incoming {
-                    mid,
-                    track,
-                    layer: None,
-                });
+                // As an offer lists them, which browsers do from the smallest to the largest when asked so.
+                let ids = layers.get(&mid.to_string());
+                let layers = ids.into_iter().flatten().map(|id| id.as_str().into());
+                let layers = layers.collect();
+                self.incoming.push(Incoming { mid, track, layers });
             }
             if !direction.is_sending() {
                 continue;
@@ -214,10 +227,14 @@ impl PeerTransport {
             };
             if self.slots.len() < usize::from(u8::MAX) {
                 if known.is_none() {
-                    self.shrink_cache(stream);
+                    self.prepare_slot(stream);
                 }
                 self.slots.push(outgoing);
             }
+        }
+        self.codecs = self.video_setting().map_or_else(Vec::new, |v| v.send);
+        if self.line.is_estimated() {
+            self.demand();
         }
     }
 
@@ -266,8 +283,10 @@ impl PeerTransport {
         }
     }
 
-    fn shrink_cache(&mut self, ssrc: Ssrc) {
+    fn prepare_slot(&mut self, ssrc: Ssrc) {
         if let Some(stream) = self.rtc.direct_api().stream_tx(&ssrc) {
+            // Paced before the stack gets it.
+            stream.set_unpaced(true);
             stream.set_rtx_cache(RESEND_PACKETS, RESEND_AGE, Some(0.15));
         }
     }

@@ -14,6 +14,7 @@ use super::*;
 use crate::media::Limits;
 
 mod audio;
+mod line;
 mod screen;
 
 const SERVER: &str = "127.0.0.1:10000";
@@ -32,6 +33,8 @@ struct Pair {
     heard: Vec<Event>,
     /// Audio packets that the server took without the stack.
     past_the_stack: usize,
+    /// No media and no reports of the client arrive.
+    mute: bool,
 }
 
 fn addr(text: &str) -> SocketAddr {
@@ -82,6 +85,7 @@ impl Pair {
             events: Vec::new(),
             heard: Vec::new(),
             past_the_stack: 0,
+            mute: false,
         };
         pair.run(Duration::from_secs(2));
         assert!(
@@ -124,6 +128,8 @@ impl Pair {
                 Output::Timeout(_) => return,
                 Output::Event(event) => self.heard.push(event),
                 Output::Transmit(datagram) if self.dead == Some(datagram.source) => {}
+                Output::Transmit(datagram)
+                    if self.mute && demux::kind_of(&datagram.contents) == Some(Kind::Rtp) => {}
                 Output::Transmit(datagram) => {
                     let mut bytes = datagram.contents.to_vec();
                     match self.server.receive_audio(self.now, &mut bytes) {

@@ -48,6 +48,8 @@ pub(super) struct Peer {
     pub(super) heard: Instant,
     pub(super) born: Instant,
     pub(super) connected: bool,
+    /// What the line to it carries in bit/s, if that is known.
+    pub(super) estimate: Option<u64>,
     /// It is in the worker's list of peers to flush.
     pub(super) dirty: bool,
 }

@@ -186,6 +186,7 @@ impl Worker {
             heard: now,
             born: now,
             connected: false,
+            estimate: None,
             dirty: false,
         };
         let mixer = plenum_mixer::Leg::new(config, clock::to_media(now));

@@ -119,9 +119,14 @@ impl Worker {
         peer.dirty = false;
         let (socket, metrics, happened) = (&self.socket, &self.metrics, &mut self.peer_events);
         let outcome = peer.transport.call(|transport| {
-            transport.advance(now, happened, &mut |to, bytes| {
+            let advanced = transport.advance(now, happened, &mut |to, bytes| {
                 transmit(socket, metrics, to, bytes)
-            })
+            });
+            match transport.take_paced_out() {
+                0 => {}
+                dropped => metrics.dropped(Dropped::Paced, dropped),
+            }
+            advanced
         });
         self.after_poll(leg, now, outcome);
     }
@@ -194,6 +199,11 @@ impl Worker {
             }
             PeerEvent::Loss { fraction } => {
                 let feedback = Feedback::Loss { fraction };
+                self.give(leg, now, Input::Feedback { leg, feedback });
+            }
+            PeerEvent::Estimate { bits_per_second } => {
+                peer.estimate = Some(bits_per_second);
+                let feedback = Feedback::Estimate { bits_per_second };
                 self.give(leg, now, Input::Feedback { leg, feedback });
             }
             PeerEvent::Closed => self.gone(leg, LegGone::Closed),

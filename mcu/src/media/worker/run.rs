@@ -390,6 +390,11 @@ impl Worker {
 
     /// Puts the loss and jitter of the WebRTC legs in the rooms into the metrics.
     fn sample_peers(&mut self) {
+        let peers = self.legs.values_mut().filter_map(Leg::peer);
+        for bits in peers.filter_map(|peer| peer.estimate) {
+            // Exact far beyond any line's rate.
+            self.metrics.estimate.observe(bits as f64);
+        }
         for homed in self.rooms.values_mut() {
             for (leg, seat) in homed.seats.iter_mut().filter(|(_, seat)| seat.webrtc) {
                 let Ok(Some(stats)) = homed.room.call(|room| room.leg_stats(*leg)) else {

@@ -1,0 +1,104 @@
+//! The layer of each slot, chosen anew as viewers' lines and senders' layers change.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use plenum_codecs::MediaTime;
+use smallvec::SmallVec;
+
+use super::layers::{self, Source};
+use super::publisher::Layers;
+use super::{StreamKey, Switchboard, Viewer};
+use crate::Output;
+use crate::legs::Legs;
+
+/// Between looks at what lines carry.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+impl Switchboard {
+    /// Chooses the layers of a viewer's slots; whether any is another now.
+    pub(super) fn share(&self, now: MediaTime, viewer: &mut Viewer) -> bool {
+        let slots = viewer.sources();
+        let layers: SmallVec<[Layers; 4]> = slots
+            .iter()
+            .map(|(coding, _)| {
+                let publisher = coding.and_then(|coding| {
+                    let mut publishers = self.publishers.iter();
+                    publishers.find(|publisher| publisher.leg == coding.leg)
+                });
+                publisher
+                    .zip(*coding)
+                    .map_or_else(Layers::new, |(publisher, coding)| {
+                        publisher.layers(now, coding.payload_type)
+                    })
+            })
+            .collect();
+        let sources: SmallVec<[Source; 4]> = slots
+            .iter()
+            .zip(&layers)
+            .map(|((_, seen), layers)| Source {
+                rates: layers.iter().map(|(_, rate)| *rate).collect(),
+                seen: layers.iter().position(|(layer, _)| Some(*layer) == *seen),
+            })
+            .collect();
+        let chosen = layers::choose(viewer.line.usable(now), &sources);
+        let mut changed = false;
+        for (slot, ((coding, _), (layers, chosen))) in
+            (0..).zip(slots.iter().zip(layers.iter().zip(chosen)))
+        {
+            let layer = chosen.and_then(|chosen| layers.get(chosen));
+            let wanted = coding.zip(layer).map(|(coding, (layer, _))| {
+                let key = StreamKey {
+                    leg: coding.leg,
+                    payload_type: coding.payload_type,
+                    layer: *layer,
+                };
+                (key, coding.sent)
+            });
+            changed |= wanted != viewer.wanted(slot);
+            viewer.want(slot, wanted);
+        }
+        changed
+    }
+
+    /// Several times a second: viewers whose lines have changed get other layers, and those of a sender that gave one up.
+    pub(super) fn share_anew(
+        &mut self,
+        now: MediaTime,
+        legs: &mut Legs,
+        out: &mut VecDeque<Output>,
+    ) {
+        if now.since(self.shared) < INTERVAL || self.publishers.is_empty() {
+            return;
+        }
+        self.shared = now;
+        let publishers = self.publishers.iter_mut();
+        let ceased = publishers.fold(false, |any, publisher| publisher.layer_ceased(now) | any);
+        let mut changed = false;
+        for leg in legs.iter_mut() {
+            // Of most, who only listen or whose line is unknown, nothing has changed.
+            if !ceased && leg.viewer.line.usable(now).is_none() {
+                continue;
+            }
+            if self.share(now, &mut leg.viewer) {
+                changed = true;
+                self.drop_gone(&mut leg.viewer, out);
+            }
+        }
+        if changed {
+            self.rebuild_routes(legs);
+            self.request_keyframes(now, out);
+        }
+    }
+
+    /// Takes what does not exist any more, or what nothing follows, off the air.
+    pub(super) fn drop_gone(&self, viewer: &mut Viewer, out: &mut VecDeque<Output>) {
+        viewer.drop_gone(
+            |key| {
+                let mut publishers = self.publishers.iter();
+                publishers.any(|publisher| publisher.stream(key).is_some())
+            },
+            out,
+        );
+    }
+}
