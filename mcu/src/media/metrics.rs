@@ -46,7 +46,7 @@ pub(super) enum Dropped {
 }
 
 impl Dropped {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::UnknownSource,
         Self::Malformed,
         Self::OverBudget,
