@@ -13,7 +13,7 @@ readonly BUILD_PACKAGES=(
     ca-certificates
 )
 readonly CALL_PACKAGES=(baresip-core flite)
-readonly TEST_PACKAGES=(baresip-core baresip-ffmpeg sip-tester chromium procps)
+readonly TEST_PACKAGES=(baresip-core baresip-ffmpeg sip-tester chromium procps openssl)
 # People who speak, for the figures of quality; and what PESQ is compiled with.
 readonly BENCH_PACKAGES=(asterisk-core-sounds-{en,es,fr,it,ru}-g722 python3-dev python3-venv)
 readonly FUZZ_PACKAGES=(clang)

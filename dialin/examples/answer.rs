@@ -21,6 +21,7 @@ fn policy(call: CallId) -> SessionPolicy {
         local_rtcp_port: None,
         local_video: None,
         session_id: call.0 + 1,
+        srtp: plenum_dialin::sdp::SrtpPolicy::Off,
     }
 }
 
@@ -50,12 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .nth(1)
         .unwrap_or_else(|| "127.0.0.1:5070".to_owned())
         .parse()?;
-    let trunk = Trunk {
-        name: "local".to_owned(),
-        sources: vec!["127.0.0.0/8".parse()?, "::1".parse()?],
-        direct: false,
-        credentials: None,
-    };
+    let trunk = Trunk::new("local", vec!["127.0.0.0/8".parse()?, "::1".parse()?]);
     let shell = SipShell::bind(SipConfig::new(bind, vec![trunk])).await?;
     println!("serving on {}", shell.local());
     let counters = shell.counters();

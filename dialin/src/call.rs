@@ -14,13 +14,15 @@ impl fmt::Display for CallId {
     }
 }
 
-/// Who calls, as the trunk says it (From header). Debug shows neither.
+/// Who calls, as the trunk says it (see [`crate::identity`]). Debug shows neither.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Caller {
     /// Display name, without quotes, control characters removed, at most 64 characters; empty when there is none.
     pub display: String,
-    /// User part of the From URI, percent-decoded, at most 64 characters; empty when anonymous.
+    /// Number or user part, percent-decoded, at most 64 characters and what the trunk's rules add; empty when unknown.
     pub number: String,
+    /// Wants to be anonymous: the number, if any, is known to the network and to be shown to nobody.
+    pub anonymous: bool,
 }
 
 impl fmt::Debug for Caller {
@@ -100,6 +102,8 @@ pub enum CallEvent {
         offer: Option<String>,
         /// The trunk has done its own IVR: `called` is a conference ID to join at once.
         direct: bool,
+        /// Signalling is encrypted, so that keys in it are worth something.
+        over_tls: bool,
     },
     /// The ACK for our answer is in: the call stands.
     Confirmed {

@@ -7,6 +7,7 @@
 
 mod call;
 mod commands;
+mod limits;
 mod requests;
 mod streams;
 mod tags;
@@ -27,22 +28,33 @@ use crate::call::{CallCommand, CallEvent, CallId};
 use crate::sip::{self, Guard, Parsed};
 use crate::trunk::Trunk;
 use call::{Call, DialogKey};
+use limits::Meter;
+pub use limits::TrunkCounters;
 use streams::Streams;
 use tags::Tags;
 use timers::{Owner, Timers};
 use transactions::Servers;
 use uac::Clients;
 
-/// One TCP connection. The shell counts accepted ones from 0; the endpoint's own connects have the top bit set.
+/// One TCP or TLS connection. The shell counts accepted ones from 0; the endpoint's own connects have the top bit set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId(pub u64);
+
+/// What a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StreamKind {
+    /// TCP.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+}
 
 /// Where a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wire {
     /// One datagram to this address.
     Udp(SocketAddr),
-    /// Bytes of an open TCP connection.
+    /// Bytes of an open TCP or TLS connection.
     Tcp(StreamId),
 }
 
@@ -56,12 +68,14 @@ pub enum SipInput {
         /// Its bytes.
         bytes: Bytes,
     },
-    /// A TCP connection was accepted.
+    /// A connection was accepted; over TLS its handshake is still to come, and counts as silence until it is done.
     StreamOpened {
         /// Its id, never used before.
         stream: StreamId,
         /// The far end.
         from: SocketAddr,
+        /// Which listener it came to.
+        kind: StreamKind,
     },
     /// Bytes of a TCP connection.
     StreamBytes {
@@ -91,12 +105,14 @@ pub enum SipOutput {
         /// One whole SIP message (or a keep-alive's CRLF).
         bytes: Bytes,
     },
-    /// Open a TCP connection; what is sent to it meanwhile must wait for it.
+    /// Open a connection; what is sent to it meanwhile must wait for it.
     Connect {
         /// The id of it.
         stream: StreamId,
         /// Where to.
         to: SocketAddr,
+        /// TLS, with the host name or address that the far end's certificate must be for; `None`: TCP.
+        tls: Option<String>,
     },
     /// Close a TCP connection: its framing is lost, it idled, or there are too many.
     CloseStream(StreamId),
@@ -166,6 +182,8 @@ impl Default for Limits {
 pub struct EndpointConfig {
     /// Address that peers reach us at: Contact and Via. Same port for UDP and TCP.
     pub announced: SocketAddr,
+    /// The same over TLS; `None`: TLS is not served.
+    pub announced_tls: Option<SocketAddr>,
     /// Who may call; requests of other sources get 403.
     pub trunks: Vec<Trunk>,
     /// Bounds.
@@ -190,6 +208,7 @@ impl EndpointConfig {
     pub fn new(announced: SocketAddr, trunks: Vec<Trunk>) -> Self {
         Self {
             announced,
+            announced_tls: None,
             trunks,
             limits: Limits::default(),
             timing: Timing::default(),
@@ -229,12 +248,39 @@ pub struct EndpointCounters {
     pub streams: usize,
 }
 
+/// How messages travel, as Via and Contact name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Udp,
+    Tcp,
+    Tls,
+}
+
+impl Way {
+    const fn of(kind: StreamKind) -> Self {
+        match kind {
+            StreamKind::Tcp => Self::Tcp,
+            StreamKind::Tls => Self::Tls,
+        }
+    }
+
+    /// The transport of a Via (RFC 3261 section 18).
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+        }
+    }
+}
+
 /// Where a message came from.
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
     source: SocketAddr,
     /// `None`: UDP.
     stream: Option<StreamId>,
+    way: Way,
 }
 
 /// The endpoint. See the module's documentation.
@@ -242,6 +288,8 @@ pub struct SipEndpoint {
     config: EndpointConfig,
     /// Digest state per trunk.
     guards: Vec<Option<Guard>>,
+    /// Limits per trunk.
+    meters: Vec<Meter>,
     outputs: VecDeque<SipOutput>,
     counters: EndpointCounters,
     timers: Timers,
@@ -272,6 +320,7 @@ impl SipEndpoint {
             .collect();
         Self {
             guards,
+            meters: config.trunks.iter().map(Meter::new).collect(),
             outputs: VecDeque::new(),
             counters: EndpointCounters::default(),
             timers: Timers::default(),
@@ -292,7 +341,9 @@ impl SipEndpoint {
         self.expire(now);
         match input {
             SipInput::Datagram { from, bytes } => self.on_datagram(now, from, bytes),
-            SipInput::StreamOpened { stream, from } => self.on_stream_opened(now, stream, from),
+            SipInput::StreamOpened { stream, from, kind } => {
+                self.on_stream_opened(now, stream, from, kind);
+            }
             SipInput::StreamBytes { stream, bytes } => self.on_stream_bytes(now, stream, &bytes),
             SipInput::StreamClosed { stream } => self.streams.remove(stream),
             SipInput::Command(command) => self.on_command(now, command),
@@ -320,6 +371,12 @@ impl SipEndpoint {
             streams: self.streams.len(),
             ..self.counters
         }
+    }
+
+    /// Counts of each trunk, in the order of the configuration.
+    #[must_use]
+    pub fn trunk_counters(&self) -> Vec<TrunkCounters> {
+        self.meters.iter().map(|meter| meter.counters).collect()
     }
 
     /// The calls that have not ended, for a graceful stop.
@@ -356,6 +413,7 @@ impl SipEndpoint {
         let arrival = Arrival {
             source,
             stream: None,
+            way: Way::Udp,
         };
         match sip::parse_datagram(bytes, u16::MAX.into()) {
             Ok(parsed) => self.on_message(now, arrival, parsed),

@@ -8,6 +8,7 @@ use plenum_codecs::audio::AudioCodec;
 
 use crate::call::{CallCommand, CallEvent};
 use crate::endpoint::{EndpointConfig, SipEndpoint, SipInput, SipOutput, StreamId};
+use crate::identity::{CalledFrom, CallerFrom, Identity};
 use crate::sdp::{self, SessionPolicy};
 use crate::trunk::{Credentials, Trunk};
 
@@ -24,10 +25,13 @@ pub fn sip_message(bytes: &[u8]) {
     for credentials in [None, Some(credentials)] {
         let sources = "127.0.0.0/8".parse().into_iter().collect();
         let trunk = Trunk {
-            name: "fuzz".into(),
-            sources,
-            direct: false,
             credentials,
+            identity: Identity {
+                caller: CallerFrom::Diversion,
+                called: CalledFrom::Diversion,
+                ..Identity::default()
+            },
+            ..Trunk::new("fuzz", sources)
         };
         let mut endpoint = SipEndpoint::new(EndpointConfig::new(PEER, vec![trunk]));
         let now = MediaTime::from_millis(1);
@@ -38,7 +42,11 @@ pub fn sip_message(bytes: &[u8]) {
                 from: PEER,
                 bytes: Bytes::copy_from_slice(bytes),
             },
-            SipInput::StreamOpened { stream, from: PEER },
+            SipInput::StreamOpened {
+                stream,
+                from: PEER,
+                kind: crate::StreamKind::Tcp,
+            },
             SipInput::StreamBytes {
                 stream,
                 bytes: Bytes::copy_from_slice(one),
@@ -84,6 +92,7 @@ fn policy() -> SessionPolicy {
         local_rtcp_port: Some(20_001),
         local_video: Some(PEER),
         session_id: 1,
+        srtp: sdp::SrtpPolicy::Off,
     }
 }
 

@@ -16,6 +16,7 @@ pub mod commands;
 
 pub mod endpoint;
 pub mod fuzz;
+pub mod identity;
 pub mod info;
 pub mod sdp;
 pub mod shell;
@@ -24,8 +25,8 @@ pub mod trunk;
 
 pub use call::{CallCommand, CallEvent, CallId, Caller, EndReason, HangupReason};
 pub use endpoint::{
-    EndpointConfig, EndpointCounters, Limits, SipEndpoint, SipInput, SipOutput, StreamId, Timing,
-    Wire,
+    EndpointConfig, EndpointCounters, Limits, SipEndpoint, SipInput, SipOutput, StreamId,
+    StreamKind, Timing, TrunkCounters, Wire,
 };
 pub use plenum_codecs::telephone_event::Digit;
 pub use trunk::{Cidr, Credentials, Trunk};

@@ -1,6 +1,7 @@
-//! SDP offer/answer (RFC 3264) of one phone call: one audio stream of plain RTP, one of video where that is wanted, every other
-//! m-line refused with port 0. Tolerant of what comes in, strict in what goes out. Owns no sockets.
+//! SDP offer/answer (RFC 3264) of one phone call: one audio stream, one of video where that is wanted, both plain or with SRTP
+//! (RFC 4568), every other m-line refused with port 0. Tolerant of what comes in, strict in what goes out. Owns no sockets.
 
+mod crypto;
 mod read;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -8,10 +9,13 @@ mod tests;
 mod video;
 mod write;
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use plenum_codecs::audio::AudioCodec;
 
+use crypto::{CryptoLine, Stream};
+pub use crypto::{CryptoSuite, KeyMaterial, MasterKey, SrtpKeys, SrtpPolicy};
 use read::{Description, Formats};
 pub use video::{KeyframeFeedback, VideoSession, accept_video_answer, offers_video};
 
@@ -63,10 +67,12 @@ pub struct SessionPolicy {
     pub local_video: Option<SocketAddr>,
     /// Number in the o-line; stays the same for the whole call.
     pub session_id: u64,
+    /// Whether media is encrypted.
+    pub srtp: SrtpPolicy,
 }
 
-/// What must be remembered of a session for the next offer or answer. Opaque.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What must be remembered of a session for the next offer or answer. Opaque, in Debug too: descriptions hold keys.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Session {
     /// Version in the o-line that was sent last.
     version: u64,
@@ -76,6 +82,32 @@ pub struct Session {
     media: Vec<(String, String)>,
     /// Payload types that we offered, per codec, and that of telephone-event.
     offered: Vec<(AudioCodec, u8)>,
+    keys: Keys,
+}
+
+/// Keys of a session's audio and video: those agreed, and those that we offered.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Keys {
+    audio: Option<SrtpKeys>,
+    video: Option<SrtpKeys>,
+    audio_offered: Vec<CryptoLine>,
+    video_offered: Vec<CryptoLine>,
+}
+
+impl Session {
+    /// Takes the keys of an answer to our offer, so that the next offer or answer goes on with them.
+    pub fn agreed(&mut self, audio: &AudioSession, video: Option<&VideoSession>) {
+        self.keys.audio.clone_from(&audio.srtp);
+        self.keys.video = video.and_then(|video| video.srtp.clone());
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The audio stream as agreed.
@@ -99,10 +131,12 @@ pub struct AudioSession {
     pub direction: Direction,
     /// Packet time that the far end wants, milliseconds, 10 to 120; 20 when it says nothing.
     pub ptime: u16,
+    /// Keys, if it is encrypted.
+    pub srtp: Option<SrtpKeys>,
 }
 
 /// The outcome of an offer that was answered.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Negotiated {
     /// Our SDP to send.
     pub answer: String,
@@ -112,6 +146,15 @@ pub struct Negotiated {
     pub audio: AudioSession,
     /// The video stream, when one was offered that we can take.
     pub video: Option<VideoSession>,
+}
+
+impl fmt::Debug for Negotiated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Negotiated")
+            .field("audio", &self.audio)
+            .field("video", &self.video)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a description cannot be used. All are the peer's fault and map to 488, except the first two: 400.
@@ -127,11 +170,14 @@ pub enum SdpError {
     #[error("session description has {0} media, too many")]
     TooManyMedia(usize),
     /// No audio stream that is not refused or of a profile that we lack.
-    #[error("no audio stream over RTP/AVP")]
+    #[error("no audio stream over RTP")]
     NoAudio,
-    /// Only secure RTP is offered, which is not supported on SIP calls yet.
-    #[error("only SRTP is offered")]
+    /// Only SRTP is offered, which the trunk does not have, or in no way that we can do.
+    #[error("only SRTP is offered, or in a way that is not supported")]
     OnlySrtp,
+    /// Only plain RTP is offered, and the trunk wants SRTP.
+    #[error("no SRTP is offered, which the trunk requires")]
+    OnlyPlain,
     /// No codec in common.
     #[error("no codec in common")]
     NoCodec,
@@ -167,14 +213,26 @@ pub fn answer(
     if previous.is_some_and(|previous| description.media().len() < previous.media.len()) {
         return Err(SdpError::Malformed); // m-lines never go away (RFC 3264 section 8)
     }
-    let index = description.choose_audio()?;
+    let (index, line) = description.choose_audio(&policy.srtp)?;
     let formats = description.formats(index);
     let (codec, payload_type) = choose_codec(&formats, policy).ok_or(SdpError::NoCodec)?;
-    let audio = stream(&description, index, &formats, codec, payload_type, policy)?;
-    let video = video::choose(&description, policy);
+    let mut audio = stream(&description, index, &formats, codec, payload_type, policy)?;
+    let known = previous.map(|previous| &previous.keys);
+    audio.srtp = line.and_then(|line| {
+        let known = known.and_then(|keys| keys.audio.as_ref());
+        crypto::answer(line, &policy.srtp, Stream::Audio, known)
+    });
+    let video = video::choose(&description, policy).map(|(index, line, mut video)| {
+        video.srtp = line.and_then(|line| {
+            let known = known.and_then(|keys| keys.video.as_ref());
+            crypto::answer(line, &policy.srtp, Stream::Video, known)
+        });
+        (index, video)
+    });
     let body = write::answer(&description, index, &audio, video.as_ref(), policy);
     let media = description.media_lines();
-    let (answer, session) = versioned(body, media, Vec::new(), policy, previous);
+    let (answer, mut session) = versioned(body, media, Vec::new(), policy, previous);
+    session.agreed(&audio, video.as_ref().map(|(_, video)| video));
     Ok(Negotiated {
         answer,
         session,
@@ -188,13 +246,23 @@ pub fn answer(
 pub fn offer(policy: &SessionPolicy, previous: Option<&Session>) -> (String, Session) {
     let offered = offered_types(policy);
     // A session that has m-lines keeps them: the audio stream in the first place, refused ones as they were.
-    let plain = |kind: &str| (kind.to_owned(), "RTP/AVP".to_owned());
-    let mut media = previous.map_or_else(|| vec![plain("audio")], |session| session.media.clone());
+    let profile = if policy.srtp.is_required() {
+        "RTP/SAVP"
+    } else {
+        "RTP/AVP"
+    };
+    let fresh = |kind: &str| (kind.to_owned(), profile.to_owned());
+    let mut media = previous.map_or_else(|| vec![fresh("audio")], |session| session.media.clone());
     if policy.local_video.is_some() && video::place(&media).is_none() {
-        media.push(plain("video"));
+        media.push(fresh("video"));
     }
-    let body = write::offer(&offered, &media, policy);
-    versioned(body, media, offered, policy, previous)
+    let mut keys = previous.map_or_else(Keys::default, |session| session.keys.clone());
+    keys.audio_offered = crypto::offer(&policy.srtp, Stream::Audio, keys.audio.as_ref());
+    keys.video_offered = crypto::offer(&policy.srtp, Stream::Video, keys.video.as_ref());
+    let body = write::offer(&offered, &media, &keys, policy);
+    let (text, mut session) = versioned(body, media, offered, policy, previous);
+    session.keys = keys;
+    (text, session)
 }
 
 /// Reads the answer to an offer of ours.
@@ -210,7 +278,7 @@ pub fn accept_answer(
     if description.media().len() != offered.media.len() {
         return Err(SdpError::AnswerMismatch);
     }
-    let index = description.choose_audio()?;
+    let (index, line) = description.choose_audio(&policy.srtp)?;
     let formats = description.formats(index);
     let (codec, payload_type) = choose_codec(&formats, policy).ok_or(SdpError::NoCodec)?;
     let receive = offered
@@ -220,6 +288,12 @@ pub fn accept_answer(
         .map(|(_, number)| *number);
     let mut audio = stream(&description, index, &formats, codec, payload_type, policy)?;
     audio.receive_payload_type = receive.ok_or(SdpError::AnswerMismatch)?;
+    audio.srtp = match line {
+        None => None,
+        Some(line) => Some(
+            crypto::accept(line, &offered.keys.audio_offered).ok_or(SdpError::AnswerMismatch)?,
+        ),
+    };
     Ok(audio)
 }
 
@@ -260,6 +334,7 @@ fn stream(
             .filter(|_| codec != AudioCodec::Opus),
         direction,
         ptime: description.ptime(index),
+        srtp: None,
     })
 }
 
@@ -309,6 +384,7 @@ fn versioned(
             sent: body,
             media,
             offered,
+            keys: Keys::default(),
         },
     )
 }

@@ -1,7 +1,8 @@
-//! The tokio shell of the endpoint: UDP and TCP sockets, the clock, bounded channels. Decides nothing of SIP.
+//! The tokio shell of the endpoint: UDP, TCP and TLS sockets, the clock, bounded channels. Decides nothing of SIP.
 
 mod sockets;
 mod streams;
+mod tls;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -15,11 +16,14 @@ use tokio::time::Instant;
 
 use crate::call::{CallCommand, CallEvent, HangupReason};
 use crate::endpoint::{
-    EndpointConfig, EndpointCounters, Limits, SipEndpoint, SipInput, SipOutput, StreamId, Timing,
-    Wire,
+    EndpointConfig, EndpointCounters, Limits, SipEndpoint, SipInput, SipOutput, StreamId,
+    StreamKind, Timing, TrunkCounters, Wire,
 };
 use crate::trunk::Trunk;
 use streams::StreamEvent;
+use tls::Tls;
+pub use tls::TlsSettings;
+pub use tokio_rustls::rustls;
 
 /// How to serve SIP.
 #[derive(Clone, Debug)]
@@ -28,6 +32,8 @@ pub struct SipConfig {
     pub bind: SocketAddr,
     /// Address that peers reach us at, when it differs from `bind`; its port 0 means the bound port.
     pub announced: Option<SocketAddr>,
+    /// TLS beside UDP and TCP.
+    pub tls: Option<TlsSettings>,
     /// Who may call.
     pub trunks: Vec<Trunk>,
     /// Bounds.
@@ -47,6 +53,7 @@ impl SipConfig {
         Self {
             bind,
             announced: None,
+            tls: None,
             trunks,
             limits: Limits::default(),
             timing: Timing::default(),
@@ -62,7 +69,7 @@ pub enum SipError {
     /// A socket cannot be bound.
     #[error("cannot bind SIP {transport} on {address}: {source}")]
     Bind {
-        /// `UDP` or `TCP`.
+        /// `UDP`, `TCP` or `TLS`.
         transport: &'static str,
         /// Where.
         address: SocketAddr,
@@ -87,11 +94,12 @@ pub struct SipShell {
     local: SocketAddr,
     udp: UdpSocket,
     tcp: TcpListener,
-    counters: watch::Sender<EndpointCounters>,
+    tls: Option<Tls>,
+    counters: watch::Sender<(EndpointCounters, Vec<TrunkCounters>)>,
 }
 
 impl SipShell {
-    /// Binds UDP and TCP on one port. Must be called within a tokio runtime.
+    /// Binds UDP and TCP on one port, and TLS on its own. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// When a socket cannot be bound, or no announced address can be told.
@@ -113,6 +121,7 @@ impl SipShell {
             None if local.ip().is_unspecified() => return Err(SipError::Unannounced(local)),
             None => local,
         };
+        let tls = config.tls.map(sockets::bind_tls).transpose()?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|_| SipError::NoRandomness)?;
         let endpoint = EndpointConfig {
@@ -121,6 +130,13 @@ impl SipShell {
             session_interval: config.session_interval,
             server: config.server,
             secret,
+            announced_tls: match &tls {
+                None => None,
+                Some(tls) => {
+                    let port = tls.listener.local_addr().map_err(fault)?.port();
+                    Some(SocketAddr::new(announced.ip(), port))
+                }
+            },
             ..EndpointConfig::new(announced, config.trunks)
         };
         Ok(Self {
@@ -128,6 +144,7 @@ impl SipShell {
             local,
             udp,
             tcp,
+            tls,
             counters: watch::Sender::default(),
         })
     }
@@ -144,9 +161,15 @@ impl SipShell {
         self.config.announced
     }
 
-    /// Counters, renewed about once a second while serving.
+    /// Where TLS is reached, if it is served.
     #[must_use]
-    pub fn counters(&self) -> watch::Receiver<EndpointCounters> {
+    pub fn announced_tls(&self) -> Option<SocketAddr> {
+        self.config.announced_tls
+    }
+
+    /// Counters, those of the whole and of each trunk in its order, renewed about once a second while serving.
+    #[must_use]
+    pub fn counters(&self) -> watch::Receiver<(EndpointCounters, Vec<TrunkCounters>)> {
         self.counters.subscribe()
     }
 
@@ -170,7 +193,7 @@ impl SipShell {
 /// Events that wait for the owner; above, nothing is read from the sockets.
 pub const EVENTS_KEPT: usize = 1_024;
 
-/// Messages of TCP connections that wait for the endpoint.
+/// Messages of connections that wait for the endpoint.
 const INBOX: usize = 256;
 
 /// Datagrams taken in one go.
@@ -184,7 +207,8 @@ struct Driver {
     endpoint: SipEndpoint,
     udp: UdpSocket,
     tcp: TcpListener,
-    counters: watch::Sender<EndpointCounters>,
+    tls: Option<Tls>,
+    counters: watch::Sender<(EndpointCounters, Vec<TrunkCounters>)>,
     epoch: Instant,
     streams: HashMap<StreamId, mpsc::Sender<Bytes>>,
     next_stream: u64,
@@ -202,6 +226,7 @@ impl Driver {
             endpoint: SipEndpoint::new(shell.config),
             udp: shell.udp,
             tcp: shell.tcp,
+            tls: shell.tls,
             counters: shell.counters,
             epoch: Instant::now(),
             streams: HashMap::new(),
@@ -245,10 +270,11 @@ impl Driver {
                     Err(_) => { outcome = Err(SipError::EventsClosed); break }
                 },
                 ready = self.udp.readable(), if reads => self.read_datagrams(ready),
-                accepted = self.tcp.accept(), if reads => self.accepted(accepted).await,
+                accepted = self.tcp.accept(), if reads => self.accepted(accepted, StreamKind::Tcp).await,
+                accepted = accept(self.tls.as_ref()), if reads => self.accepted(accepted, StreamKind::Tls).await,
                 Some(arrival) = self.arrivals.recv(), if reads => self.arrived(arrival),
                 () = tokio::time::sleep_until(deadline) => self.handle(SipInput::Tick),
-                _ = renew.tick() => { self.counters.send_replace(self.endpoint.counters()); }
+                _ = renew.tick() => { self.count(); }
             }
         }
         self.say_farewell(&events).await;
@@ -292,7 +318,12 @@ impl Driver {
                 }
             }
         }
-        self.counters.send_replace(self.endpoint.counters());
+        self.count();
+    }
+
+    fn count(&self) {
+        let counters = (self.endpoint.counters(), self.endpoint.trunk_counters());
+        self.counters.send_replace(counters);
     }
 
     fn read_datagrams(&mut self, ready: std::io::Result<()>) {
@@ -312,18 +343,27 @@ impl Driver {
         }
     }
 
-    async fn accepted(&mut self, accepted: std::io::Result<(TcpStream, SocketAddr)>) {
+    async fn accepted(
+        &mut self,
+        accepted: std::io::Result<(TcpStream, SocketAddr)>,
+        kind: StreamKind,
+    ) {
         let Ok((socket, from)) = accepted else {
             // Out of descriptors: wait instead of spinning.
             return tokio::time::sleep(Duration::from_millis(50)).await;
         };
         let stream = StreamId(self.next_stream);
         self.next_stream += 1;
-        self.streams
-            .insert(stream, streams::run(socket, stream, self.inbox.clone()));
+        let tls = match kind {
+            StreamKind::Tcp => None,
+            StreamKind::Tls => self.tls.as_ref().map(Tls::acceptor),
+        };
+        let queue = streams::run(socket, tls, stream, self.inbox.clone());
+        self.streams.insert(stream, queue);
         self.handle(SipInput::StreamOpened {
             stream,
             from: canonical(from),
+            kind,
         });
     }
 
@@ -337,6 +377,21 @@ impl Driver {
                 self.handle(SipInput::StreamClosed { stream });
             }
         }
+    }
+
+    fn connect(&mut self, stream: StreamId, to: SocketAddr, tls: Option<&str>) {
+        let tls = match tls {
+            None => None,
+            Some(host) => {
+                let Some(tls) = self.tls.as_ref().and_then(|tls| tls.connector(host)) else {
+                    let closed = SipInput::StreamClosed { stream };
+                    return self.endpoint.handle(self.now(), closed);
+                };
+                Some(tls)
+            }
+        };
+        let queue = streams::connect(to, tls, stream, self.inbox.clone());
+        self.streams.insert(stream, queue);
     }
 
     fn drain(&mut self) {
@@ -365,16 +420,21 @@ impl Driver {
                             .handle(self.now(), SipInput::StreamClosed { stream });
                     }
                 }
-                SipOutput::Connect { stream, to } => {
-                    self.streams
-                        .insert(stream, streams::connect(to, stream, self.inbox.clone()));
-                }
+                SipOutput::Connect { stream, to, tls } => self.connect(stream, to, tls.as_deref()),
                 SipOutput::CloseStream(stream) => {
                     self.streams.remove(&stream);
                 }
                 SipOutput::Event(event) => self.kept.push_back(event),
             }
         }
+    }
+}
+
+/// The next connection to the TLS listener; never, when there is none.
+async fn accept(tls: Option<&Tls>) -> std::io::Result<(TcpStream, SocketAddr)> {
+    match tls {
+        Some(tls) => tls.listener.accept().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use plenum_codecs::MediaTime;
 use sipx_sip::headers::misc::ContentType;
-use sipx_sip::headers::{Contact, From, RecordRoute, To, Via};
+use sipx_sip::headers::{Address, Contact, From, RecordRoute, To, Via};
 use sipx_sip::session::{MinSe, Refresher, SessionExpires};
 use sipx_sip::validate::Finding;
 use sipx_sip::{CSeq, HeaderName, Host, Message, TransactionKey, Uri};
@@ -86,6 +86,8 @@ pub(crate) struct Hop {
     pub(crate) loose: bool,
     /// Where the URI points, when its host is an address.
     pub(crate) address: Option<SocketAddr>,
+    /// Its host as a certificate names it.
+    pub(crate) host: String,
 }
 
 /// What a request says of the session timer (RFC 4028).
@@ -386,8 +388,16 @@ impl Request {
     }
 
     /// Whether the Request-URI's scheme is one that we serve.
-    pub(crate) fn has_served_scheme(&self) -> bool {
-        matches!(self.inner.uri.scheme(), sipx_sip::Scheme::Sip)
+    pub(crate) fn has_served_scheme(&self, over_tls: bool) -> bool {
+        match self.inner.uri.scheme() {
+            sipx_sip::Scheme::Sip => true,
+            sipx_sip::Scheme::Sips => over_tls,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn is_sips(&self) -> bool {
+        matches!(self.inner.uri.scheme(), sipx_sip::Scheme::Sips)
     }
 
     /// The Request-URI's user part, percent-decoded; empty when there is none or it is no text.
@@ -395,16 +405,49 @@ impl Request {
         text_of(self.inner.uri.decoded_user())
     }
 
-    /// Display name and user part of From.
-    pub(crate) fn caller(&self) -> (String, String) {
-        let Some(Ok(from)) = self.inner.headers.typed::<From>() else {
-            return Default::default();
-        };
-        let number = match from.uri.tel_parts() {
-            Some(tel) => text_of(Some(tel.subscriber().to_vec())),
-            None => text_of(from.uri.decoded_user()),
-        };
-        (text_of(from.display_name.clone()), number)
+    /// Who From says calls.
+    pub(crate) fn caller(&self) -> Who {
+        let from = self.inner.headers.typed::<From>().and_then(Result::ok);
+        from.map_or_else(Who::default, |from| who(&from))
+    }
+
+    /// The first of P-Asserted-Identity (RFC 3325 section 9.1).
+    pub(crate) fn asserted(&self) -> Option<Who> {
+        self.addresses(&HeaderName::PAssertedIdentity)
+            .into_iter()
+            .next()
+    }
+
+    /// The user part of To; `None` when it has none.
+    pub(crate) fn called_by_to(&self) -> Option<String> {
+        let to = self.inner.headers.typed::<To>()?.ok()?;
+        Some(who(&to).user).filter(|user| !user.is_empty())
+    }
+
+    /// Who passed the call on, the last of them first (RFC 5806).
+    pub(crate) fn diversions(&self) -> Vec<Who> {
+        self.addresses(&HeaderName::Other(Bytes::from_static(b"Diversion")))
+    }
+
+    fn addresses(&self, name: &HeaderName) -> Vec<Who> {
+        let rows = self.values(name).take(MAX_ROUTES);
+        rows.filter_map(|row| Address::parse_list(&row, "identity").ok())
+            .flatten()
+            .take(MAX_ROUTES)
+            .map(|address| who(&address))
+            .collect()
+    }
+
+    /// Whether the caller's identity is to be kept from others (RFC 3323 section 4.2, RFC 3325 section 9.3).
+    pub(crate) fn wants_privacy(&self) -> bool {
+        self.values(&HeaderName::Privacy).any(|row| {
+            let row = String::from_utf8_lossy(&row).into_owned();
+            row.split([';', ',']).any(|value| {
+                ["id", "user", "header"]
+                    .iter()
+                    .any(|known| value.trim().eq_ignore_ascii_case(known))
+            })
+        })
     }
 
     /// The URI of the first Contact; `None` when absent or unusable.
@@ -517,6 +560,31 @@ impl Request {
     }
 }
 
+/// Somebody, as an address header says.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Who {
+    /// Display name.
+    pub(crate) display: String,
+    /// User part, or the subscriber of a `tel` URI.
+    pub(crate) user: String,
+    pub(crate) host: String,
+}
+
+fn who(address: &Address) -> Who {
+    let uri = &address.uri;
+    Who {
+        display: text_of(address.display_name.clone()),
+        user: match uri.tel_parts() {
+            Some(tel) => text_of(Some(tel.subscriber().to_vec())),
+            None => text_of(uri.decoded_user()),
+        },
+        host: match uri.host() {
+            Some(Host::Name(name)) => text_of(Some(name.as_bytes().to_vec())),
+            Some(Host::Ip(_)) | None => String::new(),
+        },
+    }
+}
+
 /// Whether a Via segment is this parameter.
 fn named(segment: &str, name: &str) -> bool {
     segment
@@ -537,15 +605,22 @@ fn text_of(bytes: Option<Vec<u8>>) -> String {
 
 fn hop(uri: &Uri) -> Option<Hop> {
     let text = String::from_utf8(uri.to_bytes().to_vec()).ok()?;
-    let address = match uri.host() {
-        Some(Host::Ip(ip)) => Some(SocketAddr::new(*ip, uri.port().unwrap_or(5_060))),
-        _ => None,
+    let over_tls = matches!(uri.scheme(), sipx_sip::Scheme::Sips)
+        || uri
+            .params()
+            .and_then(|params| params.value("transport"))
+            .is_some_and(|transport| transport.eq_ignore_ascii_case(b"tls"));
+    let port = uri.port().unwrap_or(if over_tls { 5_061 } else { 5_060 });
+    let (address, host) = match uri.host()? {
+        Host::Ip(ip) => (Some(SocketAddr::new(*ip, port)), ip.to_string()),
+        Host::Name(name) => (None, String::from_utf8_lossy(name.as_bytes()).into_owned()),
     };
     let loose = uri.params().is_some_and(|params| params.contains("lr"));
     Some(Hop {
         uri: text,
         loose,
         address,
+        host,
     })
 }
 

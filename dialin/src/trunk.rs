@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use crate::identity::Identity;
+
 /// An address range, IPv4 or IPv6, as `10.0.0.0/8` or a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cidr {
@@ -110,6 +112,28 @@ pub struct Trunk {
     pub direct: bool,
     /// Ask for digest authentication of every INVITE that opens a dialog.
     pub credentials: Option<Credentials>,
+    /// How it names callers and called.
+    pub identity: Identity,
+    /// Calls at once; more are answered 503.
+    pub max_calls: Option<usize>,
+    /// New calls a second, as many at once at most; more are answered 503.
+    pub calls_per_second: Option<u32>,
+}
+
+impl Trunk {
+    /// A trunk without demands or limits.
+    #[must_use]
+    pub fn new(name: impl Into<String>, sources: Vec<Cidr>) -> Self {
+        Self {
+            name: name.into(),
+            sources,
+            direct: false,
+            credentials: None,
+            identity: Identity::default(),
+            max_calls: None,
+            calls_per_second: None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -60,12 +60,7 @@ async fn receive(socket: &UdpSocket, until: &str) -> String {
 
 #[tokio::test]
 async fn calls_over_udp_and_tcp_stand_until_the_server_stops() {
-    let trunk = Trunk {
-        name: "local".into(),
-        sources: vec!["127.0.0.1".parse().unwrap()],
-        direct: false,
-        credentials: None,
-    };
+    let trunk = Trunk::new("local", vec!["127.0.0.1".parse().unwrap()]);
     let shell = SipShell::bind(SipConfig::new("127.0.0.1:0".parse().unwrap(), vec![trunk]))
         .await
         .unwrap();
@@ -139,7 +134,7 @@ async fn calls_over_udp_and_tcp_stand_until_the_server_stops() {
         "no event is lost, however small the owner's queue"
     );
     timeout(PATIENCE, serving).await.unwrap().unwrap().unwrap();
-    assert_eq!(counters.borrow().calls, 0);
+    assert_eq!(counters.borrow().0.calls, 0);
 }
 
 #[tokio::test]

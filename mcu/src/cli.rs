@@ -184,6 +184,9 @@ fn banner(config: &Config, server: &Server) -> String {
         sip.set_ip(config.server.reachable());
         text += &format!("  Phones   sip:{sip} (UDP and TCP)\n");
     }
+    if let Some(sip) = server.sip_tls {
+        text += &format!("           sip:{sip};transport=tls\n");
+    }
     if config.demo.enabled {
         let (number, guest, host) = (demo::NUMBER, demo::GUEST_PIN, demo::HOST_PIN);
         text += &format!("  Demo     conference {number}, guest PIN {guest}, host PIN {host}\n");

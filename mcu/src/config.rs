@@ -7,10 +7,10 @@ mod conference;
 mod overlay;
 mod reader;
 mod recording;
+mod tls;
 mod trunk;
 mod video;
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,8 @@ pub use conference::{Announce, ConferenceConfig, LonelyMusic, NoiseSuppression};
 use reader::Reader;
 pub use reader::{ConfigFaults, Fault};
 pub use recording::{RecordingConfig, RecordingFormat};
-pub use trunk::{TrunkConfig, TrunkPassword};
+pub use tls::{SipTls, TlsConfig};
+pub use trunk::{SrtpMode, TrunkConfig, TrunkPassword};
 pub use video::{VideoConfig, VideoPolicy};
 
 /// Prefix of the environment variables that override keys: `PLENUM_HTTP__PORT` is `http.port`.
@@ -83,22 +84,6 @@ pub struct HttpConfig {
     pub api_key_files: Vec<PathBuf>,
 }
 
-/// How HTTP is secured.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TlsConfig {
-    /// Plain http: browsers give their microphone to it on localhost only.
-    Off,
-    /// A certificate of our own making, kept in the data folder.
-    SelfSigned,
-    /// The operator's certificate chain and private key, both PEM.
-    Files {
-        /// Certificate chain, leaf first.
-        certificate: PathBuf,
-        /// PKCS#8, SEC1 or PKCS#1 private key.
-        key: PathBuf,
-    },
-}
-
 /// `[media]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaSection {
@@ -117,6 +102,8 @@ pub struct SipSection {
     pub enabled: bool,
     /// UDP and TCP port; 0 takes a free one.
     pub port: u16,
+    /// TLS beside them.
+    pub tls: SipTls,
     /// UDP ports of RTP and RTCP, even ports are RTP's.
     pub rtp_ports: RangeInclusive<u16>,
     /// A call without RTP for this long is hung up.
@@ -353,47 +340,7 @@ fn read_http(reader: &mut Reader) -> HttpConfig {
         0..=65_535,
         "a TCP port, or 0 for any free one",
     );
-    let mode = reader.parsed(
-        "http.tls",
-        "off".to_owned(),
-        |text| Ok(text.to_owned()),
-        "use \"off\", \"self-signed\" or \"files\"",
-    );
-    let certificate = reader.path("http.certificate");
-    let key = reader.path("http.key");
-    let remedy = "name the PEM files in http.certificate and http.key, with http.tls = \"files\"";
-    let tls = match (mode.as_str(), certificate, key) {
-        ("files", Some(certificate), Some(key)) => TlsConfig::Files { certificate, key },
-        ("files", ..) => {
-            reader.fault(
-                "http.tls",
-                &mode,
-                "needs both the certificate and its key",
-                remedy,
-            );
-            TlsConfig::Off
-        }
-        ("off" | "self-signed", Some(_), _) | ("off" | "self-signed", _, Some(_)) => {
-            reader.fault(
-                "http.tls",
-                &mode,
-                "a certificate or key is named but not used",
-                remedy,
-            );
-            TlsConfig::Off
-        }
-        ("off", ..) => TlsConfig::Off,
-        ("self-signed", ..) => TlsConfig::SelfSigned,
-        _ => {
-            reader.fault(
-                "http.tls",
-                &mode,
-                "no such way",
-                "use \"off\", \"self-signed\" or \"files\"",
-            );
-            TlsConfig::Off
-        }
-    };
+    let tls = tls::read(reader, "http");
     let api_key_files = reader
         .list("http.api_key_files")
         .into_iter()
@@ -414,6 +361,7 @@ fn read_sip(reader: &mut Reader) -> SipSection {
         0..=65_535,
         "a UDP and TCP port, or 0 for any free one",
     );
+    let tls = tls::read_sip(reader);
     let first = reader.integer(
         "sip.rtp_port_first",
         20_000_u16,
@@ -434,29 +382,40 @@ fn read_sip(reader: &mut Reader) -> SipSection {
             "each call takes two ports: leave room for as many as sip.max_calls",
         );
     }
+    let trunks = trunk::read(reader);
+    let (ports, reason) = if trunk::video_is_meant(&trunks) {
+        (
+            4,
+            "each call takes four RTP ports, for its trunk has video, and the range has fewer",
+        )
+    } else {
+        (2, "each call takes two RTP ports and the range has fewer")
+    };
     // Without a wish of the operator, as many as the ports carry.
-    let pairs = u32::from(last.saturating_sub(first)).div_ceil(2).max(1);
+    let even = u32::from(first) + u32::from(first % 2);
+    let carried = ((u32::from(last) + 1).saturating_sub(even) / ports).max(1);
     let max_calls = reader.integer(
         "sip.max_calls",
-        pairs.min(1000),
+        carried.min(1000),
         1..=30_000,
         "calls at once",
     );
-    if last > first && pairs < max_calls {
+    if last > first && carried < max_calls {
         reader.fault(
             "sip.max_calls",
             &max_calls.to_string(),
-            "each call takes two RTP ports and the range has fewer",
-            "widen sip.rtp_port_first to sip.rtp_port_last or lower sip.max_calls",
+            reason,
+            "widen sip.rtp_port_first to sip.rtp_port_last, lower sip.max_calls, or set video = false in trunks that have none",
         );
     }
     SipSection {
         enabled,
         port,
+        tls,
         rtp_ports: first..=last.max(first),
         rtp_silence: reader.seconds("sip.rtp_silence_seconds", 18, 5..=3600),
         max_calls: max_calls.try_into().unwrap_or(usize::MAX),
-        trunks: trunk::read(reader),
+        trunks,
     }
 }
 
@@ -476,16 +435,6 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err("no such format".to_owned()),
-    }
-}
-
-impl fmt::Display for TlsConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Off => "off",
-            Self::SelfSigned => "self-signed",
-            Self::Files { .. } => "files",
-        })
     }
 }
 

@@ -113,6 +113,17 @@ pub struct Limits {
     pub stun_sources: usize,
 }
 
+impl Limits {
+    /// What all who are not a call's phone may send to its ports: enough to prove that they are, behind a NAT.
+    fn for_strangers(&self) -> Self {
+        Self {
+            packets_per_second: self.packets_per_second / 10,
+            bytes_per_second: self.bytes_per_second / 10,
+            ..self.clone()
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -1,5 +1,6 @@
 //! Figures of the control plane. `docs/metrics.md` lists every one; labels only from the bounded sets below.
 
+use plenum_dialin::TrunkCounters;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::signal::protocol::Kind;
@@ -27,6 +28,30 @@ pub(crate) struct SipMetrics {
     pub(crate) requests: IntCounterVec,
     pub(crate) transactions: IntGauge,
     pub(crate) streams: IntGauge,
+    trunk_calls: IntGaugeVec,
+    trunk_refused: IntCounterVec,
+}
+
+impl SipMetrics {
+    /// Carries one trunk's counts over; its name is one of the configuration.
+    pub(crate) fn count_trunk(&self, trunk: &str, now: TrunkCounters, before: TrunkCounters) {
+        self.trunk_calls
+            .with_label_values(&[trunk])
+            .set(i64::try_from(now.calls).unwrap_or(i64::MAX));
+        for (reason, now, before) in [
+            ("calls", now.over_calls, before.over_calls),
+            ("rate", now.over_rate, before.over_rate),
+            (
+                "unauthenticated",
+                now.unauthenticated,
+                before.unauthenticated,
+            ),
+        ] {
+            self.trunk_refused
+                .with_label_values(&[trunk, reason])
+                .inc_by(now.saturating_sub(before));
+        }
+    }
 }
 
 impl ControlMetrics {
@@ -96,7 +121,16 @@ impl ControlMetrics {
                     &["taken"],
                 )?,
                 transactions: gauge("plenum_sip_transactions", "SIP server transactions now.")?,
-                streams: gauge("plenum_sip_streams", "SIP TCP connections now.")?,
+                trunk_calls: gauges("plenum_trunk_calls", "Phone calls now, by trunk.", "trunk")?,
+                trunk_refused: counters(
+                    "plenum_trunk_refused_total",
+                    "Calls refused by a trunk's limits or for want of credentials.",
+                    &["trunk", "reason"],
+                )?,
+                streams: gauge(
+                    "plenum_sip_streams",
+                    "SIP connections over TCP and TLS now.",
+                )?,
             },
             http: counters(
                 "plenum_http_requests_total",

@@ -88,6 +88,8 @@ pub struct Server {
     pub http: SocketAddr,
     /// Where SIP listens, if it does.
     pub sip: Option<SocketAddr>,
+    /// Where SIP listens for TLS, if it does.
+    pub sip_tls: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     conferences: Conferences,
     web: Serving,
@@ -113,16 +115,16 @@ impl Server {
         let store = Store::open(&data.join(DATABASE)).await?;
         settle_demo(config, &store, &pins).await?;
         // Everything that can be wrong with ports is tried before media starts its threads.
-        let tls = tls::load(&config.http.tls, &config.server).await?;
+        let (tls, web_renewal) = tls::web(&config.http.tls, &config.server)?.unzip();
         let listener = listen(config.http_address())?;
-        let shell = if config.sip.enabled {
-            Some(
-                telephony::bind(&config.sip, config.sip_address(), config.server.reachable())
-                    .await?,
-            )
+        let (shell, sip_renewal) = if config.sip.enabled {
+            let (tls, renewal) = tls::sip(&config.sip.tls, &config.server)?.unzip();
+            (Some(telephony::bind(config, tls).await?), renewal)
         } else {
-            None
+            (None, None)
         };
+        let renewals: Vec<_> = web_renewal.into_iter().chain(sip_renewal).collect();
+        tokio::spawn(tls::keep_fresh(renewals, stopped.clone()));
         let recorder = open_recorder(config, &registry, stopped.clone()).await?;
         let media = Media::start(media_config(config), &registry)?;
         let clip = config
@@ -147,6 +149,7 @@ impl Server {
             demo: clip,
         });
         let sip = shell.as_ref().map(telephony::local);
+        let sip_tls = shell.as_ref().and_then(telephony::local_tls);
         let phones = shell.map(|shell| {
             tokio::spawn(telephony::serve(
                 shell,
@@ -166,6 +169,7 @@ impl Server {
         Ok(Self {
             http: web.local,
             sip,
+            sip_tls,
             stop,
             conferences,
             web,

@@ -7,17 +7,19 @@ mod call;
 mod talk;
 mod video;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use plenum_dialin::endpoint::EndpointCounters;
-use plenum_dialin::shell::{SipConfig, SipError, SipShell};
+use plenum_dialin::endpoint::{EndpointCounters, TrunkCounters};
+use plenum_dialin::shell::{SipConfig, SipError, SipShell, TlsSettings};
 use plenum_dialin::{CallCommand, CallEvent, CallId, Credentials, HangupReason, Trunk};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::conference::Conferences;
-use crate::config::{SipSection, TrunkConfig};
+use crate::config::{Config, SipSection, TrunkConfig};
 use crate::metrics::SipMetrics;
 use crate::secret::{self, SecretError};
 
@@ -64,10 +66,12 @@ pub(crate) fn trunks(
             }),
         };
         Ok(Trunk {
-            name: trunk.name.clone(),
-            sources: trunk.addresses.clone(),
             direct: trunk.direct,
             credentials,
+            identity: trunk.identity.clone(),
+            max_calls: trunk.max_calls,
+            calls_per_second: trunk.calls_per_second,
+            ..Trunk::new(trunk.name.clone(), trunk.addresses.clone())
         })
     };
     configured.iter().map(trunk).collect()
@@ -75,12 +79,15 @@ pub(crate) fn trunks(
 
 /// Binds the sockets; nothing is served yet.
 pub(crate) async fn bind(
-    section: &SipSection,
-    address: std::net::SocketAddr,
-    announced: std::net::IpAddr,
+    config: &Config,
+    tls: Option<TlsSettings>,
 ) -> Result<SipShell, TelephonyError> {
-    let mut config = SipConfig::new(address, trunks(&section.trunks, "plenum")?);
-    config.announced = Some(std::net::SocketAddr::new(announced, section.port));
+    let section = &config.sip;
+    let announced = SocketAddr::new(config.server.reachable(), section.port);
+    let trunks = trunks(&section.trunks, "plenum")?;
+    let mut config = SipConfig::new(config.sip_address(), trunks);
+    config.announced = Some(announced);
+    config.tls = tls;
     // The dispatcher refuses those above the configured number; the endpoint keeps a reserve for calls that are ending.
     config.limits.calls = section.max_calls.saturating_add(section.max_calls / 4 + 16);
     Ok(SipShell::bind(config).await?)
@@ -96,16 +103,17 @@ pub(crate) async fn serve(
     let (commands, command_inbox) = mpsc::channel(QUEUE);
     let (event_outbox, events) = mpsc::channel(QUEUE);
     let counters = shell.counters();
-    let figures = tokio::spawn(count(counters, conferences.around().metrics.sip.clone()));
+    let metrics = conferences.around().metrics.sip.clone();
+    let names = section.trunks.iter().map(|trunk| trunk.name.clone());
+    let figures = tokio::spawn(count(counters, metrics, names.collect()));
     let endpoint = tokio::spawn(shell.serve(command_inbox, event_outbox, stop.clone()));
     let mut dispatcher = Dispatcher {
         conferences,
         max_calls: section.max_calls,
-        with_video: section
+        trunks: section
             .trunks
-            .iter()
-            .filter(|trunk| trunk.video)
-            .map(|trunk| trunk.name.clone())
+            .into_iter()
+            .map(|trunk| (trunk.name.clone(), Arc::new(trunk)))
             .collect(),
         commands,
         stop,
@@ -123,10 +131,19 @@ pub(crate) async fn serve(
 }
 
 /// Carries the endpoint's own counters into the metrics.
-async fn count(mut counters: watch::Receiver<EndpointCounters>, metrics: SipMetrics) {
+async fn count(
+    mut counters: watch::Receiver<(EndpointCounters, Vec<TrunkCounters>)>,
+    metrics: SipMetrics,
+    trunks: Vec<String>,
+) {
     let mut before = EndpointCounters::default();
+    let mut trunks_before = vec![TrunkCounters::default(); trunks.len()];
     loop {
-        let now = *counters.borrow_and_update();
+        let (now, trunks_now) = counters.borrow_and_update().clone();
+        for ((trunk, now), before) in trunks.iter().zip(&trunks_now).zip(&mut trunks_before) {
+            metrics.count_trunk(trunk, *now, *before);
+            *before = *now;
+        }
         let rise = |taken: &str, now: u64, before: u64| {
             metrics
                 .requests
@@ -170,8 +187,8 @@ async fn count(mut counters: watch::Receiver<EndpointCounters>, metrics: SipMetr
 struct Dispatcher {
     conferences: Conferences,
     max_calls: usize,
-    /// Trunks whose calls may have video.
-    with_video: HashSet<String>,
+    /// By name.
+    trunks: HashMap<String, Arc<TrunkConfig>>,
     commands: mpsc::Sender<CallCommand>,
     stop: watch::Receiver<bool>,
     calls: HashMap<CallId, mpsc::Sender<CallEvent>>,
@@ -238,8 +255,13 @@ impl Dispatcher {
                 called,
                 offer,
                 direct,
+                over_tls,
                 ..
             } => {
+                let Some(terms) = self.trunks.get(&trunk).cloned() else {
+                    tracing::error!(trunk, "a call of no trunk");
+                    return;
+                };
                 let (outbox, inbox) = mpsc::channel(CALL_QUEUE);
                 self.calls.insert(call, outbox);
                 self.show();
@@ -249,9 +271,10 @@ impl Dispatcher {
                     called,
                     offer,
                     direct,
+                    over_tls,
                 };
                 let line = call::Line {
-                    video: self.with_video.contains(&invitation.trunk),
+                    trunk: terms,
                     call,
                     conferences: self.conferences.clone(),
                     commands: self.commands.clone(),
@@ -292,6 +315,11 @@ impl Dispatcher {
 }
 
 /// Where SIP listens.
-pub(crate) fn local(shell: &SipShell) -> std::net::SocketAddr {
+pub(crate) fn local(shell: &SipShell) -> SocketAddr {
     shell.local()
+}
+
+/// Where SIP listens for TLS.
+pub(crate) fn local_tls(shell: &SipShell) -> Option<SocketAddr> {
+    shell.announced_tls()
 }

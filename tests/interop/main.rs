@@ -13,4 +13,5 @@ mod silence;
 mod sip_video;
 mod sizes;
 mod tools;
+mod trunks;
 mod vanished;

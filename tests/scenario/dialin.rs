@@ -3,8 +3,10 @@
 mod attendant;
 mod dialogs;
 mod garbage;
+mod identity;
 mod offers;
 mod phone;
 mod picture;
 mod refusals;
+mod secure;
 mod streams;

@@ -40,7 +40,31 @@ impl Baresip {
     /// # Errors
     /// When it is not installed or does not open its control port within 10 s.
     pub fn start(folder: &Path, microphone: &Path, codec: &str) -> Result<Self> {
-        Self::launch(folder, microphone, codec, None)
+        Self::launch(folder, microphone, codec, "", "")
+    }
+
+    /// The same, calling over TLS and trusting `authority` (PEM) alone; `media` is how it encrypts media, such as `srtp-mand`,
+    /// empty when it does not.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_over_tls(
+        folder: &Path,
+        microphone: &Path,
+        codec: &str,
+        authority: &Path,
+        media: &str,
+    ) -> Result<Self> {
+        let more = format!(
+            "sip_cafile {}\nmodule srtp.so\nmodule dtls_srtp.so\n",
+            authority.display()
+        );
+        let account = if media.is_empty() {
+            String::new()
+        } else {
+            format!(";mediaenc={media}")
+        };
+        Self::launch(folder, microphone, codec, &more, &account)
     }
 
     /// The same with a camera, a Y4M whose end would end its picture, in H.264.
@@ -59,28 +83,28 @@ impl Baresip {
             "no {}; install baresip-ffmpeg",
             module.display()
         );
-        Self::launch(folder, microphone, codec, Some(camera))
+        Self::launch(folder, microphone, codec, &video(camera), "")
     }
 
     fn launch(
         folder: &Path,
         microphone: &Path,
         codec: &str,
-        camera: Option<&Path>,
+        more: &str,
+        account: &str,
     ) -> Result<Self> {
         let program = workspace::program("baresip", "baresip-core")?;
         let port = ports::block(CONTROL + 1)?;
         let control = SocketAddr::from((Ipv4Addr::LOCALHOST, port + CONTROL));
         fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
-        let mut text = config(folder, microphone, port);
-        if let Some(camera) = camera {
-            text += &video(camera);
-        }
-        fs::write(folder.join("config"), text)?;
+        fs::write(
+            folder.join("config"),
+            config(folder, microphone, port) + more,
+        )?;
         fs::write(
             folder.join("accounts"),
             format!(
-                "<sip:caller@127.0.0.1>;regint=0;answermode=auto;audio_codecs={codec};dtmfmode=rtpevent\n"
+                "<sip:caller@127.0.0.1>;regint=0;answermode=auto;audio_codecs={codec};dtmfmode=rtpevent{account}\n"
             ),
         )?;
         fs::write(folder.join("contacts"), "")?;
@@ -124,6 +148,14 @@ impl Baresip {
             sleep(Duration::from_millis(400));
         }
         Ok(())
+    }
+
+    /// Puts the call on hold (a re-INVITE), or takes it up again.
+    ///
+    /// # Errors
+    /// When the control connection fails.
+    pub fn hold(&mut self, on: bool) -> Result<()> {
+        self.command(if on { "hold" } else { "resume" }, "")
     }
 
     /// Has the last picture that it decoded written to a PNG, 0.5 s later at the latest.

@@ -13,8 +13,9 @@ use crate::metrics::Scrape;
 use crate::process::{Guarded, eventually};
 use crate::{ports, workspace};
 
-/// Ports reserved for one server: HTTP, SIP, 8 media workers, then RTP.
-const BLOCK: u16 = 10;
+/// Ports reserved for one server: HTTP, SIP, 8 media workers, SIP over TLS, a spare one, then RTP.
+const BLOCK: u16 = 12;
+const TLS: u16 = 10;
 
 /// A running `plenum serve`.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Server {
     pub http: SocketAddr,
     /// SIP address, UDP and TCP.
     pub sip: SocketAddr,
+    /// SIP address for TLS, if that is configured.
+    pub sips: SocketAddr,
     /// The media workers' first UDP address.
     pub media: SocketAddr,
     /// First and last RTP port.
@@ -71,7 +74,11 @@ impl Server {
         Self::launch(folder, rtp_ports, "", environment)
     }
 
-    fn launch(
+    /// Starts the server with both.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn launch(
         folder: &Path,
         rtp_ports: u16,
         more: &str,
@@ -109,6 +116,7 @@ impl Server {
             api_key,
             http,
             sip,
+            sips: local(TLS),
             media,
             rtp,
         })
@@ -266,11 +274,12 @@ fn config_text(folder: &Path, first: u16, rtp: (u16, u16)) -> String {
     format!(
         "[server]\nbind = \"127.0.0.1\"\ndata_dir = \"{}\"\n\n\
          [http]\nport = {first}\n\n\
-         [sip]\nport = {}\nrtp_port_first = {}\nrtp_port_last = {}\n\n\
+         [sip]\nport = {}\ntls_port = {}\nrtp_port_first = {}\nrtp_port_last = {}\n\n\
          [media]\nudp_port = {}\n\n\
          [demo]\nenabled = false\n\n[log]\nlevel = \"{}\"\n",
         folder.join("data").display(),
         first + 1,
+        first + TLS,
         rtp.0,
         rtp.1,
         first + 2,

@@ -144,17 +144,13 @@ fn policy(call: CallId) -> SessionPolicy {
         local_rtcp_port: None,
         local_video: None,
         session_id: call.0,
+        srtp: plenum_dialin::sdp::SrtpPolicy::Off,
     }
 }
 
 #[expect(clippy::print_stdout, reason = "a bench prints its figures")]
 fn main() -> Result<(), Box<dyn Error>> {
-    let trunk = Trunk {
-        name: "bench".into(),
-        sources: vec!["127.0.0.0/8".parse()?],
-        direct: false,
-        credentials: None,
-    };
+    let trunk = Trunk::new("bench", vec!["127.0.0.0/8".parse()?]);
     let mut bench = Bench {
         endpoint: SipEndpoint::new(EndpointConfig::new(
             SocketAddr::from(([127, 0, 0, 1], 5_060)),

@@ -103,6 +103,7 @@ async fn listen(media: &Media, room: RoomId, sink: &UdpSocket) -> Result<()> {
         comfort_noise: None,
         direction: Direction::SendReceive,
         ptime: 20,
+        srtp: None,
     };
     let sockets = media.bind_rtp()?;
     media

@@ -289,6 +289,7 @@ impl Handset {
             comfort_noise: None,
             direction: Direction::SendReceive,
             ptime: 20,
+            srtp: None,
         };
         let leg = server.media.next_leg();
         server

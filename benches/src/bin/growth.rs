@@ -230,5 +230,6 @@ fn session(remote: SocketAddr) -> PhoneMedia {
         comfort_noise: None,
         direction: Direction::SendReceive,
         ptime: 20,
+        srtp: None,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use plenum_codecs::MediaTime;
 
-use super::{Arrival, StreamId, Wire};
+use super::{Arrival, StreamId, Way, Wire};
 use crate::call::{CallId, HangupReason};
 use crate::sip::{Hop, Request};
 
@@ -98,6 +98,7 @@ impl SessionTimer {
 pub(super) struct Peer {
     pub(super) source: SocketAddr,
     pub(super) stream: Option<StreamId>,
+    pub(super) way: Way,
     /// Its own address is of no use to us.
     pub(super) behind_nat: bool,
 }
@@ -105,6 +106,8 @@ pub(super) struct Peer {
 /// One call.
 pub(super) struct Call {
     pub(super) id: CallId,
+    /// Which trunk's.
+    pub(super) trunk: usize,
     pub(super) key: DialogKey,
     /// Our From and To of requests within the dialog.
     pub(super) local: String,
@@ -112,6 +115,8 @@ pub(super) struct Call {
     pub(super) target: Hop,
     pub(super) routes: Vec<Hop>,
     pub(super) peer: Peer,
+    /// Called by a `sips` URI.
+    pub(super) sips: bool,
     pub(super) remote_cseq: u32,
     pub(super) local_cseq: u32,
     pub(super) phase: Phase,

@@ -1,12 +1,14 @@
 //! What the owner of a call orders, and how calls end.
 
+use std::net::SocketAddr;
+
 use plenum_codecs::MediaTime;
 
 use super::call::{Call, Pending, PendingKind, Phase, Unacked};
 use super::requests::session_headers;
 use super::timers::Owner;
 use super::write::{ALLOW, Reply};
-use super::{SipEndpoint, Wire, arm};
+use super::{SipEndpoint, Way, Wire, arm};
 use crate::call::{CallCommand, CallEvent, CallId, EndReason, HangupReason};
 use crate::sip;
 
@@ -40,7 +42,7 @@ impl SipEndpoint {
         };
         let tag = String::from_utf8_lossy(&call.key.local_tag).into_owned();
         let mut reply = Reply::new(&pending.request, 180, &tag)
-            .header("Contact", &self.contact(call.peer.stream.is_some()));
+            .header("Contact", &self.contact(call.peer.way, call.sips));
         for row in pending.request.record_route_rows() {
             reply = reply.header("Record-Route", &row);
         }
@@ -62,9 +64,10 @@ impl SipEndpoint {
         else {
             return;
         };
+        let sips = call.sips;
         let tag = String::from_utf8_lossy(&call.key.local_tag).into_owned();
         let mut reply = Reply::new(&pending.request, 200, &tag)
-            .header("Contact", &self.contact(pending.arrival.stream.is_some()))
+            .header("Contact", &self.contact(pending.arrival.way, sips))
             .header("Allow", ALLOW)
             .header("Supported", "timer")
             .body("application/sdp", sdp);
@@ -195,20 +198,37 @@ impl SipEndpoint {
             return;
         };
         self.dialogs.remove(&call.key);
+        if let Some(meter) = self.meters.get_mut(call.trunk) {
+            meter.counters.calls = meter.counters.calls.saturating_sub(1);
+        }
         if !call.is_over() {
             self.tell(CallEvent::Ended { call: id, reason });
         }
     }
 
-    /// Our Contact, with or without brackets' parameters.
-    pub(super) fn contact(&self, tcp: bool) -> String {
-        let announced = self.config.announced;
-        let transport = if tcp { ";transport=tcp" } else { "" };
+    /// Our Contact for who reaches us this way; a `sips` one if that was asked for (RFC 3261 section 12.1.1).
+    pub(super) fn contact(&self, way: Way, sips: bool) -> String {
+        let announced = self.announced(way);
+        let (scheme, transport) = match (way, sips) {
+            (Way::Udp, _) => ("sip", ""),
+            (Way::Tcp, _) => ("sip", ";transport=tcp"),
+            (Way::Tls, false) => ("sip", ";transport=tls"),
+            // Nothing but TLS is meant by sips (RFC 5630 section 3.1.4).
+            (Way::Tls, true) => ("sips", ""),
+        };
         format!(
-            "<sip:{}:{}{transport}>",
+            "<{scheme}:{}:{}{transport}>",
             sip::host_text(announced.ip()),
             announced.port()
         )
+    }
+
+    /// Where we are reached this way.
+    pub(super) fn announced(&self, way: Way) -> SocketAddr {
+        match (way, self.config.announced_tls) {
+            (Way::Tls, Some(announced)) => announced,
+            _ => self.config.announced,
+        }
     }
 
     pub(super) fn arm_call(&mut self, id: CallId) {

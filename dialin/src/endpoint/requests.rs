@@ -8,8 +8,8 @@ use plenum_codecs::MediaTime;
 use super::call::{Call, DialogKey, Peer, Pending, PendingKind, Phase, SessionTerms};
 use super::transactions::Acknowledged;
 use super::write::{ALLOW, Reply};
-use super::{Arrival, SipEndpoint, Wire};
-use crate::call::{CallEvent, CallId, Caller, EndReason};
+use super::{Arrival, SipEndpoint, Way, Wire};
+use crate::call::{CallEvent, CallId, EndReason};
 use crate::sip::{Authentication, Key, Method, Request};
 
 /// Option tags that Require may name.
@@ -69,7 +69,7 @@ impl SipEndpoint {
             self.counters.overload += 1;
             return self.refuse_stateless(now, arrival, &request, 503);
         };
-        if let Some((status, why)) = self.check(&request) {
+        if let Some((status, why)) = self.check(&request, arrival.way) {
             tracing::debug!(status, why, "request refused");
             if status == 400 {
                 self.counters.malformed += 1;
@@ -93,7 +93,7 @@ impl SipEndpoint {
     }
 
     /// Checks that hold for every method but ACK; gives the status to refuse with and why.
-    fn check(&self, request: &Request) -> Option<(u16, &'static str)> {
+    fn check(&self, request: &Request, way: Way) -> Option<(u16, &'static str)> {
         if let Some(fault) = request.fault() {
             return Some(fault);
         }
@@ -108,7 +108,7 @@ impl SipEndpoint {
             Method::Unsupported => return Some((405, "method")),
             _ => {}
         }
-        if !request.has_served_scheme() {
+        if !request.has_served_scheme(way == Way::Tls) {
             return Some((416, "scheme"));
         }
         if request.method != Method::Cancel && !request.unsupported(SUPPORTED).is_empty() {
@@ -222,7 +222,7 @@ impl SipEndpoint {
             .tags
             .derived(&request.call_id(), request.remote_tag().as_deref());
         let reply = Reply::new(request, 200, &tag)
-            .header("Contact", &self.contact(arrival.stream.is_some()))
+            .header("Contact", &self.contact(arrival.way, request.is_sips()))
             .header("Allow", ALLOW)
             .header("Accept", "application/sdp")
             .header("Accept-Encoding", "identity")
@@ -343,6 +343,9 @@ impl SipEndpoint {
     ) {
         if let Some(challenges) = self.challenges(now, trunk, &request) {
             self.counters.unauthenticated += 1;
+            if let Some(meter) = self.meters.get_mut(trunk) {
+                meter.counters.unauthenticated += 1;
+            }
             let tag = self
                 .tags
                 .derived(&request.call_id(), request.remote_tag().as_deref());
@@ -365,9 +368,8 @@ impl SipEndpoint {
             Ok(session) => session,
             Err(status) => return self.refuse(now, server, arrival, &request, status),
         };
-        if self.calls.len() >= self.config.limits.calls {
-            self.counters.overload += 1;
-            return self.refuse(now, server, arrival, &request, 503);
+        if self.is_turned_away(now, server, arrival, &request, trunk) {
+            return;
         }
         // The order of the UAS's route set is that of the message (RFC 3261 section 12.1.1).
         routes.truncate(16);
@@ -379,10 +381,18 @@ impl SipEndpoint {
             local_tag: local_tag.clone().into_bytes(),
             remote_tag: request.remote_tag().unwrap_or_default(),
         };
-        let (display, number) = request.caller();
-        let called = request.called();
+        let Some(terms) = self.config.trunks.get(trunk) else {
+            return;
+        };
+        let caller = terms.identity.caller_of(&request);
+        let called = terms.identity.called_of(&request);
+        let (name, direct) = (terms.name.clone(), terms.direct);
+        if let Some(meter) = self.meters.get_mut(trunk) {
+            meter.counters.calls += 1;
+        }
         let call = Call {
             id,
+            trunk,
             key: key.clone(),
             local: format!("{};tag={local_tag}", request.to().unwrap_or_default()),
             remote: request.from().unwrap_or_default(),
@@ -391,8 +401,10 @@ impl SipEndpoint {
             peer: Peer {
                 source: arrival.source,
                 stream: arrival.stream,
+                way: arrival.way,
                 behind_nat: request.behind_nat(arrival.source),
             },
+            sips: request.is_sips(),
             remote_cseq: request.cseq(),
             local_cseq: 0,
             phase: Phase::Early,
@@ -415,18 +427,44 @@ impl SipEndpoint {
         self.calls.insert(id, call);
         self.arm_call(id);
         self.trying(now, id);
-        let Some(trunk) = self.config.trunks.get(trunk) else {
-            return;
-        };
-        let (trunk, direct) = (trunk.name.clone(), trunk.direct);
         self.tell(CallEvent::Incoming {
             call: id,
-            trunk,
-            caller: Caller { display, number },
+            trunk: name,
+            caller,
             called,
             offer,
             direct,
+            over_tls: arrival.way == Way::Tls,
         });
+    }
+
+    /// Refuses a call for which the server or its trunk has no room.
+    fn is_turned_away(
+        &mut self,
+        now: MediaTime,
+        server: u64,
+        arrival: Arrival,
+        request: &Request,
+        trunk: usize,
+    ) -> bool {
+        if self.calls.len() >= self.config.limits.calls {
+            self.counters.overload += 1;
+            self.refuse(now, server, arrival, request, 503);
+            return true;
+        }
+        let terms = self.config.trunks.get(trunk);
+        let admitted = match (self.meters.get_mut(trunk), terms) {
+            (Some(meter), Some(terms)) => meter.admit(now, terms),
+            _ => Ok(()),
+        };
+        let Err(over) = admitted else { return false };
+        let tag = self
+            .tags
+            .derived(&request.call_id(), request.remote_tag().as_deref());
+        let reply =
+            Reply::new(request, 503, &tag).header("Retry-After", &over.retry_after().to_string());
+        self.reply(now, server, arrival, 503, reply);
+        true
     }
 
     /// `100 Trying` for the INVITE that waits.

@@ -1,4 +1,4 @@
-//! TCP connections: framing, bounds, idling. Knows nothing of what the messages mean.
+//! TCP and TLS connections: framing, bounds, idling. Knows nothing of what the messages mean.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use plenum_codecs::MediaTime;
 
 use super::timers::Owner;
-use super::{Arrival, SipEndpoint, SipOutput, StreamId, Wire, arm};
+use super::{Arrival, SipEndpoint, SipOutput, StreamId, StreamKind, Way, Wire, arm};
 use crate::sip::Framer;
 
 /// Connections of sources that no trunk knows, at once: enough to tell them 403.
@@ -18,6 +18,7 @@ const OURS: u64 = 1 << 63;
 
 struct Stream {
     from: SocketAddr,
+    kind: StreamKind,
     stranger: bool,
     framer: Framer,
     /// When it is closed unless something comes.
@@ -56,7 +57,13 @@ impl Streams {
 }
 
 impl SipEndpoint {
-    pub(super) fn on_stream_opened(&mut self, now: MediaTime, stream: StreamId, from: SocketAddr) {
+    pub(super) fn on_stream_opened(
+        &mut self,
+        now: MediaTime,
+        stream: StreamId,
+        from: SocketAddr,
+        kind: StreamKind,
+    ) {
         let stranger = self.trunk_of(from.ip()).is_none();
         let strangers = self
             .streams
@@ -70,13 +77,21 @@ impl SipEndpoint {
             self.outputs.push_back(SipOutput::CloseStream(stream));
             return;
         }
-        self.add_stream(now, stream, from, stranger);
+        self.add_stream(now, stream, from, kind, stranger);
     }
 
-    fn add_stream(&mut self, now: MediaTime, id: StreamId, from: SocketAddr, stranger: bool) {
+    fn add_stream(
+        &mut self,
+        now: MediaTime,
+        id: StreamId,
+        from: SocketAddr,
+        kind: StreamKind,
+        stranger: bool,
+    ) {
         let limits = self.config.limits;
         let mut stream = Stream {
             from,
+            kind,
             stranger,
             // Twice the limit: a message that is a little too long can still be answered 513.
             framer: Framer::new(limits.message.saturating_mul(2)),
@@ -99,12 +114,26 @@ impl SipEndpoint {
     }
 
     /// Asks for a connection of our own, for a request within a dialog whose connection is gone.
-    pub(super) fn connect(&mut self, now: MediaTime, to: SocketAddr) -> StreamId {
+    /// `tls` holds whom its certificate must be for.
+    pub(super) fn connect(
+        &mut self,
+        now: MediaTime,
+        to: SocketAddr,
+        tls: Option<String>,
+    ) -> StreamId {
         let id = StreamId(OURS | self.streams.opened);
         self.streams.opened += 1;
-        self.add_stream(now, id, to, false);
-        self.outputs
-            .push_back(SipOutput::Connect { stream: id, to });
+        let kind = if tls.is_some() {
+            StreamKind::Tls
+        } else {
+            StreamKind::Tcp
+        };
+        self.add_stream(now, id, to, kind, false);
+        self.outputs.push_back(SipOutput::Connect {
+            stream: id,
+            to,
+            tls,
+        });
         id
     }
 
@@ -116,6 +145,7 @@ impl SipEndpoint {
         let arrival = Arrival {
             source: stream.from,
             stream: Some(id),
+            way: Way::of(stream.kind),
         };
         let Ok(messages) = stream.framer.push(bytes) else {
             self.counters.malformed += 1;

@@ -11,7 +11,7 @@ use plenum_codecs::MediaTime;
 use super::call::{Phase, SessionTimer};
 use super::timers::Owner;
 use super::write::{append, finish, push};
-use super::{SipEndpoint, Wire, arm};
+use super::{SipEndpoint, Way, Wire, arm};
 use crate::call::{CallId, EndReason, HangupReason};
 use crate::info;
 use crate::sip::{self, Method, Response};
@@ -118,12 +118,13 @@ impl SipEndpoint {
         body: Option<(&str, &str)>,
     ) {
         let timing = self.config.timing;
-        let Some((wire, tcp)) = self.way_to(now, id) else {
+        let Some((wire, way)) = self.way_to(now, id) else {
             return;
         };
+        let sips = self.calls.get(&id).is_some_and(|call| call.sips);
         let branch = format!("z9hG4bK{}", self.tags.fresh());
-        let contact = self.contact(tcp);
-        let announced = self.config.announced;
+        let contact = self.contact(way, sips);
+        let announced = self.announced(way);
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
@@ -131,7 +132,7 @@ impl SipEndpoint {
         let strict = call.routes.first().filter(|first| !first.loose);
         let uri = strict.map_or(&call.target.uri, |first| &first.uri);
         let mut text = format!("{} {uri} SIP/2.0\r\n", method.as_str());
-        let transport = if tcp { "TCP" } else { "UDP" };
+        let transport = way.as_str();
         let host = sip::host_text(announced.ip());
         append(
             &mut text,
@@ -177,7 +178,7 @@ impl SipEndpoint {
             branch: branch.clone(),
             wire,
             bytes: bytes.clone(),
-            repeat: (!tcp).then(|| (now + timing.t1, timing.t1 * 2)),
+            repeat: (way == Way::Udp).then(|| (now + timing.t1, timing.t1 * 2)),
             end: now + timing.t1 * 64,
             armed: None,
         };
@@ -197,7 +198,7 @@ impl SipEndpoint {
 
     /// Where requests within the dialog go. Names are not resolved: then, and behind a NAT, they go where the
     /// caller's own requests came from.
-    fn way_to(&mut self, now: MediaTime, id: CallId) -> Option<(Wire, bool)> {
+    fn way_to(&mut self, now: MediaTime, id: CallId) -> Option<(Wire, Way)> {
         let call = self.calls.get(&id)?;
         let peer = call.peer;
         let hop = call.routes.first().unwrap_or(&call.target);
@@ -206,14 +207,15 @@ impl SipEndpoint {
             _ => peer.source,
         };
         match peer.stream {
-            None => Some((Wire::Udp(address), false)),
-            Some(stream) if self.streams.is_open(stream) => Some((Wire::Tcp(stream), true)),
+            None => Some((Wire::Udp(address), Way::Udp)),
+            Some(stream) if self.streams.is_open(stream) => Some((Wire::Tcp(stream), peer.way)),
             Some(_) => {
-                let stream = self.connect(now, address);
+                let name = (peer.way == Way::Tls).then(|| hop.host.clone());
+                let stream = self.connect(now, address, name);
                 if let Some(call) = self.calls.get_mut(&id) {
                     call.peer.stream = Some(stream);
                 }
-                Some((Wire::Tcp(stream), true))
+                Some((Wire::Tcp(stream), peer.way))
             }
         }
     }

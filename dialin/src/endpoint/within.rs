@@ -37,7 +37,9 @@ impl SipEndpoint {
         }
         call.remote_cseq = request.cseq();
         call.peer.source = arrival.source;
-        call.peer.stream = arrival.stream.or(call.peer.stream);
+        if arrival.stream.is_some() {
+            (call.peer.stream, call.peer.way) = (arrival.stream, arrival.way);
+        }
         match request.method {
             Method::Bye => {
                 self.reply(now, server, arrival, 200, Reply::new(&request, 200, ""));
@@ -158,8 +160,10 @@ impl SipEndpoint {
 
     /// An UPDATE without SDP: nothing but a refresh of session timer and target.
     fn refreshed(&mut self, now: MediaTime, id: CallId, pending: &Pending) {
-        let mut reply = Reply::new(&pending.request, 200, "")
-            .header("Contact", &self.contact(pending.arrival.stream.is_some()));
+        let mut reply = Reply::new(&pending.request, 200, "").header(
+            "Contact",
+            &self.contact(pending.arrival.way, pending.request.is_sips()),
+        );
         for (name, value) in session_headers(pending.session) {
             reply = reply.header(name, &value);
         }

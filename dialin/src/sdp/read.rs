@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use plenum_codecs::audio::AudioCodec;
 
+use super::crypto::{self, CryptoLine, SrtpPolicy};
 use super::video::{Bandwidth, KeyframeFeedback};
 use super::{Direction, SdpError};
 
@@ -19,6 +20,14 @@ pub(super) struct Description(sdp_types::Session);
 
 /// The payload types of one m-line, with their names.
 pub(super) struct Formats(Vec<Format>);
+
+/// How the media of an m-line is protected.
+enum Protection {
+    None,
+    Srtp(CryptoLine),
+    /// It is, and we cannot or may not.
+    Unknown,
+}
 
 struct Format {
     number: u8,
@@ -57,26 +66,48 @@ impl Description {
             .collect()
     }
 
-    /// The first audio stream that we can take.
-    pub(super) fn choose_audio(&self) -> Result<usize, SdpError> {
-        let mut secure = false;
+    /// The first audio stream that we can take encrypted, with its keys, else the first plain one.
+    pub(super) fn choose_audio(
+        &self,
+        policy: &SrtpPolicy,
+    ) -> Result<(usize, Option<CryptoLine>), SdpError> {
+        let mut plain = None;
+        let mut error = SdpError::NoAudio;
         for (index, media) in self.0.medias.iter().enumerate() {
             if !media.media.eq_ignore_ascii_case("audio") || media.port == 0 {
                 continue;
             }
-            match media.proto.to_ascii_uppercase().as_str() {
-                "RTP/AVP" | "RTP/AVPF" => return Ok(index),
-                "RTP/SAVP" | "RTP/SAVPF" | "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF" => {
-                    secure = true
-                }
-                _ => {}
+            match self.protection(index, policy) {
+                Some(Protection::Srtp(line)) => return Ok((index, Some(line))),
+                Some(Protection::None) => plain = plain.or(Some(index)),
+                Some(Protection::Unknown) => error = SdpError::OnlySrtp,
+                None => {}
             }
         }
-        Err(if secure {
-            SdpError::OnlySrtp
-        } else {
-            SdpError::NoAudio
-        })
+        match plain {
+            Some(_) if policy.is_required() => Err(SdpError::OnlyPlain),
+            Some(index) => Ok((index, None)),
+            None => Err(error),
+        }
+    }
+
+    /// How an m-line's media is to be protected; `None` when it is not RTP. Many phones offer keys in the plain profile when they can
+    /// do without.
+    fn protection(&self, index: usize, policy: &SrtpPolicy) -> Option<Protection> {
+        let media = self.at(index)?;
+        let line = match policy {
+            SrtpPolicy::Off => None,
+            SrtpPolicy::Optional(_) | SrtpPolicy::Required(_) => {
+                crypto::first(media.get_attribute_values("crypto").flatten())
+            }
+        };
+        let otherwise = match media.proto.to_ascii_uppercase().as_str() {
+            "RTP/AVP" | "RTP/AVPF" => Protection::None,
+            "RTP/SAVP" | "RTP/SAVPF" => Protection::Unknown,
+            "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF" => return Some(Protection::Unknown),
+            _ => return None,
+        };
+        Some(line.map_or(otherwise, Protection::Srtp))
     }
 
     pub(super) fn formats(&self, index: usize) -> Formats {
@@ -165,15 +196,15 @@ impl Description {
         SocketAddr::new(ip, port)
     }
 
-    /// A video stream over plain RTP that is not refused.
-    pub(super) fn is_plain_video(&self, index: usize) -> bool {
-        self.at(index).is_some_and(|media| {
-            media.media.eq_ignore_ascii_case("video")
-                && media.port != 0
-                && ["RTP/AVP", "RTP/AVPF"]
-                    .iter()
-                    .any(|proto| media.proto.eq_ignore_ascii_case(proto))
-        })
+    /// A video stream that is not refused and whose protection the policy allows, with its keys.
+    pub(super) fn video_at(&self, index: usize, policy: &SrtpPolicy) -> Option<Option<CryptoLine>> {
+        self.at(index)
+            .filter(|media| media.media.eq_ignore_ascii_case("video") && media.port != 0)?;
+        match self.protection(index, policy)? {
+            Protection::Srtp(line) => Some(Some(line)),
+            Protection::None => (!policy.is_required()).then_some(None),
+            Protection::Unknown => None,
+        }
     }
 
     /// The H.264 of an m-line, in the far end's order.

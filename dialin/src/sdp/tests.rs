@@ -8,6 +8,7 @@ fn policy() -> SessionPolicy {
         local_rtcp_port: None,
         local_video: None,
         session_id: 77,
+        srtp: SrtpPolicy::Off,
     }
 }
 

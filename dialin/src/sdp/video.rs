@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use plenum_codecs::video::h264::Limit;
 
+use super::crypto::{self, CryptoLine, SrtpKeys};
 use super::read::{Description, H264Format};
 use super::{Direction, SdpError, Session, SessionPolicy};
 
@@ -47,6 +48,8 @@ pub struct VideoSession {
     pub limit: Limit,
     /// By RTCP.
     pub feedback: KeyframeFeedback,
+    /// Keys, if it is encrypted.
+    pub srtp: Option<SrtpKeys>,
     /// `profile-level-id` of the answer.
     pub(super) profile: [u8; 3],
     /// `level-asymmetry-allowed` was offered.
@@ -77,9 +80,20 @@ pub fn accept_video_answer(
     let Some(place) = place(&offered.media) else {
         return Ok(None);
     };
-    let chosen = choose(&description, policy).filter(|(index, _)| *index == place);
-    Ok(chosen.map(|(_, session)| VideoSession {
+    let Some((_, line, session)) =
+        choose(&description, policy).filter(|(index, ..)| *index == place)
+    else {
+        return Ok(None);
+    };
+    let srtp = match line {
+        None => None,
+        Some(line) => Some(
+            crypto::accept(line, &offered.keys.video_offered).ok_or(SdpError::AnswerMismatch)?,
+        ),
+    };
+    Ok(Some(VideoSession {
         receive_payload_type: OFFERED,
+        srtp,
         ..session
     }))
 }
@@ -91,15 +105,16 @@ pub(super) fn place(media: &[(String, String)]) -> Option<usize> {
         .position(|(kind, _)| kind.eq_ignore_ascii_case("video"))
 }
 
-/// The first video stream that we can take.
+/// The first video stream that we can take, with its keys if it is encrypted.
 pub(super) fn choose(
     description: &Description,
     policy: &SessionPolicy,
-) -> Option<(usize, VideoSession)> {
+) -> Option<(usize, Option<CryptoLine>, VideoSession)> {
     policy.local_video?;
-    (0..description.media().len())
-        .filter(|index| description.is_plain_video(*index))
-        .find_map(|index| Some((index, stream(description, index)?)))
+    (0..description.media().len()).find_map(|index| {
+        let line = description.video_at(index, &policy.srtp)?;
+        Some((index, line, stream(description, index)?))
+    })
 }
 
 fn stream(description: &Description, index: usize) -> Option<VideoSession> {
@@ -121,6 +136,7 @@ fn stream(description: &Description, index: usize) -> Option<VideoSession> {
         direction: super::held_by_address(direction, remote_rtp),
         limit,
         feedback: description.keyframe_feedback(index, format.number),
+        srtp: None,
         profile: [
             format.profile[0],
             format.profile[1],

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use plenum_codecs::audio::AudioCodec;
 
+use super::crypto::{CryptoLine, SrtpKeys};
 use super::read::Description;
 use super::video::{KeyframeFeedback, OFFERED, OFFERED_PROFILE, VideoSession, place};
-use super::{AudioSession, Direction, SessionPolicy};
+use super::{AudioSession, Direction, Keys, SessionPolicy};
 
 /// Everything but the o-line of an answer: one m-line for each that was offered.
 pub(super) fn answer(
@@ -29,6 +30,7 @@ pub(super) fn answer(
                 direction: video.direction,
             };
             format.write(&mut text, policy);
+            crypto(&mut text, &agreed(video.srtp.as_ref()));
             continue;
         }
         if at != index {
@@ -44,6 +46,7 @@ pub(super) fn answer(
             audio.comfort_noise,
             policy,
         );
+        crypto(&mut text, &agreed(audio.srtp.as_ref()));
         line(&mut text, &format!("a=ptime:{}", audio.ptime));
         line(&mut text, &format!("a={}", audio.direction.as_str()));
     }
@@ -54,6 +57,7 @@ pub(super) fn answer(
 pub(super) fn offer(
     offered: &[(AudioCodec, u8)],
     media: &[(String, String)],
+    keys: &Keys,
     policy: &SessionPolicy,
 ) -> String {
     let mut text = head(policy);
@@ -62,7 +66,7 @@ pub(super) fn offer(
     for (at, (kind, proto)) in media.iter().enumerate() {
         if video == Some(at) {
             let line = VideoLine {
-                proto: "RTP/AVP",
+                proto: token(proto),
                 number: OFFERED,
                 profile: OFFERED_PROFILE,
                 asymmetric: true,
@@ -76,6 +80,7 @@ pub(super) fn offer(
                 direction: Direction::SendReceive,
             };
             line.write(&mut text, policy);
+            crypto(&mut text, &keys.video_offered);
             continue;
         }
         if done || !kind.eq_ignore_ascii_case("audio") {
@@ -95,11 +100,29 @@ pub(super) fn offer(
                 events.push((102, 48_000));
             }
         }
-        stream(&mut text, "RTP/AVP", offered, &events, None, policy);
+        stream(&mut text, token(proto), offered, &events, None, policy);
+        crypto(&mut text, &keys.audio_offered);
         line(&mut text, "a=ptime:20");
         line(&mut text, &format!("a={}", Direction::SendReceive.as_str()));
     }
     text
+}
+
+/// The keys of a stream that we offer, or answer with.
+fn crypto(text: &mut String, lines: &[CryptoLine]) {
+    for one in lines {
+        line(text, &format!("a=crypto:{}", one.write()));
+    }
+}
+
+/// Our line of an answer.
+fn agreed(keys: Option<&SrtpKeys>) -> Vec<CryptoLine> {
+    let line = keys.map(|keys| CryptoLine {
+        tag: keys.tag,
+        suite: keys.suite,
+        key: keys.ours.clone(),
+    });
+    line.into_iter().collect()
 }
 
 /// The whole description.

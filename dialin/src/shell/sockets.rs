@@ -1,4 +1,4 @@
-//! Binds the UDP socket and the TCP listener on one port.
+//! Binds the UDP socket and the TCP listener on one port, and the listener for TLS.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,6 +7,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::SipError;
+use super::tls::{Tls, TlsSettings};
 
 /// Receive buffer of the UDP socket, bytes: a burst of 2,000 INVITEs (the kernel may grant less).
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
@@ -40,6 +41,15 @@ pub(super) fn bind_pair(bind: SocketAddr) -> Result<(UdpSocket, TcpListener), Si
             }
         }
     }
+}
+
+pub(super) fn bind_tls(settings: TlsSettings) -> Result<Tls, SipError> {
+    let listener = tcp(settings.bind).map_err(|source| SipError::Bind {
+        transport: "TLS",
+        address: settings.bind,
+        source,
+    })?;
+    Ok(Tls::new(listener, settings))
 }
 
 fn udp(address: SocketAddr) -> io::Result<UdpSocket> {

@@ -1,21 +1,23 @@
-//! One task per TCP connection: bytes in to the driver, bytes out from a bounded queue. Ends when the driver drops
-//! the queue, when the peer closes, or on an error.
+//! One task per TCP or TLS connection: bytes in to the driver, bytes out from a bounded queue. Ends when the driver drops
+//! the queue, when the peer closes, or on an error. Handshakes run here, where they keep nobody waiting.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::endpoint::StreamId;
 
 /// Messages that wait to be written; a peer that lets it fill up loses its connection.
 const QUEUE: usize = 64;
 
-/// A connect, or one write, may take this long.
+/// A connect, a handshake, or one write, may take this long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a connection's task tells the driver.
@@ -25,75 +27,145 @@ pub(super) enum StreamEvent {
     Closed(StreamId),
 }
 
-/// Serves an accepted connection.
+/// Serves an accepted connection, after its handshake if it is one of TLS.
 pub(super) fn run(
     socket: TcpStream,
+    tls: Option<TlsAcceptor>,
     stream: StreamId,
     inbox: mpsc::Sender<StreamEvent>,
 ) -> mpsc::Sender<Bytes> {
     let (queue, waiting) = mpsc::channel(QUEUE);
-    tokio::spawn(serve(socket, stream, inbox, waiting));
+    tokio::spawn(async move {
+        let task = Task {
+            stream,
+            inbox,
+            waiting,
+            early: Vec::new(),
+        };
+        match tls {
+            None => task.serve(socket, |socket| async { Ok(socket) }).await,
+            Some(acceptor) => task.serve(socket, |socket| acceptor.accept(socket)).await,
+        }
+    });
     queue
 }
 
 /// Connects, then serves; what is queued meanwhile waits.
 pub(super) fn connect(
     to: SocketAddr,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
     stream: StreamId,
     inbox: mpsc::Sender<StreamEvent>,
 ) -> mpsc::Sender<Bytes> {
     let (queue, waiting) = mpsc::channel(QUEUE);
     tokio::spawn(async move {
+        let task = Task {
+            stream,
+            inbox,
+            waiting,
+            early: Vec::new(),
+        };
         match tokio::time::timeout(PATIENCE, TcpStream::connect(to)).await {
-            Ok(Ok(socket)) => serve(socket, stream, inbox, waiting).await,
-            _ => closed(stream, &inbox).await,
+            Ok(Ok(socket)) => match tls {
+                None => task.serve(socket, |socket| async { Ok(socket) }).await,
+                Some((connector, name)) => {
+                    task.serve(socket, |socket| connector.connect(name, socket))
+                        .await;
+                }
+            },
+            _ => task.closed().await,
         }
     });
     queue
 }
 
-async fn serve(
-    socket: TcpStream,
+/// One connection's.
+struct Task {
     stream: StreamId,
     inbox: mpsc::Sender<StreamEvent>,
-    mut waiting: mpsc::Receiver<Bytes>,
-) {
-    if let Err(error) = pump(socket, stream, &inbox, &mut waiting).await {
-        tracing::debug!(%error, "connection ended");
-    }
-    closed(stream, &inbox).await;
+    waiting: mpsc::Receiver<Bytes>,
+    /// What was to be written before the handshake was done, as many as the queue holds at most.
+    early: Vec<Bytes>,
 }
 
-async fn closed(stream: StreamId, inbox: &mpsc::Sender<StreamEvent>) {
-    if inbox.send(StreamEvent::Closed(stream)).await.is_err() {
-        tracing::trace!("connection outlived the endpoint");
+impl Task {
+    async fn serve<S, F>(mut self, socket: TcpStream, handshake: impl FnOnce(TcpStream) -> F)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        F: Future<Output = io::Result<S>>,
+    {
+        if let Err(error) = self.run(socket, handshake).await {
+            tracing::debug!(%error, "connection ended");
+        }
+        self.closed().await;
     }
-}
 
-async fn pump(
-    mut socket: TcpStream,
-    stream: StreamId,
-    inbox: &mpsc::Sender<StreamEvent>,
-    waiting: &mut mpsc::Receiver<Bytes>,
-) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    let (mut reader, mut writer) = socket.split();
-    let mut buffer = BytesMut::with_capacity(8 * 1024);
-    loop {
-        tokio::select! {
-            read = reader.read_buf(&mut buffer) => {
-                if read? == 0 {
-                    return Ok(());
-                }
-                if inbox.send(StreamEvent::Bytes(stream, buffer.split().freeze())).await.is_err() {
-                    return Ok(());
-                }
-                buffer.reserve(8 * 1024);
-            }
-            message = waiting.recv() => match message {
-                Some(message) => tokio::time::timeout(PATIENCE, writer.write_all(&message)).await??,
-                None => return Ok(()),
-            },
+    async fn closed(self) {
+        let event = StreamEvent::Closed(self.stream);
+        if self.inbox.send(event).await.is_err() {
+            tracing::trace!("connection outlived the endpoint");
         }
     }
+
+    async fn run<S, F>(
+        &mut self,
+        socket: TcpStream,
+        handshake: impl FnOnce(TcpStream) -> F,
+    ) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        F: Future<Output = io::Result<S>>,
+    {
+        socket.set_nodelay(true)?;
+        let handshake = tokio::time::timeout(PATIENCE, handshake(socket));
+        tokio::pin!(handshake);
+        let socket = loop {
+            tokio::select! {
+                socket = &mut handshake => break socket??,
+                // One connection too many ends now, not when its patience does.
+                message = self.waiting.recv() => match message {
+                    Some(message) if self.early.len() < QUEUE => self.early.push(message),
+                    _ => return Ok(()),
+                },
+            }
+        };
+        self.pump(socket).await
+    }
+
+    async fn pump(&mut self, socket: impl AsyncRead + AsyncWrite) -> io::Result<()> {
+        let (mut reader, mut writer) = tokio::io::split(socket);
+        for message in std::mem::take(&mut self.early) {
+            write(&mut writer, &message).await?;
+        }
+        let mut buffer = BytesMut::with_capacity(8 * 1024);
+        loop {
+            tokio::select! {
+                read = reader.read_buf(&mut buffer) => {
+                    if read? == 0 {
+                        return Ok(());
+                    }
+                    let bytes = StreamEvent::Bytes(self.stream, buffer.split().freeze());
+                    if self.inbox.send(bytes).await.is_err() {
+                        return Ok(());
+                    }
+                    buffer.reserve(8 * 1024);
+                }
+                message = self.waiting.recv() => match message {
+                    Some(message) => write(&mut writer, &message).await?,
+                    None => {
+                        // Over TLS this says that nothing was cut off.
+                        return tokio::time::timeout(PATIENCE, writer.shutdown()).await?;
+                    }
+                },
+            }
+        }
+    }
+}
+
+async fn write(writer: &mut (impl AsyncWrite + Unpin), message: &[u8]) -> io::Result<()> {
+    let written = async {
+        writer.write_all(message).await?;
+        writer.flush().await
+    };
+    tokio::time::timeout(PATIENCE, written).await?
 }

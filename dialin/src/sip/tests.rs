@@ -71,7 +71,11 @@ fn a_caller_is_read_from_sip_and_tel_addresses_without_control_characters() {
     let Ok(Parsed::Request(request)) = parse_datagram(text.into(), 65_535) else {
         panic!("unreadable")
     };
-    assert_eq!(request.caller(), ("AB".to_owned(), "+4930123".to_owned()));
+    let caller = request.caller();
+    assert_eq!(
+        (caller.display.as_str(), caller.user.as_str()),
+        ("AB", "+4930123")
+    );
     assert_eq!(request.called(), "1001");
     assert_eq!(request.fault(), None, "Max-Forwards may be missing");
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use plenum_codecs::audio::AudioCodec;
+use plenum_dialin::identity::{CalledFrom, CallerFrom};
 use plenum_mixer::compose::Mark;
 
 use super::*;
@@ -225,4 +227,61 @@ fn a_clock_and_a_watermark_are_read_and_what_is_wrong_with_them_is_said() {
     let error = video("Mars/Olympus", &path).unwrap_err().to_string();
     assert!(error.contains("is no time zone"), "{error}");
     assert!(error.contains("is no PNG that can be read"), "{error}");
+}
+
+#[test]
+fn a_trunks_terms_are_read_and_what_is_wrong_with_them_is_said() {
+    let text = "[[sip.trunks]]\nname = \"carrier\"\naddresses = [\"192.0.2.1\"]\nsrtp = \"required\"\n\
+                codecs = [\"PCMA\", \"opus\"]\ncaller = \"diversion\"\ncalled = \"to\"\n\
+                rewrite_caller = [\"00=+\", \"=+4930\"]\nmax_calls = 30\ncalls_per_second = 5\n";
+    let config = parse(text).unwrap();
+    let [trunk] = &config.sip.trunks[..] else {
+        panic!("one trunk");
+    };
+    assert_eq!(trunk.srtp_of(false), SrtpMode::Required);
+    assert_eq!(trunk.codecs, [AudioCodec::Pcma, AudioCodec::Opus]);
+    assert_eq!(trunk.identity.caller, CallerFrom::Diversion);
+    assert_eq!(trunk.identity.called, CalledFrom::To);
+    assert_eq!(trunk.identity.caller_rules.len(), 2);
+    assert_eq!(
+        (trunk.max_calls, trunk.calls_per_second),
+        (Some(30), Some(5))
+    );
+    let faults = parse(
+        &text
+            .replace("PCMA", "gsm")
+            .replace("\"00=+\"", "\"00\", \"a=b\"")
+            .replace("required", "always"),
+    )
+    .unwrap_err();
+    let said: Vec<_> = faults
+        .faults()
+        .iter()
+        .filter_map(|fault| fault.key.strip_prefix("sip.trunks[0]"))
+        .collect();
+    assert_eq!(
+        said,
+        [".srtp", ".codecs", ".rewrite_caller", ".rewrite_caller"],
+        "{faults}"
+    );
+}
+
+#[test]
+fn without_a_word_srtp_is_for_calls_over_tls() {
+    let trunk = &parse("").unwrap().sip.trunks[0];
+    assert_eq!(trunk.srtp_of(true), SrtpMode::Optional);
+    assert_eq!(trunk.srtp_of(false), SrtpMode::Off);
+}
+
+#[test]
+fn a_trunk_with_video_takes_four_ports_a_call() {
+    let text = "[sip]\nrtp_port_first = 20000\nrtp_port_last = 20039\nmax_calls = 11\n\
+                [[sip.trunks]]\nname = \"pbx\"\naddresses = [\"192.0.2.1\"]\n";
+    let faults = parse(text).unwrap_err();
+    assert_eq!(faults.faults()[0].key, "sip.max_calls");
+    assert!(faults.to_string().contains("four RTP ports"), "{faults}");
+    assert!(parse(&text.replace("11", "10")).is_ok());
+    assert!(parse(&format!("{text}video = false\n").replace("11", "20")).is_ok());
+    let most = |text: &str| parse(text).unwrap().sip.max_calls;
+    assert_eq!(most(&text.replace("max_calls = 11\n", "")), 10);
 }

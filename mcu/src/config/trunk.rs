@@ -2,16 +2,26 @@
 
 use std::path::PathBuf;
 
+use plenum_codecs::audio::AudioCodec;
 use plenum_dialin::Cidr;
+use plenum_dialin::identity::{CalledFrom, CallerFrom, Identity, MAX_RULES, Rule};
 
 use super::reader::Reader;
 
 /// Keys of one trunk.
-pub(super) const KEYS: [&str; 6] = [
+pub(super) const KEYS: [&str; 14] = [
     "name",
     "addresses",
     "direct",
     "video",
+    "srtp",
+    "codecs",
+    "caller",
+    "called",
+    "rewrite_caller",
+    "rewrite_called",
+    "max_calls",
+    "calls_per_second",
     "user",
     "password_file",
 ];
@@ -27,8 +37,54 @@ pub struct TrunkConfig {
     pub direct: bool,
     /// Its calls may have video.
     pub video: bool,
+    /// Whether its media is encrypted; `None`: as it likes over TLS, not otherwise.
+    pub srtp: Option<SrtpMode>,
+    /// Audio codecs of its calls, best first.
+    pub codecs: Vec<AudioCodec>,
+    /// How it names callers and called.
+    pub identity: Identity,
+    /// Calls at once; `None`: as many as the server has.
+    pub max_calls: Option<usize>,
+    /// New calls a second.
+    pub calls_per_second: Option<u32>,
     /// Digest credentials that it must present.
     pub digest: Option<TrunkPassword>,
+}
+
+/// Whether media of calls is encrypted (SRTP, with keys in SDP).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SrtpMode {
+    /// Never.
+    Off,
+    /// If the caller offers keys.
+    Optional,
+    /// Calls without are refused.
+    Required,
+}
+
+impl SrtpMode {
+    fn parse(text: &str) -> Result<Option<Self>, String> {
+        match text {
+            "" => Ok(None),
+            "off" => Ok(Some(Self::Off)),
+            "optional" => Ok(Some(Self::Optional)),
+            "required" => Ok(Some(Self::Required)),
+            _ => Err("no such way".to_owned()),
+        }
+    }
+}
+
+impl TrunkConfig {
+    /// Whether media of a call is encrypted whose signalling came over TLS or not.
+    #[must_use]
+    pub fn srtp_of(&self, over_tls: bool) -> SrtpMode {
+        // Keys in the clear protect from nobody who can read the media.
+        self.srtp.unwrap_or(if over_tls {
+            SrtpMode::Optional
+        } else {
+            SrtpMode::Off
+        })
+    }
 }
 
 /// Digest credentials of a trunk; the password stays in its file.
@@ -50,8 +106,19 @@ pub(super) fn loopback_only() -> Vec<TrunkConfig> {
             .collect(),
         direct: false,
         video: true,
+        srtp: None,
+        codecs: AudioCodec::ALL.to_vec(),
+        identity: Identity::default(),
+        max_calls: None,
+        calls_per_second: None,
         digest: None,
     }]
+}
+
+/// Whether a trunk that somebody has configured has video. What is trusted without any is not counted: who tries the server out on
+/// one machine with few ports has sound without it.
+pub(super) fn video_is_meant(trunks: &[TrunkConfig]) -> bool {
+    trunks.iter().any(|trunk| trunk.video) && trunks != loopback_only()
 }
 
 /// Reads all trunks; without any, [`loopback_only`].
@@ -118,6 +185,12 @@ fn read_one(reader: &mut Reader, path: &str) -> TrunkConfig {
     }
     let direct = reader.boolean(&key("direct"), false);
     let video = reader.boolean(&key("video"), true);
+    let srtp = reader.parsed(
+        &key("srtp"),
+        None,
+        SrtpMode::parse,
+        "use \"off\", \"optional\" or \"required\", or leave it out: optional over TLS, off otherwise",
+    );
     let user = reader.parsed(
         &key("user"),
         String::new(),
@@ -145,6 +218,102 @@ fn read_one(reader: &mut Reader, path: &str) -> TrunkConfig {
         addresses,
         direct,
         video,
+        srtp,
+        codecs: read_codecs(reader, &key("codecs")),
+        identity: read_identity(reader, path),
+        max_calls: Some(reader.integer(
+            &key("max_calls"),
+            0_usize,
+            0..=30_000,
+            "calls at once, or 0 for no limit of its own",
+        ))
+        .filter(|most| *most > 0),
+        calls_per_second: Some(reader.integer(
+            &key("calls_per_second"),
+            0_u32,
+            0..=10_000,
+            "new calls a second, or 0 for no limit",
+        ))
+        .filter(|rate| *rate > 0),
         digest,
     }
+}
+
+/// Codecs in the order of the list; all when it is left out.
+fn read_codecs(reader: &mut Reader, key: &str) -> Vec<AudioCodec> {
+    let mut codecs = Vec::new();
+    for name in reader.list(key) {
+        match AudioCodec::from_name(&name) {
+            Some(codec) if !codecs.contains(&codec) => codecs.push(codec),
+            Some(_) => reader.fault(key, &name, "stands there twice", "name each codec once"),
+            None => {
+                let known: Vec<_> = AudioCodec::ALL.iter().map(|codec| codec.name()).collect();
+                let remedy = format!("use {}", known.join(", "));
+                reader.fault(key, &name, "no such codec", &remedy);
+            }
+        }
+    }
+    if codecs.is_empty() {
+        AudioCodec::ALL.to_vec()
+    } else {
+        codecs
+    }
+}
+
+fn read_identity(reader: &mut Reader, path: &str) -> Identity {
+    let caller = |text: &str| match text {
+        "asserted" => Ok(CallerFrom::Asserted),
+        "from" => Ok(CallerFrom::From),
+        "diversion" => Ok(CallerFrom::Diversion),
+        _ => Err("no such header".to_owned()),
+    };
+    let called = |text: &str| match text {
+        "request-uri" => Ok(CalledFrom::RequestUri),
+        "to" => Ok(CalledFrom::To),
+        "diversion" => Ok(CalledFrom::Diversion),
+        _ => Err("no such header".to_owned()),
+    };
+    Identity {
+        caller: reader.parsed(
+            &format!("{path}.caller"),
+            CallerFrom::default(),
+            caller,
+            "use \"asserted\", \"from\" or \"diversion\"",
+        ),
+        called: reader.parsed(
+            &format!("{path}.called"),
+            CalledFrom::default(),
+            called,
+            "use \"request-uri\", \"to\" or \"diversion\"",
+        ),
+        caller_rules: read_rules(reader, &format!("{path}.rewrite_caller")),
+        called_rules: read_rules(reader, &format!("{path}.rewrite_called")),
+    }
+}
+
+/// `prefix=replacement`, each digits after a `+` or none.
+fn read_rules(reader: &mut Reader, key: &str) -> Vec<Rule> {
+    let good = |part: &str| {
+        let digits = part.strip_prefix('+').unwrap_or(part);
+        digits.chars().all(|c| c.is_ascii_digit())
+    };
+    let mut rules: Vec<Rule> = Vec::new();
+    for text in reader.list(key) {
+        let remedy = "write \"00=+\", \"0=+49\" or \"=+4930\": what numbers begin with, and what with instead";
+        match text.split_once('=') {
+            Some((prefix, _)) if rules.iter().any(|rule| rule.prefix == prefix) => {
+                reader.fault(key, &text, "an earlier rule has this prefix", remedy);
+            }
+            Some((prefix, replacement)) if good(prefix) && good(replacement) => rules.push(Rule {
+                prefix: prefix.to_owned(),
+                replacement: replacement.to_owned(),
+            }),
+            _ => reader.fault(key, &text, "is no rule for numbers", remedy),
+        }
+    }
+    if rules.len() > MAX_RULES {
+        let count = rules.len().to_string();
+        reader.fault(key, &count, "too many rules", "64 at most");
+    }
+    rules
 }

@@ -104,6 +104,7 @@ impl Exchange {
             local_rtcp_port: Some(rtp.port()),
             local_video: None,
             session_id: fastrand::u64(1..1 << 50),
+            srtp: plenum_dialin::sdp::SrtpPolicy::Off,
         };
         let (offer, session) = sdp::offer(&policy, None);
         let mut call = Call::new(self.clone(), number, index).await?;

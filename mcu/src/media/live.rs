@@ -81,6 +81,7 @@ impl Caller {
             comfort_noise: None,
             direction: Direction::SendReceive,
             ptime: 20,
+            srtp: None,
         }
     }
 

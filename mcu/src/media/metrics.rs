@@ -29,6 +29,8 @@ pub(super) enum Dropped {
     TransportNumber,
     /// A phone packet from a source other than the latched one.
     Unlatched,
+    /// A phone packet not of the keys that were agreed, or a copy.
+    Unauthentic,
     /// The socket's send buffer was full.
     SendFull,
     /// The leg cannot be sent to (yet).
@@ -44,13 +46,14 @@ pub(super) enum Dropped {
 }
 
 impl Dropped {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::UnknownSource,
         Self::Malformed,
         Self::OverBudget,
         Self::StunSources,
         Self::TransportNumber,
         Self::Unlatched,
+        Self::Unauthentic,
         Self::SendFull,
         Self::NotConnected,
         Self::Paced,
@@ -67,6 +70,7 @@ impl Dropped {
             Self::StunSources => "stun_sources",
             Self::TransportNumber => "transport_number",
             Self::Unlatched => "unlatched",
+            Self::Unauthentic => "unauthentic",
             Self::SendFull => "send_full",
             Self::NotConnected => "not_connected",
             Self::Paced => "paced",

@@ -6,6 +6,7 @@
 pub(super) mod feedback;
 mod latch;
 pub(super) mod reception;
+mod shield;
 mod video;
 pub(super) mod wire;
 
@@ -22,6 +23,7 @@ use plenum_mixer::{AudioSetting, LegConfig, LegId, OutPacket};
 
 use self::latch::{Latch, Seen};
 use self::reception::Reception;
+use self::shield::Shield;
 use super::budget::Budget;
 use super::ports::{PortLease, RtpSockets};
 use super::{Limits, clock};
@@ -40,9 +42,12 @@ pub(super) struct Phone {
     /// Held for its `Drop`: returns the ports when the sockets are closed.
     _lease: PortLease,
     media: PhoneMedia,
+    shield: Shield,
     latch: Latch,
     rtcp_source: Option<SocketAddr>,
     budget: Budget,
+    /// Of all who are not the call's: they must not spend what is the call's.
+    strangers: Budget,
     ssrc: u32,
     cname: String,
     born: Instant,
@@ -90,6 +95,8 @@ pub(super) enum PhoneInput {
     Packet { packet: MediaPacket, first: bool },
     /// Not RTP, or a payload type that was not agreed.
     Malformed,
+    /// Not encrypted with the key that was agreed, or a copy of what came before.
+    Unauthentic,
     /// From a source that is not the call's (yet).
     Unlatched,
     /// Beyond the leg's budget.
@@ -101,6 +108,8 @@ pub(super) enum PhoneInput {
 pub(super) enum PhoneReport {
     /// Not RTCP, or from elsewhere than the call's media.
     Malformed,
+    /// As with [`PhoneInput::Unauthentic`].
+    Unauthentic,
     /// With the share of our packets that was lost since the report before, in 1/256, if it tells.
     Read { lost: Option<u8> },
 }
@@ -133,9 +142,11 @@ impl Phone {
             rtcp: UdpSocket::from_std(rtcp),
             _lease: lease,
             latch: Latch::new(media.remote_rtp),
+            shield: Shield::new(media.srtp.as_ref(), ssrc),
             media,
             rtcp_source: None,
             budget: Budget::new(limits, now),
+            strangers: Budget::new(&limits.for_strangers(), now),
             ssrc,
             // Random, so that it tells nobody anything (RFC 7022).
             cname: format!("{:016x}", fastrand::u64(..)),
@@ -201,6 +212,7 @@ impl Phone {
     /// Signalling has agreed on something else.
     pub(super) fn update(&mut self, media: PhoneMedia, now: Instant) {
         self.latch.signal(media.remote_rtp);
+        self.shield.update(media.srtp.as_ref(), self.ssrc);
         if media.codec != self.media.codec {
             self.reception = None;
         }
@@ -225,16 +237,24 @@ impl Phone {
         receive(&self.rtcp, scratch)
     }
 
-    /// Judges an RTP datagram.
+    /// Judges an RTP datagram, which is decrypted in place.
     pub(super) fn on_rtp(
         &mut self,
         now: Instant,
         source: SocketAddr,
-        datagram: &[u8],
+        datagram: &mut [u8],
     ) -> PhoneInput {
-        if !self.budget.spend(now, datagram.len()) {
+        let budget = if self.latch.expects(source) {
+            &mut self.budget
+        } else {
+            &mut self.strangers
+        };
+        if !budget.spend(now, datagram.len()) {
             return PhoneInput::OverBudget;
         }
+        let Some(datagram) = self.shield.open(datagram) else {
+            return PhoneInput::Unauthentic;
+        };
         let Some(packet) = wire::parse(datagram) else {
             return PhoneInput::Malformed;
         };
@@ -283,7 +303,10 @@ impl Phone {
         if source.ip() != expected {
             return PhoneReport::Malformed;
         }
-        let Some(report) = wire::read_report(datagram, self.ssrc) else {
+        let Some(datagram) = self.shield.open_report(datagram) else {
+            return PhoneReport::Unauthentic;
+        };
+        let Some(report) = wire::read_report(&datagram, self.ssrc) else {
             return PhoneReport::Malformed;
         };
         if self.latch.locked().is_some() {
@@ -304,7 +327,8 @@ impl Phone {
     /// Sends an audio packet, written in `buffer`; returns the bytes sent, `None` when nothing could be.
     pub(super) fn send(&mut self, packet: &OutPacket, buffer: &mut Vec<u8>) -> Option<usize> {
         let to = self.latch.destination()?;
-        if !wire::write(packet, self.ssrc, buffer) {
+        if !wire::write(packet, self.ssrc, buffer) || !self.shield.protect(packet.sequence, buffer)
+        {
             return None;
         }
         let sent = self.rtp.send_to(buffer, to).ok()?;
@@ -325,6 +349,7 @@ impl Phone {
         let sender = self.sent.sender_block(now, 0);
         if let Some(to) = self.rtcp_destination()
             && let Some(bytes) = wire::report(self.ssrc, sender, block, &self.cname)
+            && let Some(bytes) = self.shield.protect_report(&bytes)
             && let Err(error) = self.rtcp.send_to(&bytes, to)
         {
             tracing::trace!(%error, "report not sent");
@@ -404,6 +429,10 @@ fn receive(socket: &UdpSocket, scratch: &mut [u8]) -> Option<io::Result<(usize, 
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod injector;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests {
     use plenum_codecs::audio::AudioCodec;
 
@@ -425,6 +454,7 @@ mod tests {
             comfort_noise: None,
             direction: Direction::SendReceive,
             ptime: 20,
+            srtp: None,
         };
         let theirs = media.remote_rtcp;
         let mut phone = Phone::new(pool.bind().unwrap(), media, &Limits::default(), now);

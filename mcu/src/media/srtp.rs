@@ -1,4 +1,5 @@
-//! SRTP and SRTCP of one association (RFC 3711, RFC 7714) for the streams that we protect ourselves.
+//! SRTP and SRTCP of one association (RFC 3711, RFC 7714) for the streams that we protect ourselves: audio of browsers, and
+//! phones.
 //!
 //! The WebRTC stack keeps its own contexts over the same master keys. No keystream may ever be used twice, so
 //! whoever builds an [`Outbound`] promises that the stack never sends RTP or RTCP under its SSRC: the SSRC is
@@ -9,6 +10,7 @@ mod inbound;
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::hmac;
+use plenum_dialin::sdp::{CryptoSuite, MasterKey, SrtpKeys};
 
 pub(super) use self::inbound::{PacketReader, ReportReader};
 
@@ -19,14 +21,19 @@ const REPORT_INDEX: usize = 4;
 const ENCRYPTED: u32 = 0x8000_0000;
 const GCM_TAG: usize = 16;
 const SHA1_TAG: usize = 10;
+/// On RTP, of the suite that saves bytes.
+const SHORT_SHA1_TAG: usize = 4;
 /// Index of our first SRTCP packet. Should the stack have reported under the SSRC before it forgot it, it has
 /// not come so far.
 const FIRST_REPORT: u32 = 1 << 30;
 
-/// What DTLS has agreed on (RFC 5764 §4.1.2, RFC 7714 §14.2).
+/// What DTLS (RFC 5764 §4.1.2, RFC 7714 §14.2) or SDES (RFC 4568 §6.2, RFC 6188 §4) has agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Profile {
     Aes128CmSha1,
+    /// Four bytes of tag on RTP, ten on RTCP.
+    Aes128CmSha1Short,
+    Aes256CmSha1,
     Aes128Gcm,
     Aes256Gcm,
 }
@@ -35,7 +42,8 @@ impl Profile {
     /// Bytes of master key and salt.
     fn lengths(self) -> (usize, usize) {
         match self {
-            Self::Aes128CmSha1 => (16, 14),
+            Self::Aes128CmSha1 | Self::Aes128CmSha1Short => (16, 14),
+            Self::Aes256CmSha1 => (32, 14),
             Self::Aes128Gcm => (16, 12),
             Self::Aes256Gcm => (32, 12),
         }
@@ -90,6 +98,30 @@ impl Keys {
     }
 }
 
+impl Keys {
+    /// The keys that signalling has told (SDES). `None` when their length does not fit the suite.
+    pub(super) fn told(keys: &SrtpKeys) -> Option<Self> {
+        let profile = match keys.suite {
+            CryptoSuite::AesCm128HmacSha1_80 => Profile::Aes128CmSha1,
+            CryptoSuite::AesCm128HmacSha1_32 => Profile::Aes128CmSha1Short,
+            CryptoSuite::AesCm256HmacSha1_80 => Profile::Aes256CmSha1,
+        };
+        let (key, salt) = profile.lengths();
+        let side = |master: &MasterKey| {
+            let (key, rest) = master.expose().split_at_checked(key)?;
+            (rest.len() == salt).then(|| Master {
+                key: key.to_vec(),
+                salt: rest.to_vec(),
+            })
+        };
+        Some(Self {
+            profile,
+            ours: side(&keys.ours)?,
+            theirs: side(&keys.theirs)?,
+        })
+    }
+}
+
 /// Which keys to derive (RFC 3711 §4.3.2): the label of the cipher's; authentication and salt come after it.
 #[derive(Debug, Clone, Copy)]
 enum Use {
@@ -136,13 +168,19 @@ impl Master {
                     salt: *salt.first_chunk()?,
                 }
             }
-            Profile::Aes128CmSha1 => {
+            Profile::Aes128CmSha1 | Profile::Aes128CmSha1Short | Profile::Aes256CmSha1 => {
+                let block = if key.len() == 32 { &AES_256 } else { &AES_128 };
+                let short = matches!(profile, Profile::Aes128CmSha1Short);
                 let mut secret = [0; 20];
                 self.derive(label + 1, &mut secret)?;
                 Cipher::Counter(Box::new(Counter {
-                    key: EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, key).ok()?).ok()?,
+                    key: EncryptingKey::ctr(UnboundCipherKey::new(block, key).ok()?).ok()?,
                     secret: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &secret),
                     salt,
+                    tag: match purpose {
+                        Use::Rtp if short => SHORT_SHA1_TAG,
+                        Use::Rtp | Use::Rtcp => SHA1_TAG,
+                    },
                 }))
             }
         })
@@ -155,7 +193,7 @@ enum Cipher {
         key: LessSafeKey,
         salt: [u8; 12],
     },
-    /// Old browsers only, and large.
+    /// Old browsers and phones only, and large.
     Counter(Box<Counter>),
 }
 
@@ -163,6 +201,8 @@ struct Counter {
     key: EncryptingKey,
     secret: hmac::Key,
     salt: [u8; 14],
+    /// Bytes of the tag that are sent.
+    tag: usize,
 }
 
 impl std::fmt::Debug for Cipher {
@@ -215,6 +255,19 @@ impl Outbound {
         })
     }
 
+    /// The same for a key that nobody else sends under: reports count from the start, too.
+    pub(super) fn first(keys: &Keys, ssrc: u32) -> Option<Self> {
+        let outbound = Self::new(keys, ssrc)?;
+        Some(Self {
+            next_report: 0,
+            ..outbound
+        })
+    }
+
+    pub(super) const fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
     /// Protects an RTP packet in place, whose first `header` bytes stay readable. `index` is its sequence number
     /// with the rollovers before it. False, with the packet spoilt, when the index is not higher than all before
     /// it: the same keystream would be used again.
@@ -233,7 +286,12 @@ impl Outbound {
                 packet.extend_from_slice(tag.as_ref());
             }
             Cipher::Counter(counter) => {
-                let Counter { key, secret, salt } = &**counter;
+                let Counter {
+                    key,
+                    secret,
+                    salt,
+                    tag: length,
+                } = &**counter;
                 let vector = counter_vector(*salt, self.ssrc, index);
                 let (_, body) = packet.split_at_mut(header);
                 if key.less_safe_encrypt(body, vector).is_err() {
@@ -244,7 +302,7 @@ impl Outbound {
                 let [_, _, rollovers @ .., _, _] = index.to_be_bytes();
                 tag.update(&rollovers);
                 let tag = tag.sign();
-                packet.extend_from_slice(tag.as_ref().get(..SHA1_TAG).unwrap_or_default());
+                packet.extend_from_slice(tag.as_ref().get(..*length).unwrap_or_default());
             }
         }
         true
@@ -273,14 +331,19 @@ impl Outbound {
                 packet.extend_from_slice(&trailer);
             }
             Cipher::Counter(counter) => {
-                let Counter { key, secret, salt } = &**counter;
+                let Counter {
+                    key,
+                    secret,
+                    salt,
+                    tag: length,
+                } = &**counter;
                 let vector = counter_vector(*salt, self.ssrc, u64::from(index));
                 if key.less_safe_encrypt(body, vector).is_err() {
                     return false;
                 }
                 packet.extend_from_slice(&trailer);
                 let tag = hmac::sign(secret, packet);
-                packet.extend_from_slice(tag.as_ref().get(..SHA1_TAG).unwrap_or_default());
+                packet.extend_from_slice(tag.as_ref().get(..*length).unwrap_or_default());
             }
         }
         true

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use plenum_codecs::audio::AudioCodec;
-use plenum_dialin::sdp::{self, AudioSession, Session, SessionPolicy};
+use plenum_dialin::sdp::{self, AudioSession, KeyMaterial, Session, SessionPolicy, SrtpPolicy};
 use plenum_dialin::{CallId, Digit};
 
 use super::video::CallVideo;
+use crate::config::{SrtpMode, TrunkConfig};
 use crate::media::Media;
 
 /// What came of an event of the call.
@@ -24,6 +24,7 @@ pub(super) enum Step {
 
 /// See the module.
 pub(super) struct Negotiation {
+    srtp: SrtpMode,
     policy: SessionPolicy,
     session: Option<Session>,
     audio: Option<AudioSession>,
@@ -31,20 +32,27 @@ pub(super) struct Negotiation {
 }
 
 impl Negotiation {
-    pub(super) fn new(call: CallId, local_rtp: SocketAddr, video: bool) -> Self {
+    pub(super) fn new(
+        call: CallId,
+        local_rtp: SocketAddr,
+        trunk: &TrunkConfig,
+        over_tls: bool,
+    ) -> Self {
         let policy = SessionPolicy {
-            codecs: AudioCodec::ALL.to_vec(),
+            codecs: trunk.codecs.clone(),
             telephone_event: true,
             local_rtp,
             local_rtcp_port: None,
             local_video: None,
             session_id: call.0.wrapping_add(1),
+            srtp: SrtpPolicy::Off,
         };
         Self {
+            srtp: trunk.srtp_of(over_tls),
             policy,
             session: None,
             audio: None,
-            video: CallVideo::new(video),
+            video: CallVideo::new(trunk.video),
         }
     }
 
@@ -68,16 +76,33 @@ impl Negotiation {
         self.video.sees_phone() && self.audio.as_ref().is_some_and(open)
     }
 
+    /// No key serves for two offers or answers. The error is a SIP status: without random bytes nothing goes out in the clear instead.
+    fn renew_keys(&mut self) -> Result<(), u16> {
+        let policy = match self.srtp {
+            SrtpMode::Off => return Ok(()),
+            SrtpMode::Optional => SrtpPolicy::Optional,
+            SrtpMode::Required => SrtpPolicy::Required,
+        };
+        let mut random = [0; KeyMaterial::LENGTH];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| {
+            tracing::error!("no random bytes for keys");
+            500_u16
+        })?;
+        self.policy.srtp = policy(KeyMaterial::new(&random));
+        Ok(())
+    }
+
     /// The SDP of our 200: the answer, or our own offer when the INVITE had none. The error is a SIP status.
     pub(super) fn start(&mut self, offer: Option<&str>) -> Result<String, u16> {
         match offer {
             Some(offer) => self.answer(offer),
-            None => Ok(self.offer()),
+            None => self.offer(),
         }
     }
 
     /// Answers an offer; refused, all stays as it was.
     pub(super) fn answer(&mut self, offer: &str) -> Result<String, u16> {
+        self.renew_keys()?;
         let agreed = sdp::answer(offer, &self.policy, self.session.as_ref()).map_err(|error| {
             tracing::info!(%error, "offer of a call refused");
             if !self.video.is_agreed() {
@@ -91,20 +116,23 @@ impl Negotiation {
         Ok(agreed.answer)
     }
 
-    /// An offer of ours.
-    pub(super) fn offer(&mut self) -> String {
+    /// An offer of ours. The error is a SIP status.
+    pub(super) fn offer(&mut self) -> Result<String, u16> {
+        self.renew_keys()?;
         let (offer, session) = sdp::offer(&self.policy, self.session.as_ref());
         self.session = Some(session);
-        offer
+        Ok(offer)
     }
 
     /// The answer to our offer.
     pub(super) fn accept(&mut self, answer: &str) -> Result<(), sdp::SdpError> {
-        let Some(session) = &self.session else {
+        let Some(session) = &mut self.session else {
             return Err(sdp::SdpError::AnswerMismatch);
         };
-        self.audio = Some(sdp::accept_answer(answer, &self.policy, session)?);
+        let audio = sdp::accept_answer(answer, &self.policy, session)?;
         let video = sdp::accept_video_answer(answer, &self.policy, session)?;
+        session.agreed(&audio, video.as_ref());
+        self.audio = Some(audio);
         self.agree_video(video);
         Ok(())
     }

@@ -17,6 +17,7 @@ use crate::auth::{GuardKey, Role};
 use crate::conference::{
     Action, Admission, Command, Conferences, Credential, Link, Newcomer, Refusal, Seat,
 };
+use crate::config::TrunkConfig;
 use crate::media::{LegGone, RoomEvent, RoomId};
 use crate::signal::protocol::{EndReason, Kind};
 use crate::stop;
@@ -31,6 +32,7 @@ pub(super) struct Invitation {
     pub(super) called: String,
     pub(super) offer: Option<String>,
     pub(super) direct: bool,
+    pub(super) over_tls: bool,
 }
 
 /// A call's ways to the rest of the server.
@@ -40,8 +42,8 @@ pub(super) struct Line {
     pub(super) commands: mpsc::Sender<CallCommand>,
     pub(super) events: mpsc::Receiver<CallEvent>,
     pub(super) stop: watch::Receiver<bool>,
-    /// The trunk's calls may have video.
-    pub(super) video: bool,
+    /// What its trunk allows and wants.
+    pub(super) trunk: Arc<TrunkConfig>,
 }
 
 impl Line {
@@ -118,9 +120,17 @@ struct Who {
 
 impl Who {
     fn of(conferences: &Conferences, invitation: &Invitation) -> Self {
-        let Caller { display, number } = &invitation.caller;
+        let Caller {
+            display,
+            number,
+            anonymous,
+        } = &invitation.caller;
         Self {
-            name: shown(display, number),
+            name: if *anonymous {
+                "Anonymous".to_owned()
+            } else {
+                shown(display, number)
+            },
             key: conferences.around().guard.caller(&invitation.trunk, number),
         }
     }
@@ -142,7 +152,8 @@ async fn set_up(
         tracing::warn!(call = %line.call, %error, "no rtp sockets");
         End::Refused(503)
     })?;
-    let mut negotiation = Negotiation::new(line.call, sockets.local, line.video);
+    let mut negotiation =
+        Negotiation::new(line.call, sockets.local, &line.trunk, invitation.over_tls);
     negotiation.prepare(&media, invitation.offer.as_deref());
     let sdp = negotiation
         .start(invitation.offer.as_deref())
@@ -265,8 +276,11 @@ pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Resu
             }
         }
         CallEvent::OfferWanted { call } => {
-            let sdp = negotiation.offer();
-            line.command(CallCommand::AcceptOffer { call, sdp }).await;
+            let command = match negotiation.offer() {
+                Ok(sdp) => CallCommand::AcceptOffer { call, sdp },
+                Err(status) => CallCommand::RefuseOffer { call, status },
+            };
+            line.command(command).await;
             Step::Nothing
         }
         CallEvent::Incoming { .. } => Step::Nothing,

@@ -39,6 +39,7 @@ fn a_call_is_tried_answered_acknowledged_and_hung_up() {
         called,
         offer,
         direct,
+        over_tls: false,
     }) = line.events.pop()
     else {
         panic!("no call");

@@ -1,7 +1,7 @@
 //! Bytes from anywhere: no panic, no unbounded growth, and a call in progress goes on.
 
 use bytes::Bytes;
-use plenum_dialin::{CallCommand, CallEvent, EndReason, SipInput, StreamId};
+use plenum_dialin::{CallCommand, CallEvent, EndReason, SipInput, StreamId, StreamKind};
 
 use super::phone::{ANSWER, Line, Request, TRUSTED, ack, statuses, tag_of};
 
@@ -74,6 +74,7 @@ fn spoilt_messages_neither_panic_nor_harm_the_call_in_progress() {
             line.input(SipInput::StreamOpened {
                 stream,
                 from: "127.0.0.1:4000".parse().unwrap(),
+                kind: StreamKind::Tcp,
             });
             line.input(SipInput::StreamBytes { stream, bytes });
             line.input(SipInput::StreamClosed { stream });

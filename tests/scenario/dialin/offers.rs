@@ -77,6 +77,7 @@ fn a_reinvite_puts_the_call_on_hold_and_takes_it_back() {
         local_rtcp_port: None,
         local_video: None,
         session_id: 4,
+        srtp: plenum_dialin::sdp::SrtpPolicy::Off,
     };
     let mut line = Line::new();
     let first = sdp::answer(OFFER, &policy, None).unwrap();

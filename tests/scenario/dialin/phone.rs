@@ -23,12 +23,7 @@ pub(crate) const TRUSTED: &str = "127.0.0.1:5062";
 
 /// The trunk of most tests.
 pub(crate) fn trunk() -> Trunk {
-    Trunk {
-        name: "pbx".into(),
-        sources: vec!["127.0.0.0/8".parse().unwrap()],
-        direct: false,
-        credentials: None,
-    }
+    Trunk::new("pbx", vec!["127.0.0.0/8".parse().unwrap()])
 }
 
 pub(crate) fn config() -> EndpointConfig {
@@ -122,6 +117,8 @@ pub(crate) struct Line {
     pub(crate) events: Vec<CallEvent>,
     pub(crate) closed: Vec<StreamId>,
     pub(crate) connects: Vec<(StreamId, SocketAddr)>,
+    /// Whose certificate each connect wants, `None` for TCP.
+    pub(crate) trusted: Vec<Option<String>>,
 }
 
 impl Line {
@@ -137,6 +134,7 @@ impl Line {
             events: Vec::new(),
             closed: Vec::new(),
             connects: Vec::new(),
+            trusted: Vec::new(),
         }
     }
 
@@ -150,7 +148,10 @@ impl Line {
                 }
                 SipOutput::Event(event) => self.events.push(event),
                 SipOutput::CloseStream(stream) => self.closed.push(stream),
-                SipOutput::Connect { stream, to } => self.connects.push((stream, to)),
+                SipOutput::Connect { stream, to, tls } => {
+                    self.connects.push((stream, to));
+                    self.trusted.push(tls);
+                }
             }
         }
     }

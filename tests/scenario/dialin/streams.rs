@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use plenum_dialin::{
     CallCommand, CallEvent, EndReason, EndpointConfig, HangupReason, Limits, SipInput, StreamId,
-    Wire,
+    StreamKind, Wire,
 };
 
 use super::phone::{ANSWER, Line, Request, ack, config, statuses, tag_of};
@@ -17,6 +17,7 @@ fn open(line: &mut Line, id: u64, from: &str) -> StreamId {
     line.input(SipInput::StreamOpened {
         stream,
         from: from.parse().unwrap(),
+        kind: StreamKind::Tcp,
     });
     stream
 }

@@ -16,6 +16,7 @@ fn policy() -> SessionPolicy {
         local_rtcp_port: None,
         local_video: Some("192.0.2.1:20002".parse().unwrap()),
         session_id: 77,
+        srtp: crate::sdp::SrtpPolicy::Off,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Learns where a phone's media really comes from (symmetric RTP, RFC 4961), without being led astray.
 //!
 //! RFC 7362 lists the ways latching is abused. Ours learns only from packets that could be the call's
-//! (negotiated payload type, consecutive numbers, one SSRC), holds on to the first source that proves itself,
-//! and sends nowhere but to the signalled address until then. It looks again only when signalling moved the
-//! media or the source has been silent for long.
+//! (authentic where there are keys, negotiated payload type, consecutive numbers, one SSRC, as slowly as a voice comes), holds on to the
+//! first source that proves itself, and sends nowhere but to the signalled address until then. It looks again only when signalling moved
+//! the media, when the signalled address itself proves that it speaks, or when the source has been silent for long.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 /// Consecutive packets a source other than the signalled one must show. An injector would have to guess
 /// port, payload type and be first for this long.
 const PROOF: u32 = 5;
+/// How long they must take to come: that of five packets of 10 ms. Without it who sends faster than a voice would always be first.
+const PROOF_TIME: Duration = Duration::from_millis(40);
 /// A latched source silent for so long may be replaced.
 const SILENCE: Duration = Duration::from_secs(10);
 /// Sources watched at once; a further one takes the place of the one that has shown least.
@@ -38,6 +40,8 @@ struct Candidate {
     ssrc: u32,
     next: u16,
     run: u32,
+    /// When the run began.
+    since: Instant,
 }
 
 impl Latch {
@@ -67,6 +71,11 @@ impl Latch {
         self.locked.map(|(source, _)| source)
     }
 
+    /// Whether media is to come from here, as far as is known.
+    pub(super) fn expects(&self, source: SocketAddr) -> bool {
+        self.locked().unwrap_or(self.signalled) == source
+    }
+
     /// Whether a packet that carries a negotiated payload type belongs to the call.
     pub(super) fn admit(&mut self, now: Instant, seen: Seen) -> bool {
         match &mut self.locked {
@@ -74,7 +83,12 @@ impl Latch {
                 *heard = now;
                 return true;
             }
-            Some((_, heard)) if now.saturating_duration_since(*heard) < SILENCE => return false,
+            // Who was first may have been a thief; the address that was told by signalling is heard all the same.
+            Some((_, heard)) if now.saturating_duration_since(*heard) < SILENCE => {
+                if seen.source != self.signalled || !self.proves(now, seen) {
+                    return false;
+                }
+            }
             // The same host behind another port of its NAT. A phone that moves to another network says so by
             // signalling; whoever else waits for a pause in the call is a thief.
             Some((source, _))
@@ -84,7 +98,7 @@ impl Latch {
             }
             Some(_) | None => {}
         }
-        if seen.source != self.signalled && !self.proves(seen) {
+        if seen.source != self.signalled && !self.proves(now, seen) {
             return false;
         }
         self.locked = Some((seen.source, now));
@@ -93,14 +107,19 @@ impl Latch {
     }
 
     /// Counts consecutive packets of one SSRC from one source.
-    fn proves(&mut self, seen: Seen) -> bool {
+    fn proves(&mut self, now: Instant, seen: Seen) -> bool {
         let next = seen.sequence.wrapping_add(1);
         if let Some(known) = self.candidates.iter_mut().find(|c| c.source == seen.source) {
             let follows = known.ssrc == seen.ssrc && known.next == seen.sequence;
-            known.run = if follows { known.run + 1 } else { 1 };
+            if follows {
+                known.run += 1;
+            } else {
+                (known.run, known.since) = (1, now);
+            }
             known.ssrc = seen.ssrc;
             known.next = next;
-            return known.run >= PROOF;
+            let took = now.saturating_duration_since(known.since);
+            return known.run >= PROOF && took >= PROOF_TIME;
         }
         if self.candidates.len() >= CANDIDATES {
             // The one that has shown least goes, the oldest of those: a stray packet from each of some addresses
@@ -115,6 +134,7 @@ impl Latch {
             ssrc: seen.ssrc,
             next,
             run: 1,
+            since: now,
         });
         false
     }
@@ -128,7 +148,7 @@ mod tests {
         SocketAddr::from(([192, 0, 2, 1], port))
     }
 
-    /// How many of `count` consecutive packets are admitted.
+    /// How many of `count` consecutive packets, one every 20 ms, are admitted.
     fn feed(
         latch: &mut Latch,
         now: Instant,
@@ -142,7 +162,11 @@ mod tests {
             ssrc,
             sequence: first.wrapping_add(n),
         });
-        packets.filter(|seen| latch.admit(now, *seen)).count()
+        let times = (0..).map(|n| now + Duration::from_millis(20) * n);
+        packets
+            .zip(times)
+            .filter(|(seen, at)| latch.admit(*at, *seen))
+            .count()
     }
 
     #[test]
@@ -164,7 +188,7 @@ mod tests {
         let mut latch = Latch::new(at(4_000));
         assert_eq!(feed(&mut latch, now, 5_000, 9, 65_533, 4), 0);
         assert_eq!(latch.destination(), Some(at(4_000)));
-        assert_eq!(feed(&mut latch, now, 5_000, 9, 1, 1), 1);
+        assert_eq!(feed(&mut latch, now + PROOF_TIME * 2, 5_000, 9, 1, 1), 1);
         assert_eq!(latch.destination(), Some(at(5_000)));
     }
 
@@ -210,6 +234,34 @@ mod tests {
         latch.signal(at(7_000));
         assert_eq!(latch.destination(), Some(at(7_000)));
         assert_eq!(latch.locked(), None);
+    }
+
+    #[test]
+    fn who_sends_faster_than_a_voice_is_not_first() {
+        let now = Instant::now();
+        let mut latch = Latch::new(at(4_000));
+        for sequence in 0..1_000 {
+            let seen = Seen {
+                source: at(6_666),
+                ssrc: 1,
+                sequence,
+            };
+            assert!(!latch.admit(now + Duration::from_millis(39), seen));
+        }
+    }
+
+    #[test]
+    fn the_signalled_source_takes_back_what_somebody_else_took_first() {
+        let now = Instant::now();
+        let mut latch = Latch::new(at(4_000));
+        assert_eq!(feed(&mut latch, now, 6_666, 1, 0, 10), 6);
+        let late = now + Duration::from_secs(1);
+        assert_eq!(feed(&mut latch, late, 4_000, 2, 0, 10), 6);
+        assert_eq!(latch.destination(), Some(at(4_000)));
+        assert_eq!(
+            feed(&mut latch, late + Duration::from_secs(1), 6_666, 1, 10, 50),
+            0
+        );
     }
 
     #[test]

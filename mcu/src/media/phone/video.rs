@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::latch::{Latch, Seen};
 use super::reception::Reception;
+use super::shield::Shield;
 use super::{PhoneInput, Reported, Sent, feedback, receive, wire};
 use crate::media::Limits;
 use crate::media::budget::Budget;
@@ -47,9 +48,12 @@ pub(in crate::media) struct Video {
     session: VideoSession,
     limit: Option<Limit>,
     refresh: mpsc::Sender<()>,
+    shield: Shield,
     latch: Latch,
     rtcp_source: Option<SocketAddr>,
     budget: Budget,
+    /// Of all who are not the call's: they must not spend what is the call's.
+    strangers: Budget,
     ssrc: u32,
     /// That of the audio, so that the phone plays both in step (RFC 3550 §6.5.1).
     cname: String,
@@ -80,17 +84,20 @@ impl Video {
         if let Err(error) = socket2::SockRef::from(&rtp).set_recv_buffer_size(RECEIVE_BUFFER) {
             tracing::debug!(%error, "phone's video socket keeps its buffer");
         }
+        let ssrc = fastrand::u32(1..);
         Some(Self {
             rtp: UdpSocket::from_std(rtp),
             rtcp: UdpSocket::from_std(rtcp),
             _lease: lease,
             latch: Latch::new(video.session.remote_rtp),
+            shield: Shield::new(video.session.srtp.as_ref(), ssrc),
             session: video.session,
             limit: video.limit,
             refresh: video.refresh,
             rtcp_source: None,
             budget: Budget::new(limits, now),
-            ssrc: fastrand::u32(1..),
+            strangers: Budget::new(&limits.for_strangers(), now),
+            ssrc,
             cname: cname.to_owned(),
             born: now,
             reception: None,
@@ -140,6 +147,7 @@ impl Video {
     /// Signalling has agreed on something else.
     pub(in crate::media) fn update(&mut self, video: PhoneVideo) {
         self.latch.signal(video.session.remote_rtp);
+        self.shield.update(video.session.srtp.as_ref(), self.ssrc);
         self.session = video.session;
         self.limit = video.limit;
         self.refresh = video.refresh;
@@ -153,16 +161,24 @@ impl Video {
         receive(if rtp { &self.rtp } else { &self.rtcp }, scratch)
     }
 
-    /// Judges an RTP datagram.
+    /// Judges an RTP datagram, which is decrypted in place.
     pub(in crate::media) fn on_rtp(
         &mut self,
         now: Instant,
         source: SocketAddr,
-        datagram: &[u8],
+        datagram: &mut [u8],
     ) -> PhoneInput {
-        if !self.budget.spend(now, datagram.len()) {
+        let budget = if self.latch.expects(source) {
+            &mut self.budget
+        } else {
+            &mut self.strangers
+        };
+        if !budget.spend(now, datagram.len()) {
             return PhoneInput::OverBudget;
         }
+        let Some(datagram) = self.shield.open(datagram) else {
+            return PhoneInput::Unauthentic;
+        };
         let Some(packet) = wire::parse(datagram)
             .filter(|packet| packet.payload_type == self.session.receive_payload_type)
         else {
@@ -204,7 +220,8 @@ impl Video {
         if source.ip() != expected || !self.budget.spend(now, datagram.len()) {
             return None;
         }
-        let report = wire::read_report(datagram, self.ssrc)?;
+        let datagram = self.shield.open_report(datagram)?;
+        let report = wire::read_report(&datagram, self.ssrc)?;
         if self.latch.locked().is_some() {
             self.rtcp_source = Some(source);
         }
@@ -213,7 +230,7 @@ impl Video {
                 reception.sender_report(ssrc, ntp, now);
             }
         }
-        Some(feedback::wants_keyframe(datagram))
+        Some(feedback::wants_keyframe(&datagram))
     }
 
     /// Sends a packet, written in `buffer`; returns the bytes sent, `None` when nothing could be.
@@ -223,7 +240,8 @@ impl Video {
         buffer: &mut Vec<u8>,
     ) -> Option<usize> {
         let to = self.latch.destination()?;
-        if !wire::write(packet, self.ssrc, buffer) {
+        if !wire::write(packet, self.ssrc, buffer) || !self.shield.protect(packet.sequence, buffer)
+        {
             return None;
         }
         let sent = self.rtp.send_to(buffer, to).ok()?;
@@ -251,7 +269,10 @@ impl Video {
         // A compound begins with a report (RFC 3550 §6.1), here one that says nothing.
         let report = wire::report(self.ssrc, None, None, &self.cname);
         if let (Some(to), Some(report)) = (self.rtcp_destination(), report)
-            && let Err(error) = self.rtcp.send_to(&[&report[..], &request].concat(), to)
+            && let Some(bytes) = self
+                .shield
+                .protect_report(&[&report[..], &request].concat())
+            && let Err(error) = self.rtcp.send_to(&bytes, to)
         {
             tracing::trace!(%error, "request for a keyframe not sent");
         }
@@ -265,6 +286,7 @@ impl Video {
         let sender = self.sent.sender_block(now, units(since));
         if let Some(to) = self.rtcp_destination()
             && let Some(bytes) = wire::report(self.ssrc, sender, block, &self.cname)
+            && let Some(bytes) = self.shield.protect_report(&bytes)
             && let Err(error) = self.rtcp.send_to(&bytes, to)
         {
             tracing::trace!(%error, "report not sent");

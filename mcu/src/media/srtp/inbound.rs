@@ -11,6 +11,8 @@ use super::{
 
 /// A peer reports under its one or two SSRCs; one that makes up more is not heard under them.
 const REPORTERS: usize = 8;
+/// A phone begins a stream or two in a call, and a few more if it is passed on; one that makes up more is not heard under them.
+const STREAMS: usize = 16;
 /// Half of the 16 bits of a sequence number.
 const HALF: u64 = 1 << 15;
 /// Packets behind the newest that are still told from replays.
@@ -94,35 +96,79 @@ impl PacketReader {
         header: usize,
         packet: &'a mut [u8],
     ) -> Option<&'a [u8]> {
-        let stream = self.streams.iter_mut().find(|stream| stream.ssrc == ssrc)?;
+        let at = self.streams.iter().position(|stream| stream.ssrc == ssrc)?;
+        let stream = self.streams.get_mut(at)?;
         let index = stream.index_of(sequence)?;
         if !stream.is_new(index) {
             return None;
         }
-        let payload = match &self.rtp {
+        let payload = self.rtp.open(ssrc, index, header, packet)?;
+        stream.note(index);
+        Some(payload)
+    }
+
+    /// The same, but a stream that is not known begins with its first packet that is the peer's, before any rollover
+    /// (RFC 3711 §3.3.1).
+    pub(in crate::media) fn open_any<'a>(
+        &mut self,
+        ssrc: u32,
+        sequence: u16,
+        header: usize,
+        packet: &'a mut [u8],
+    ) -> Option<&'a [u8]> {
+        if self.streams.iter().any(|stream| stream.ssrc == ssrc) {
+            return self.open(ssrc, sequence, header, packet);
+        }
+        if self.streams.len() >= STREAMS {
+            return None;
+        }
+        let newest = u64::from(sequence);
+        let payload = self.rtp.open(ssrc, newest, header, packet)?;
+        self.streams.push(Stream {
+            ssrc,
+            newest,
+            received: 1,
+        });
+        Some(payload)
+    }
+}
+
+impl Cipher {
+    /// Authenticates and decrypts an RTP packet in place.
+    fn open<'a>(
+        &self,
+        ssrc: u32,
+        index: u64,
+        header: usize,
+        packet: &'a mut [u8],
+    ) -> Option<&'a [u8]> {
+        Some(match self {
             Cipher::Gcm { key, salt } => {
                 let (head, body) = packet.split_at_mut_checked(header)?;
                 let nonce = gcm_nonce(*salt, ssrc, index);
                 &*key.open_in_place(nonce, Aad::from(&*head), body).ok()?
             }
             Cipher::Counter(counter) => {
-                let Counter { key, secret, salt } = &**counter;
+                let Counter {
+                    key,
+                    secret,
+                    salt,
+                    tag: length,
+                } = &**counter;
                 let (covered, tag) =
-                    packet.split_at_mut_checked(packet.len().checked_sub(SHA1_TAG)?)?;
+                    packet.split_at_mut_checked(packet.len().checked_sub(*length)?)?;
                 let mut ours = hmac::Context::with_key(secret);
                 ours.update(covered);
                 let [_, _, rollovers @ .., _, _] = index.to_be_bytes();
                 ours.update(&rollovers);
                 let ours = ours.sign();
-                verify_slices_are_equal(ours.as_ref().get(..SHA1_TAG)?, tag).ok()?;
+                verify_slices_are_equal(ours.as_ref().get(..*length)?, tag).ok()?;
                 let body = covered.get_mut(header..)?;
                 key.less_safe_encrypt(body, counter_vector(*salt, ssrc, index))
                     .ok()?;
                 &*body
             }
-        };
-        stream.note(index);
-        Some(payload)
+        })
     }
 }
 
@@ -171,7 +217,9 @@ impl ReportReader {
                 plain.truncate(text.len().checked_sub(GCM_TAG)?);
             }
             Cipher::Counter(counter) => {
-                let Counter { key, secret, salt } = &**counter;
+                let Counter {
+                    key, secret, salt, ..
+                } = &**counter;
                 // The tag is cut, so the crate's own comparison, which wants all of it, does not serve.
                 let ours = hmac::sign(secret, covered);
                 let ours = ours.as_ref().get(..SHA1_TAG)?;

@@ -8,8 +8,10 @@
 
 use super::*;
 
-const PROFILES: [Profile; 3] = [
+const PROFILES: [Profile; 5] = [
     Profile::Aes128CmSha1,
+    Profile::Aes128CmSha1Short,
+    Profile::Aes256CmSha1,
     Profile::Aes128Gcm,
     Profile::Aes256Gcm,
 ];
@@ -55,6 +57,82 @@ fn session_keys_are_those_of_the_standard() {
         derived(1, 20),
         hex("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4")
     );
+}
+
+#[test]
+fn session_keys_of_256_bits_are_those_of_the_standard() {
+    // RFC 6188 section 7.4.
+    let master = Master {
+        key: hex("f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6"),
+        salt: hex("3b04803de51ee7c96423ab5b78d2"),
+    };
+    let derived = |label, length| {
+        let mut out = vec![1; length];
+        master.derive(label, &mut out).unwrap();
+        out
+    };
+    assert_eq!(
+        derived(0, 32),
+        hex("5ba1064e30ec51613cad926c5a28ef731ec7fb397f70a960653caf06554cd8c4")
+    );
+    assert_eq!(derived(2, 14), hex("fa31791685ca444a9e07c6c64e93"));
+    assert_eq!(
+        derived(1, 20),
+        hex("fd9c32d39ed5fbb5a9dc96b30818454d1313dc05")
+    );
+}
+
+/// The key of RFC 3711 appendix B.3, both ways.
+fn known(profile: Profile) -> Keys {
+    let master = || Master {
+        key: hex("E1F97A0D3E018BE0D64FA32C06DE4139"),
+        salt: hex("0EC675AD498AFEEBB6960B3AABE6"),
+    };
+    Keys {
+        profile,
+        ours: master(),
+        theirs: master(),
+    }
+}
+
+#[test]
+fn a_packet_looks_as_that_of_others_does() {
+    // The packet by which libsrtp checks itself.
+    let plain = hex("800f1234decafbadcafebabeabababababababababababababababab");
+    let secret =
+        hex("800f1234decafbadcafebabe4e55dc4ce79978d88ca4d215949d2402b78d6acc99ea179b8dbb");
+    for (profile, tag) in [(Profile::Aes128CmSha1, 10), (Profile::Aes128CmSha1Short, 4)] {
+        let keys = known(profile);
+        let mut packet = plain.clone();
+        let mut outbound = Outbound::new(&keys, 0xcafe_babe).unwrap();
+        assert!(outbound.protect(&mut packet, 12, 0x1234));
+        assert_eq!(packet, secret[..28 + tag]);
+        let mut reader = PacketReader::new(&keys).unwrap();
+        let opened = reader.open_any(0xcafe_babe, 0x1234, 12, &mut packet);
+        assert_eq!(opened, Some(&plain[12..]));
+    }
+}
+
+#[test]
+fn a_phones_streams_begin_with_their_first_packet_and_are_not_endless() {
+    let (client, server) = ends(Profile::Aes128CmSha1);
+    let mut reader = PacketReader::new(&server).unwrap();
+    let mut streams = 0;
+    for ssrc in 0..40 {
+        let mut forged = vec![0x80; 40];
+        assert_eq!(reader.open_any(1_000 + ssrc, 7, 12, &mut forged), None);
+        let mut packet = vec![0x80; 40];
+        let mut outbound = Outbound::new(&client, ssrc).unwrap();
+        assert!(outbound.protect(&mut packet, 12, 65_535));
+        let mut copy = packet.clone();
+        streams += usize::from(reader.open_any(ssrc, 65_535, 12, &mut packet).is_some());
+        assert_eq!(
+            reader.open_any(ssrc, 65_535, 12, &mut copy),
+            None,
+            "a replay"
+        );
+    }
+    assert_eq!(streams, 16);
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl Worker {
             let Ok((length, source)) = received else {
                 continue;
             };
-            let Some(datagram) = scratch.get(..length) else {
+            let Some(datagram) = scratch.get_mut(..length) else {
                 continue;
             };
             let judged = if is_rtp {
@@ -53,6 +53,7 @@ impl Worker {
                 Ok(PhoneInput::Malformed) | Err(None) => {
                     self.metrics.dropped(Dropped::Malformed, 1);
                 }
+                Ok(PhoneInput::Unauthentic) => self.metrics.dropped(Dropped::Unauthentic, 1),
                 Ok(PhoneInput::Unlatched) => self.metrics.dropped(Dropped::Unlatched, 1),
                 Ok(PhoneInput::OverBudget) => self.metrics.dropped(Dropped::OverBudget, 1),
                 Err(Some(true)) => self.viewer_lost_picture(leg, now),

@@ -42,7 +42,7 @@ impl Worker {
             let Ok((length, source)) = received else {
                 continue;
             };
-            let Some(datagram) = scratch.get(..length) else {
+            let Some(datagram) = scratch.get_mut(..length) else {
                 continue;
             };
             let judged = if is_rtp {
@@ -64,6 +64,7 @@ impl Worker {
                     }
                 }
                 Err(PhoneReport::Malformed) => self.metrics.dropped(Dropped::Malformed, 1),
+                Err(PhoneReport::Unauthentic) => self.metrics.dropped(Dropped::Unauthentic, 1),
             }
         }
         self.scratch = scratch;
@@ -94,6 +95,7 @@ impl Worker {
                 );
             }
             PhoneInput::Malformed => self.metrics.dropped(Dropped::Malformed, 1),
+            PhoneInput::Unauthentic => self.metrics.dropped(Dropped::Unauthentic, 1),
             PhoneInput::Unlatched => self.metrics.dropped(Dropped::Unlatched, 1),
             PhoneInput::OverBudget => self.metrics.dropped(Dropped::OverBudget, 1),
         }
