@@ -6,12 +6,18 @@
 mod act;
 mod arrival;
 mod aside;
+mod audience;
 mod channels;
 mod entry;
 mod focus;
+mod keys;
+mod leader;
 mod limit;
+mod lobby;
+mod manners;
 mod news;
 mod order;
+mod passage;
 mod picture;
 mod podium;
 mod present;
@@ -32,6 +38,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) use aside::Wish;
 pub(crate) use entry::{Admission, Credential, Refusal};
 use focus::Focus;
+pub(crate) use lobby::Gate;
+pub(crate) use manners::LONGEST_GRACE;
+pub use manners::{LobbyPolicy, Manners, WaitsFor};
 pub(crate) use order::Denied;
 pub(crate) use present::Turn;
 pub(crate) use record::{RecordOrder, RecordRefusal};
@@ -46,7 +55,7 @@ use crate::metrics::ControlMetrics;
 use crate::presence::Presence;
 use crate::prompts::PromptLibrary;
 use crate::recording::Recorder;
-use crate::signal::protocol::{DialIn, EndReason, ParticipantView};
+use crate::signal::protocol::{DialIn, EndReason, ParticipantView, WaitingView};
 use crate::store::{ConferenceRecord, Pins, Store, StoreError, now_ms};
 
 /// Commands that wait for a focus; more are refused as overload.
@@ -145,6 +154,8 @@ pub struct NewConference {
     pub guest_pin: Option<String>,
     /// It ends so long after the first has come: 0, never; else as configured.
     pub max_minutes: Option<u32>,
+    /// Who waits before it, and when it ends without its leader.
+    pub manners: Manners,
 }
 
 impl std::fmt::Debug for NewConference {
@@ -180,6 +191,16 @@ fn is_pin(text: &str) -> bool {
     (4..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+fn require_grace(manners: Manners) -> Result<(), ConferenceError> {
+    let grace = manners.end_with_leader_seconds;
+    if grace.is_some_and(|grace| grace > LONGEST_GRACE) {
+        return Err(ConferenceError::Invalid(
+            "end_with_leader_seconds must be 3600 at most, or 0 for never",
+        ));
+    }
+    Ok(())
+}
+
 /// Makes and keeps a conference. Needs no running server.
 ///
 /// # Errors
@@ -195,6 +216,7 @@ pub async fn create(
         host_pin,
         guest_pin,
         max_minutes,
+        manners,
     } = wanted;
     let name = name.trim().to_owned();
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
@@ -210,6 +232,7 @@ pub async fn create(
             "max_minutes must be 10080 (a week) at most, or 0 for no limit",
         ));
     }
+    require_grace(manners)?;
     let open = guest_pin.as_deref() == Some("");
     let given = [host_pin.as_deref(), guest_pin.as_deref().filter(|_| !open)];
     let both_given = given.into_iter().flatten().count() == 2;
@@ -245,6 +268,7 @@ pub async fn create(
             name: name.clone(),
             pins: hashes.clone(),
             max_minutes,
+            manners,
             created_ms: now_ms(),
         };
         match store.create(&record).await {
@@ -351,6 +375,28 @@ impl Conferences {
     /// Has `order` carried out in the conference with ULID `id`; `None` when nobody is in it.
     pub(crate) async fn order(&self, id: &str, order: Order) -> Option<Result<(), Denied>> {
         self.ask(id, |reply| Command::Order { order, reply }).await
+    }
+
+    /// Who waits in the lobby of the conference with ULID `id`; `None` when nobody is in it.
+    pub(crate) async fn waiting(&self, id: &str) -> Option<Vec<WaitingView>> {
+        self.ask(id, |reply| Command::Waiting { reply }).await
+    }
+
+    /// Keeps what `manners` says for the conference of `record`, and has it hold at once if that runs.
+    pub(crate) async fn set_manners(
+        &self,
+        record: &ConferenceRecord,
+        manners: Manners,
+    ) -> Result<(), ConferenceError> {
+        require_grace(manners)?;
+        let manners = manners.over(record.manners);
+        self.around
+            .store
+            .set_manners(&record.number, manners)
+            .await?;
+        // Nobody in it: whoever comes finds them in the store.
+        let _ = self.order(&record.id, Order::Manners(manners)).await;
+        Ok(())
     }
 
     async fn ask<T>(

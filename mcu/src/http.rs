@@ -106,6 +106,11 @@ impl PublicInfo {
         running::change,
         running::treat,
         running::remove,
+        running::lobby,
+        running::admit_all,
+        running::admit,
+        running::deny,
+        running::send_to_lobby,
         running::announce,
         running::open_side,
         running::close_side,
@@ -163,6 +168,18 @@ pub(crate) fn router(api: Api) -> Router {
         .route(
             "/conferences/{id}/participants/{participant}",
             patch(running::treat).delete(running::remove),
+        )
+        .route(
+            "/conferences/{id}/lobby",
+            get(running::lobby).post(running::admit_all),
+        )
+        .route(
+            "/conferences/{id}/lobby/{participant}",
+            post(running::admit).delete(running::deny),
+        )
+        .route(
+            "/conferences/{id}/participants/{participant}/lobby",
+            post(running::send_to_lobby),
         )
         .route("/conferences/{id}/sides", post(running::open_side))
         .route(

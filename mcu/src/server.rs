@@ -334,6 +334,7 @@ async fn settle_demo(config: &Config, store: &Store, pins: &PinVerifier) -> Resu
             name: demo::NAME.to_owned(),
             pins: hashed,
             max_minutes: None,
+            manners: crate::conference::Manners::default(),
             created_ms: store::now_ms(),
         };
         store.create(&record).await?;

@@ -8,6 +8,7 @@ mod composite;
 mod direct;
 mod directing;
 mod door;
+mod lobby;
 mod media;
 mod presenting;
 mod stage;

@@ -147,6 +147,28 @@ export class Client extends Store<ClientState> {
     this.#send({ type: 'remove', participant })
   }
 
+  /** Lets somebody in who waits in the lobby. */
+  admit(participant: ParticipantId): void {
+    this.#send({ type: 'admit', participant })
+  }
+
+  admitAll(): void {
+    this.#send({ type: 'admit_all' })
+  }
+
+  deny(participant: ParticipantId): void {
+    this.#send({ type: 'deny', participant })
+  }
+
+  sendToLobby(participant: ParticipantId): void {
+    this.#send({ type: 'send_to_lobby', participant })
+  }
+
+  /** Whether guests wait in the lobby. */
+  setLobby(on: boolean): void {
+    this.#send({ type: 'lobby', on })
+  }
+
   lock(on: boolean): void {
     this.#send({ type: 'lock', on })
   }
@@ -206,6 +228,9 @@ export class Client extends Store<ClientState> {
     if (event.type === 'message') this.sharing.heard(event.message)
     if (state.phase === 'joined') this.#followServer()
     if (state.phase === before.phase) return
+    // Nothing that was said in the lobby, or before it, is known to the conference.
+    if (before.phase === 'waiting' && state.phase === 'joined') this.#tellServer(true)
+    if (state.phase === 'waiting') this.sharing.end()
     void this.#stayAwake()
     if (state.phase === 'ended') {
       this.sharing.end()
@@ -361,7 +386,7 @@ export class Client extends Store<ClientState> {
 
   /** A phone must not sleep through a meeting. */
   async #stayAwake(): Promise<void> {
-    const wanted = this.snapshot().session.phase === 'joined' && document.visibilityState === 'visible'
+    const wanted = ['joined', 'waiting'].includes(this.snapshot().session.phase) && document.visibilityState === 'visible'
     try {
       if (wanted) this.#wakeLock ??= (await navigator.wakeLock?.request('screen')) ?? null
       else await this.#wakeLock?.release()

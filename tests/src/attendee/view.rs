@@ -35,6 +35,10 @@ pub struct View {
     pub resume: String,
     /// One's own role.
     pub role: String,
+    /// What one waits for in the lobby.
+    pub waits_for: Option<String>,
+    /// Who waits in the lobby, as hosts are told: id and name.
+    pub lobby: Vec<(String, String)>,
     /// Everybody, by id.
     pub roster: BTreeMap<String, Person>,
     /// Who speaks.
@@ -125,6 +129,18 @@ impl View {
     pub(super) fn take(&mut self, message: &Value) -> Result<Task> {
         match text(&message["type"])?.as_str() {
             "joined" => self.joined(message)?,
+            "waiting" => {
+                self.participant = text(&message["participant"])?;
+                self.resume = maybe(&message["resume"])?.unwrap_or(self.resume.clone());
+                self.waits_for = Some(text(&message["waits_for"])?);
+                self.roster.clear();
+            }
+            "lobby" => {
+                let waiting = list(&message["waiting"])?.iter();
+                self.lobby = waiting
+                    .map(|one| Ok((text(&one["id"])?, text(&one["name"])?)))
+                    .collect::<Result<_>>()?;
+            }
             "answer" => {
                 let mids = list(&message["slot_mids"])?;
                 self.slot_mids = mids.iter().map(text).collect::<Result<_>>()?;
@@ -214,6 +230,7 @@ impl View {
     fn joined(&mut self, message: &Value) -> Result<()> {
         self.participant = text(&message["participant"])?;
         self.resume = text(&message["resume"])?;
+        self.waits_for = None;
         self.role = text(&message["role"])?;
         let roster = list(&message["roster"])?;
         self.roster = roster.iter().map(person).collect::<Result<_>>()?;
