@@ -47,7 +47,7 @@ pub(crate) use record::{RecordOrder, RecordRefusal};
 use seat::FocusHandle;
 pub(crate) use seat::{Action, Command, Link, MediaHold, Newcomer, Order, Outgoing, Seat, Summary};
 
-use crate::auth::{Guard, PinError, PinVerifier, Tokens};
+use crate::auth::{Guard, Lockout, PinError, PinVerifier, Role, Shut, Tokens};
 use crate::composite::Composites;
 use crate::config::ConferenceConfig;
 use crate::media::{Clip, Media};
@@ -74,6 +74,7 @@ pub(crate) struct Surroundings {
     pub(crate) media: Media,
     pub(crate) pins: PinVerifier,
     pub(crate) guard: Guard,
+    pub(crate) lockout: Lockout,
     pub(crate) tokens: Tokens,
     pub(crate) prompts: Arc<PromptLibrary>,
     pub(crate) tones: Tones,
@@ -397,6 +398,65 @@ impl Conferences {
         // Nobody in it: whoever comes finds them in the store.
         let _ = self.order(&record.id, Order::Manners(manners)).await;
         Ok(())
+    }
+
+    /// Keeps other PINs for the conference of `record`, and opens its doors. `None`: as before; an empty one for guests: they need none.
+    pub(crate) async fn set_pins(
+        &self,
+        record: &ConferenceRecord,
+        host_pin: Option<String>,
+        guest_pin: Option<String>,
+    ) -> Result<(), ConferenceError> {
+        let given = [
+            host_pin.as_deref(),
+            guest_pin.as_deref().filter(|pin| !pin.is_empty()),
+        ];
+        if given.into_iter().flatten().any(|pin| !is_pin(pin)) {
+            return Err(ConferenceError::Invalid("a PIN must be 4 to 16 digits"));
+        }
+        let verifier = &self.around.pins;
+        // What one PIN becomes must not be what the other is.
+        if host_pin.is_some() && host_pin == guest_pin {
+            return Err(ConferenceError::Invalid(
+                "host_pin and guest_pin must differ",
+            ));
+        }
+        for (pin, of_other) in [(&host_pin, Role::Guest), (&guest_pin, Role::Host)] {
+            let Some(pin) = pin.as_ref().filter(|pin| !pin.is_empty()) else {
+                continue;
+            };
+            let other_stays = match of_other {
+                Role::Guest => guest_pin.is_none(),
+                Role::Host => host_pin.is_none(),
+            };
+            if other_stays && verifier.role(Some(record), pin).await? == Some(of_other) {
+                return Err(ConferenceError::Invalid(
+                    "host_pin and guest_pin must differ",
+                ));
+            }
+        }
+        let mut pins = record.pins.clone();
+        if let Some(pin) = host_pin {
+            pins.host = Some(verifier.hash(pin).await?);
+        }
+        if let Some(pin) = guest_pin {
+            pins.guest = match pin.as_str() {
+                "" => None,
+                _ => Some(verifier.hash(pin).await?),
+            };
+        }
+        self.around.store.set_pins(&record.number, &pins).await?;
+        Ok(self.around.lockout.rotated(&record.id).await?)
+    }
+
+    /// Tells the hosts of the conference with ULID `id` that its door is shut to guessers.
+    fn tell_shut(&self, id: &str, shut: Shut) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(focus) = running.get(id)
+            && focus.commands.try_send(Command::Guessed { shut }).is_err()
+        {
+            tracing::warn!("conference is too busy to be told of guessed pins");
+        }
     }
 
     async fn ask<T>(

@@ -2,6 +2,7 @@
 //!
 //! Called by [`crate::conference`] and the command line; knows no policy and no PIN in clear.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +11,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{FromRow, Row};
 
+use crate::auth::Tally;
 use crate::conference::{LobbyPolicy, Manners};
 
 /// Connections that read at once; writers queue for one connection of their own.
@@ -172,6 +174,84 @@ impl Store {
     pub async fn find(&self, number: &str) -> Result<Option<ConferenceRecord>, StoreError> {
         let query = sqlx::query_as("SELECT * FROM conferences WHERE number = $1").bind(number);
         Ok(query.fetch_optional(&self.readers).await?)
+    }
+
+    /// Keeps other PINs for the conference of `number`; `false` when there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_pins(&self, number: &str, pins: &Pins) -> Result<bool, StoreError> {
+        let done =
+            sqlx::query("UPDATE conferences SET host_pin = $2, guest_pin = $3 WHERE number = $1")
+                .bind(number)
+                .bind(&pins.host)
+                .bind(&pins.guest)
+                .execute(&self.writer)
+                .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// All tallies of wrong PINs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lockouts(&self) -> Result<HashMap<String, Tally>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM lockouts")
+            .fetch_all(&self.readers)
+            .await?;
+        let read = |row: &sqlx::sqlite::SqliteRow| {
+            let tally = Tally {
+                failures: row.try_get("failures")?,
+                since_ms: row.try_get("since_ms")?,
+                closed_until_ms: row.try_get("closed_until_ms")?,
+                closings: row.try_get("closings")?,
+                total: row.try_get("total")?,
+            };
+            Ok((row.try_get("subject")?, tally))
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Keeps some of them, all or none; they are on disk when this returns.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_lockouts(
+        &self,
+        rows: impl Iterator<Item = (&str, Tally)> + Send,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<_> = rows.collect();
+        let mut transaction = self.writer.begin().await?;
+        for (subject, tally) in rows {
+            sqlx::query(
+                "INSERT OR REPLACE INTO lockouts (subject, failures, since_ms, closed_until_ms, closings, total) \
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(subject)
+            .bind(tally.failures)
+            .bind(tally.since_ms)
+            .bind(tally.closed_until_ms)
+            .bind(tally.closings)
+            .bind(tally.total)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Forgets some of them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_lockouts(&self, subjects: Vec<String>) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        for subject in subjects {
+            sqlx::query("DELETE FROM lockouts WHERE subject = $1")
+                .bind(subject)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(transaction.commit().await?)
     }
 
     /// All conferences from the oldest, at most `limit`, after the one with ULID `after`.

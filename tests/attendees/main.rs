@@ -8,6 +8,8 @@ mod composite;
 mod direct;
 mod directing;
 mod door;
+mod guessing;
+mod keys;
 mod lobby;
 mod media;
 mod presenting;

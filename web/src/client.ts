@@ -7,7 +7,7 @@ import { Devices, trackOf } from './devices'
 import { Mixture } from './mixture'
 import { Peer, type MediaPath, type Quality } from './peer'
 import type { ClientMessage, JoinRequest, ParticipantId } from './protocol'
-import { initialSession, step, type Effect, type SessionEvent, type SessionState } from './session'
+import { barred, initialSession, step, type Effect, type SessionEvent, type SessionState } from './session'
 import { Sharing } from './sharing'
 import { Signal, signalAddress } from './signal'
 import { Store } from './store'
@@ -162,6 +162,11 @@ export class Client extends Store<ClientState> {
 
   sendToLobby(participant: ParticipantId): void {
     this.#send({ type: 'send_to_lobby', participant })
+  }
+
+  /** All guests, who cannot unmute before it is off again. */
+  muteAudience(on: boolean): void {
+    this.#send({ type: 'mute_audience', on })
   }
 
   /** Whether guests wait in the lobby. */
@@ -337,6 +342,12 @@ export class Client extends Store<ClientState> {
   /** Tells mute and camera where they differ from what the server knows; everything with new media. */
   #tellServer(afresh: boolean): void {
     if (this.snapshot().session.phase !== 'joined') return
+    if (!this.devices.snapshot().muted && barred(this.snapshot().session)) {
+      // Which tells the server by itself.
+      this.devices.mute(true)
+      this.#happened({ type: 'notice', notice: { kind: 'barred' } })
+      return
+    }
     const local = this.devices.snapshot()
     const speaks = ['on', 'starting'].includes(local.microphone.status) || this.sharing.sound !== null
     const muted = local.muted || !speaks

@@ -51,6 +51,8 @@ export interface ConferenceView {
   readonly id: string
   readonly name: string
   readonly locked: boolean
+  /** No guest unmutes, unless a host has let it. */
+  readonly audienceMuted: boolean
   /** Guests wait in the lobby until a host lets them in. */
   readonly lobby: boolean
   /** Seconds until the time limit ends it, when this was said; null without one. */
@@ -141,7 +143,7 @@ export interface JoinRequest {
 export type ClientMessage =
   | ({ readonly type: 'join'; readonly version: number; readonly resume?: string } & JoinRequest)
   | { readonly type: 'offer'; readonly sdp: string }
-  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock' | 'lobby' | 'record' | 'record_pause' | 'composite' | 'present'; readonly on: boolean }
+  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock' | 'mute_audience' | 'lobby' | 'record' | 'record_pause' | 'composite' | 'present'; readonly on: boolean }
   | {
       readonly type: 'mute_participant' | 'deafen_participant' | 'hold_participant' | 'mute_video' | 'present_grant'
       readonly participant: ParticipantId
@@ -213,6 +215,8 @@ export type ServerMessage =
   | { readonly type: 'time_left'; readonly seconds: number }
   | { readonly type: 'whisper'; readonly from: ParticipantId; readonly to: ParticipantId; readonly on: boolean }
   | { readonly type: 'recording_failed'; readonly reason: RecordingFault }
+  /** To hosts: too many wrong PINs; nobody comes in by a PIN for so long, or until they are changed. */
+  | { readonly type: 'pins_guessed'; readonly closedSeconds: number | null }
   | { readonly type: 'pong' }
   | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string }
   | { readonly type: 'ended'; readonly reason: EndReason }
@@ -296,6 +300,7 @@ function conference(value: unknown): ConferenceView {
     id: text(from, 'id'),
     name: text(from, 'name'),
     locked: from['locked'] === true,
+    audienceMuted: from['audience_muted'] === true,
     lobby: from['lobby'] === true,
     timeLeft: numberOrNull(from, 'time_left'),
     channels: from['channels'] === undefined ? [] : list(from, 'channels', language),
@@ -387,6 +392,7 @@ const decoders: Decoders<ServerMessage> = {
   time_left: (from) => ({ type: 'time_left', seconds: count(from, 'seconds') }),
   whisper: (from) => ({ type: 'whisper', from: text(from, 'from'), to: text(from, 'to'), on: from['on'] === true }),
   recording_failed: (from) => ({ type: 'recording_failed', reason: word(from, 'reason', RECORDING_FAULTS, 'write_failed') }),
+  pins_guessed: (from) => ({ type: 'pins_guessed', closedSeconds: numberOrNull(from, 'closed_seconds') }),
   pong: () => ({ type: 'pong' }),
   error: (from) => ({
     type: 'error',

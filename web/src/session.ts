@@ -34,6 +34,9 @@ export type Notice =
   | { readonly kind: 'locked'; readonly on: boolean }
   | { readonly kind: 'waiting'; readonly name: string; readonly phone: boolean }
   | { readonly kind: 'let_in' }
+  | { readonly kind: 'audience'; readonly muted: boolean }
+  | { readonly kind: 'barred' }
+  | { readonly kind: 'pins_guessed'; readonly minutes: number | null }
   | { readonly kind: 'recording'; readonly from: Recording; readonly to: Recording }
   | { readonly kind: 'recording_failed'; readonly reason: RecordingFault }
   | { readonly kind: 'back' }
@@ -185,6 +188,12 @@ const JOIN_REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'not_joined',
 ])
 
+/** Whether one may not unmute: the audience is muted, and one belongs to it. */
+export function barred(state: SessionState): boolean {
+  const mine = state.roster.find(({ id }) => id === state.self)
+  return state.role === 'guest' && state.conference?.audienceMuted === true && mine?.muted === true
+}
+
 export function backoff(attempt: number): number {
   return BACKOFF[Math.min(attempt, BACKOFF.length - 1)] ?? 8_000
 }
@@ -334,6 +343,10 @@ function received(state: SessionState, message: ServerMessage): Step {
       return unchanged(conference(state, message.conference))
     case 'recording_failed':
       return unchanged(told(state, { kind: 'recording_failed', reason: message.reason }))
+    case 'pins_guessed': {
+      const minutes = message.closedSeconds === null ? null : Math.max(1, Math.round(message.closedSeconds / 60))
+      return unchanged(told(state, { kind: 'pins_guessed', minutes }))
+    }
     case 'pong':
       return unchanged(state)
   }
@@ -353,6 +366,7 @@ function conference(state: SessionState, now: ConferenceView): SessionState {
   const before = state.conference
   let next: SessionState = { ...state, conference: now, timeLeft: limit(state, now.timeLeft) }
   if (before && before.locked !== now.locked) next = told(next, { kind: 'locked', on: now.locked })
+  if (before && before.audienceMuted !== now.audienceMuted) next = told(next, { kind: 'audience', muted: now.audienceMuted })
   if (before && before.recording !== now.recording) {
     next = told(next, { kind: 'recording', from: before.recording, to: now.recording })
   }

@@ -286,6 +286,8 @@ export const en = {
     interpretLanguage: 'Language',
     interpretDo: 'Make interpreter',
     interpretStop: 'No longer interpreter',
+    muteAudience: 'Mute the audience',
+    muteAudienceHint: 'Guests cannot unmute.',
     lock: 'Lock conference',
     lockHint: 'Nobody else can come in.',
     invite: 'Invite',
@@ -340,6 +342,14 @@ export const en = {
         return notice.on ? 'The conference is now locked' : 'The conference is open again'
       case 'waiting':
         return notice.phone ? `${notice.name} waits in the lobby, by phone` : `${notice.name} waits in the lobby`
+      case 'audience':
+        return notice.muted ? 'The audience is muted' : 'The audience may unmute again'
+      case 'barred':
+        return 'The host has muted the audience. Raise your hand to speak'
+      case 'pins_guessed':
+        return notice.minutes === null
+          ? 'Too many wrong PINs: nobody else comes in by PIN until the PINs are changed'
+          : `Too many wrong PINs: nobody else comes in by PIN for ${notice.minutes} minutes`
       case 'let_in':
         return 'You are in'
       case 'recording':

@@ -225,6 +225,7 @@ impl Focus {
                 }
                 self.lobby_key(&participant, digit);
             }
+            Command::Guessed { shut } => self.tell_guessed(shut),
             Command::Waiting { reply } => {
                 // Whoever asked may have gone meanwhile.
                 let _ = reply.send(self.lobby.list());

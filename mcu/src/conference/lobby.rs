@@ -14,7 +14,7 @@ use super::manners::{LobbyPolicy, WaitsFor};
 use super::order::Denied;
 use super::roster::{Mute, Participant, Roster};
 use super::seat::{Action, Link};
-use crate::auth::Role;
+use crate::auth::{Role, Shut};
 use crate::media::{LegGone, RoomEvent, RoomId};
 use crate::prompts::concatenated;
 use crate::signal::protocol::{EndReason, Kind, ServerMessage, WaitingView};
@@ -278,6 +278,20 @@ impl Focus {
             .filter(|person| matches!(person.link, Link::Session(_)))
             .map(|person| person.id.clone())
             .collect();
+        for host in hosts {
+            self.tell(&host, &message);
+        }
+    }
+
+    /// Tells hosts that wrong PINs have shut a door.
+    pub(super) fn tell_guessed(&mut self, shut: Shut) {
+        let closed_seconds = match shut {
+            Shut::For(seconds) => Some(seconds),
+            Shut::UntilRotated => None,
+        };
+        let message = ServerMessage::PinsGuessed { closed_seconds };
+        let hosts = self.roster.iter().filter(|person| person.leads());
+        let hosts: Vec<_> = hosts.map(|person| person.id.clone()).collect();
         for host in hosts {
             self.tell(&host, &message);
         }

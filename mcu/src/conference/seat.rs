@@ -15,7 +15,7 @@ use super::manners::Manners;
 use super::order::Denied;
 use super::present::Turn;
 use super::record::{RecordOrder, RecordRefusal};
-use crate::auth::Role;
+use crate::auth::{Role, Shut};
 use crate::media::RoomId;
 use crate::signal::protocol::{EndReason, Kind, ParticipantView, RecordingState, WaitingView};
 use crate::store::ConferenceRecord;
@@ -179,6 +179,10 @@ pub(crate) enum Command {
     /// Who is in it.
     Participants {
         reply: oneshot::Sender<Vec<ParticipantView>>,
+    },
+    /// Too many wrong PINs have shut a door of the conference.
+    Guessed {
+        shut: Shut,
     },
     /// Who waits in the lobby.
     Waiting {

@@ -40,6 +40,11 @@ pub(super) struct ConferencePatch {
     layout: Option<String>,
     /// Id of the participant who is shown large whoever speaks; `""`: whoever speaks.
     spotlight: Option<String>,
+    /// Other PIN for hosts, 4 to 16 digits; kept, whether somebody is in the conference or not. With it, or with another one for guests, whoever was
+    /// shut out for wrong PINs may try again.
+    host_pin: Option<String>,
+    /// Other PIN for guests, 4 to 16 digits, or empty: they need none; kept likewise.
+    guest_pin: Option<String>,
     /// Whether guests wait in the lobby until a host admits them; kept, whether somebody is in the conference or not.
     lobby: Option<LobbyPolicy>,
     /// Whether guests wait until a host is in; kept likewise.
@@ -138,6 +143,8 @@ pub(super) async fn change(
         composite,
         layout,
         spotlight,
+        host_pin,
+        guest_pin,
         lobby,
         wait_for_leader,
         end_with_leader_seconds,
@@ -156,10 +163,17 @@ pub(super) async fn change(
         wait_for_leader,
         end_with_leader_seconds,
     };
-    if !manners.is_empty() {
+    if !manners.is_empty() || host_pin.is_some() || guest_pin.is_some() {
         let record = api.conferences.around().store.find(&id).await?;
         let record = record.ok_or_else(Problem::no_conference)?;
-        api.conferences.set_manners(&record, manners).await?;
+        if !manners.is_empty() {
+            api.conferences.set_manners(&record, manners).await?;
+        }
+        if host_pin.is_some() || guest_pin.is_some() {
+            api.conferences
+                .set_pins(&record, host_pin, guest_pin)
+                .await?;
+        }
     }
     let extend = extend_minutes.map(|minutes| Order::Extend(Duration::from_secs(seconds(minutes))));
     let end = time_left_seconds.map(|left| Order::EndIn(Duration::from_secs(u64::from(left))));

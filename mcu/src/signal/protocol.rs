@@ -198,6 +198,8 @@ pub enum ServerMessage<V = ParticipantView> {
     Whisper { from: String, to: String, on: bool },
     /// The recording ended because it could not be written; the conference goes on.
     RecordingFailed { reason: RecordingFault },
+    /// To hosts: so many wrong PINs came that nobody else comes in by a PIN, for so long or, without it, before the PINs are others.
+    PinsGuessed { closed_seconds: Option<u64> },
     /// To `ping`.
     Pong {},
     /// The last message was not carried out, or media failed.
@@ -558,7 +560,7 @@ mod tests {
             value
         });
         let all = "joined waiting lobby roster answer slots video participant_joined participant_changed participant_left floor talking changes \
-                   presenting conference time_left whisper recording_failed pong error ended";
+                   presenting conference time_left whisper recording_failed pins_guessed pong error ended";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 

@@ -39,6 +39,10 @@ pub struct View {
     pub waits_for: Option<String>,
     /// Who waits in the lobby, as hosts are told: id and name.
     pub lobby: Vec<(String, String)>,
+    /// No guest unmutes.
+    pub audience_muted: bool,
+    /// For how many seconds doors were shut to guessers, as hosts are told, in order; 0: until the PINs are others.
+    pub guessed: Vec<u64>,
     /// Everybody, by id.
     pub roster: BTreeMap<String, Person>,
     /// Who speaks.
@@ -184,6 +188,10 @@ impl View {
             }
             "conference" => self.conference(&message["conference"])?,
             "recording_failed" => self.recordings_failed.push(text(&message["reason"])?),
+            "pins_guessed" => {
+                let seconds = message["closed_seconds"].as_u64();
+                self.guessed.push(seconds.unwrap_or(0));
+            }
             "pong" | "whisper" | "time_left" => {}
             "error" => {
                 let code = text(&message["code"])?;
@@ -222,6 +230,7 @@ impl View {
 
     fn conference(&mut self, conference: &Value) -> Result<()> {
         self.locked = flag(&conference["locked"])?;
+        self.audience_muted = conference["audience_muted"].as_bool().unwrap_or(false);
         self.recording = text(&conference["recording"])?;
         self.layout = maybe(&conference["layout"])?;
         Ok(())

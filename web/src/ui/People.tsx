@@ -43,6 +43,15 @@ export function People({ onClose }: { readonly onClose: () => void }) {
           </Switch>
         )}
         {host && session.conference && (
+          <Switch className="switch" isSelected={session.conference.audienceMuted} onChange={(on) => client.muteAudience(on)}>
+            <span>
+              {strings.people.muteAudience}
+              <small>{strings.people.muteAudienceHint}</small>
+            </span>
+            <span className="switch-track" aria-hidden="true" />
+          </Switch>
+        )}
+        {host && session.conference && (
           <Switch className="switch" isSelected={session.conference.locked} onChange={(on) => client.lock(on)}>
             <span>
               {strings.people.lock}
