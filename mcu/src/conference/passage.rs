@@ -265,7 +265,7 @@ impl Focus {
         let Some(person) = people.get_mut(id) else {
             return;
         };
-        if std::mem::replace(&mut person.room, Some(room)) == Some(room) {
+        if person.room.replace(room) == Some(room) {
             return;
         }
         if let Err(error) = self.around.media.move_leg(leg, room).await {
