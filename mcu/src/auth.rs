@@ -5,13 +5,15 @@
 mod guard;
 mod kdf;
 mod keys;
+mod lockout;
 mod pins;
 mod tokens;
 
 use serde::{Deserialize, Serialize};
 
-pub use guard::{Guard, GuardKey, Turn};
+pub use guard::{Door, Guard, GuardKey, Turn};
 pub use keys::{ApiKeyError, ApiKeys};
+pub use lockout::{Attempt, Lockout, Shut, Tally};
 pub use pins::{PinError, PinVerifier};
 pub use tokens::{Claims, TokenError, Tokens};
 

@@ -234,6 +234,7 @@ fn room(command: Room) -> anyhow::Result<()> {
                     host_pin,
                     guest_pin,
                     max_minutes,
+                    manners: conference::Manners::default(),
                 };
                 let created = conference::create(&store, &PinVerifier::new()?, wanted).await?;
                 let guest = created.guest_pin.as_deref().unwrap_or("none");

@@ -6,12 +6,18 @@
 mod act;
 mod arrival;
 mod aside;
+mod audience;
 mod channels;
 mod entry;
 mod focus;
+mod keys;
+mod leader;
 mod limit;
+mod lobby;
+mod manners;
 mod news;
 mod order;
+mod passage;
 mod picture;
 mod podium;
 mod present;
@@ -32,13 +38,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) use aside::Wish;
 pub(crate) use entry::{Admission, Credential, Refusal};
 use focus::Focus;
+pub(crate) use lobby::Gate;
+pub(crate) use manners::LONGEST_GRACE;
+pub use manners::{LobbyPolicy, Manners, WaitsFor};
 pub(crate) use order::Denied;
 pub(crate) use present::Turn;
 pub(crate) use record::{RecordOrder, RecordRefusal};
 use seat::FocusHandle;
 pub(crate) use seat::{Action, Command, Link, MediaHold, Newcomer, Order, Outgoing, Seat, Summary};
 
-use crate::auth::{Guard, PinError, PinVerifier, Tokens};
+use crate::auth::{Guard, Lockout, PinError, PinVerifier, Role, Shut, Tokens};
 use crate::composite::Composites;
 use crate::config::ConferenceConfig;
 use crate::media::{Clip, Media};
@@ -46,7 +55,7 @@ use crate::metrics::ControlMetrics;
 use crate::presence::Presence;
 use crate::prompts::PromptLibrary;
 use crate::recording::Recorder;
-use crate::signal::protocol::{DialIn, EndReason, ParticipantView};
+use crate::signal::protocol::{DialIn, EndReason, ParticipantView, WaitingView};
 use crate::store::{ConferenceRecord, Pins, Store, StoreError, now_ms};
 
 /// Commands that wait for a focus; more are refused as overload.
@@ -65,6 +74,7 @@ pub(crate) struct Surroundings {
     pub(crate) media: Media,
     pub(crate) pins: PinVerifier,
     pub(crate) guard: Guard,
+    pub(crate) lockout: Lockout,
     pub(crate) tokens: Tokens,
     pub(crate) prompts: Arc<PromptLibrary>,
     pub(crate) tones: Tones,
@@ -145,6 +155,8 @@ pub struct NewConference {
     pub guest_pin: Option<String>,
     /// It ends so long after the first has come: 0, never; else as configured.
     pub max_minutes: Option<u32>,
+    /// Who waits before it, and when it ends without its leader.
+    pub manners: Manners,
 }
 
 impl std::fmt::Debug for NewConference {
@@ -180,6 +192,16 @@ fn is_pin(text: &str) -> bool {
     (4..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+fn require_grace(manners: Manners) -> Result<(), ConferenceError> {
+    let grace = manners.end_with_leader_seconds;
+    if grace.is_some_and(|grace| grace > LONGEST_GRACE) {
+        return Err(ConferenceError::Invalid(
+            "end_with_leader_seconds must be 3600 at most, or 0 for never",
+        ));
+    }
+    Ok(())
+}
+
 /// Makes and keeps a conference. Needs no running server.
 ///
 /// # Errors
@@ -195,6 +217,7 @@ pub async fn create(
         host_pin,
         guest_pin,
         max_minutes,
+        manners,
     } = wanted;
     let name = name.trim().to_owned();
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
@@ -210,6 +233,7 @@ pub async fn create(
             "max_minutes must be 10080 (a week) at most, or 0 for no limit",
         ));
     }
+    require_grace(manners)?;
     let open = guest_pin.as_deref() == Some("");
     let given = [host_pin.as_deref(), guest_pin.as_deref().filter(|_| !open)];
     let both_given = given.into_iter().flatten().count() == 2;
@@ -245,6 +269,7 @@ pub async fn create(
             name: name.clone(),
             pins: hashes.clone(),
             max_minutes,
+            manners,
             created_ms: now_ms(),
         };
         match store.create(&record).await {
@@ -351,6 +376,87 @@ impl Conferences {
     /// Has `order` carried out in the conference with ULID `id`; `None` when nobody is in it.
     pub(crate) async fn order(&self, id: &str, order: Order) -> Option<Result<(), Denied>> {
         self.ask(id, |reply| Command::Order { order, reply }).await
+    }
+
+    /// Who waits in the lobby of the conference with ULID `id`; `None` when nobody is in it.
+    pub(crate) async fn waiting(&self, id: &str) -> Option<Vec<WaitingView>> {
+        self.ask(id, |reply| Command::Waiting { reply }).await
+    }
+
+    /// Keeps what `manners` says for the conference of `record`, and has it hold at once if that runs.
+    pub(crate) async fn set_manners(
+        &self,
+        record: &ConferenceRecord,
+        manners: Manners,
+    ) -> Result<(), ConferenceError> {
+        require_grace(manners)?;
+        let manners = manners.over(record.manners);
+        self.around
+            .store
+            .set_manners(&record.number, manners)
+            .await?;
+        // Nobody in it: whoever comes finds them in the store.
+        let _ = self.order(&record.id, Order::Manners(manners)).await;
+        Ok(())
+    }
+
+    /// Keeps other PINs for the conference of `record`, and opens its doors. `None`: as before; an empty one for guests: they need none.
+    pub(crate) async fn set_pins(
+        &self,
+        record: &ConferenceRecord,
+        host_pin: Option<String>,
+        guest_pin: Option<String>,
+    ) -> Result<(), ConferenceError> {
+        let given = [
+            host_pin.as_deref(),
+            guest_pin.as_deref().filter(|pin| !pin.is_empty()),
+        ];
+        if given.into_iter().flatten().any(|pin| !is_pin(pin)) {
+            return Err(ConferenceError::Invalid("a PIN must be 4 to 16 digits"));
+        }
+        let verifier = &self.around.pins;
+        // What one PIN becomes must not be what the other is.
+        if host_pin.is_some() && host_pin == guest_pin {
+            return Err(ConferenceError::Invalid(
+                "host_pin and guest_pin must differ",
+            ));
+        }
+        for (pin, of_other) in [(&host_pin, Role::Guest), (&guest_pin, Role::Host)] {
+            let Some(pin) = pin.as_ref().filter(|pin| !pin.is_empty()) else {
+                continue;
+            };
+            let other_stays = match of_other {
+                Role::Guest => guest_pin.is_none(),
+                Role::Host => host_pin.is_none(),
+            };
+            if other_stays && verifier.role(Some(record), pin).await? == Some(of_other) {
+                return Err(ConferenceError::Invalid(
+                    "host_pin and guest_pin must differ",
+                ));
+            }
+        }
+        let mut pins = record.pins.clone();
+        if let Some(pin) = host_pin {
+            pins.host = Some(verifier.hash(pin).await?);
+        }
+        if let Some(pin) = guest_pin {
+            pins.guest = match pin.as_str() {
+                "" => None,
+                _ => Some(verifier.hash(pin).await?),
+            };
+        }
+        self.around.store.set_pins(&record.number, &pins).await?;
+        Ok(self.around.lockout.rotated(&record.id).await?)
+    }
+
+    /// Tells the hosts of the conference with ULID `id` that its door is shut to guessers.
+    fn tell_shut(&self, id: &str, shut: Shut) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(focus) = running.get(id)
+            && focus.commands.try_send(Command::Guessed { shut }).is_err()
+        {
+            tracing::warn!("conference is too busy to be told of guessed pins");
+        }
     }
 
     async fn ask<T>(

@@ -106,6 +106,11 @@ impl PublicInfo {
         running::change,
         running::treat,
         running::remove,
+        running::lobby,
+        running::admit_all,
+        running::admit,
+        running::deny,
+        running::send_to_lobby,
         running::announce,
         running::open_side,
         running::close_side,
@@ -145,6 +150,23 @@ impl utoipa::Modify for BearerKey {
     }
 }
 
+/// Those of who waits.
+fn lobby_routes() -> Router<Api> {
+    Router::new()
+        .route(
+            "/conferences/{id}/lobby",
+            get(running::lobby).post(running::admit_all),
+        )
+        .route(
+            "/conferences/{id}/lobby/{participant}",
+            post(running::admit).delete(running::deny),
+        )
+        .route(
+            "/conferences/{id}/participants/{participant}/lobby",
+            post(running::send_to_lobby),
+        )
+}
+
 /// All routes.
 pub(crate) fn router(api: Api) -> Router {
     let keyed = Router::new()
@@ -164,6 +186,7 @@ pub(crate) fn router(api: Api) -> Router {
             "/conferences/{id}/participants/{participant}",
             patch(running::treat).delete(running::remove),
         )
+        .merge(lobby_routes())
         .route("/conferences/{id}/sides", post(running::open_side))
         .route(
             "/conferences/{id}/sides/{side}",

@@ -10,7 +10,7 @@ use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::auth::{ApiKeyError, ApiKeys, Guard, PinError, PinVerifier, Tokens};
+use crate::auth::{ApiKeyError, ApiKeys, Guard, Lockout, PinError, PinVerifier, Tokens};
 use crate::composite::Composites;
 use crate::conference::{ConferenceError, Conferences, Surroundings, Tones};
 use crate::config::Config;
@@ -114,6 +114,7 @@ impl Server {
         let pins = PinVerifier::new()?;
         let store = Store::open(&data.join(DATABASE)).await?;
         settle_demo(config, &store, &pins).await?;
+        let lockout = Lockout::load(store.clone(), store::now_ms()).await?;
         // Everything that can be wrong with ports is tried before media starts its threads.
         let (tls, web_renewal) = tls::web(&config.http.tls, &config.server)?.unzip();
         let listener = listen(config.http_address())?;
@@ -136,7 +137,8 @@ impl Server {
             store,
             media,
             pins,
-            guard: Guard::default(),
+            guard: Guard::load(&data.join("guard.key"))?,
+            lockout,
             tokens,
             prompts,
             tones: Tones::new(),
@@ -338,6 +340,7 @@ async fn settle_demo(config: &Config, store: &Store, pins: &PinVerifier) -> Resu
             name: demo::NAME.to_owned(),
             pins: hashed,
             max_minutes: None,
+            manners: crate::conference::Manners::default(),
             created_ms: store::now_ms(),
         };
         store.create(&record).await?;

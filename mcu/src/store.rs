@@ -2,6 +2,7 @@
 //!
 //! Called by [`crate::conference`] and the command line; knows no policy and no PIN in clear.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,6 +10,9 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{FromRow, Row};
+
+use crate::auth::Tally;
+use crate::conference::{LobbyPolicy, Manners};
 
 /// Connections that read at once; writers queue for one connection of their own.
 const READERS: u32 = 4;
@@ -40,6 +44,8 @@ pub struct ConferenceRecord {
     pub pins: Pins,
     /// Minutes until it ends, from the first who comes: 0, none; `None`, as configured.
     pub max_minutes: Option<u32>,
+    /// Who waits before it, and when it ends without its leader.
+    pub manners: Manners,
     /// Milliseconds since 1970.
     pub created_ms: i64,
 }
@@ -70,6 +76,14 @@ impl FromRow<'_, sqlx::sqlite::SqliteRow> for ConferenceRecord {
                 guest: row.try_get("guest_pin")?,
             },
             max_minutes: row.try_get("max_minutes")?,
+            manners: Manners {
+                // A policy of a newer version is the configured one.
+                lobby: row
+                    .try_get::<Option<String>, _>("lobby")?
+                    .and_then(|name| LobbyPolicy::from_name(&name)),
+                wait_for_leader: row.try_get("wait_for_leader")?,
+                end_with_leader_seconds: row.try_get("end_with_leader_seconds")?,
+            },
             created_ms: row.try_get("created_ms")?,
         })
     }
@@ -113,8 +127,9 @@ impl Store {
     /// When the number is taken or the database fails.
     pub async fn create(&self, record: &ConferenceRecord) -> Result<(), StoreError> {
         let done = sqlx::query(
-            "INSERT INTO conferences (id, number, name, host_pin, guest_pin, created_ms, max_minutes) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (number) DO NOTHING",
+            "INSERT INTO conferences (id, number, name, host_pin, guest_pin, created_ms, max_minutes, \
+             lobby, wait_for_leader, end_with_leader_seconds) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (number) DO NOTHING",
         )
         .bind(&record.id)
         .bind(&record.number)
@@ -123,6 +138,9 @@ impl Store {
         .bind(&record.pins.guest)
         .bind(record.created_ms)
         .bind(record.max_minutes)
+        .bind(record.manners.lobby.map(LobbyPolicy::as_str))
+        .bind(record.manners.wait_for_leader)
+        .bind(record.manners.end_with_leader_seconds)
         .execute(&self.writer)
         .await?;
         if done.rows_affected() == 1 {
@@ -132,6 +150,23 @@ impl Store {
         }
     }
 
+    /// Keeps other manners for the conference of `number`; `false` when there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_manners(&self, number: &str, manners: Manners) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "UPDATE conferences SET lobby = $2, wait_for_leader = $3, end_with_leader_seconds = $4 WHERE number = $1",
+        )
+        .bind(number)
+        .bind(manners.lobby.map(LobbyPolicy::as_str))
+        .bind(manners.wait_for_leader)
+        .bind(manners.end_with_leader_seconds)
+        .execute(&self.writer)
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
     /// The conference of `number`.
     ///
     /// # Errors
@@ -139,6 +174,84 @@ impl Store {
     pub async fn find(&self, number: &str) -> Result<Option<ConferenceRecord>, StoreError> {
         let query = sqlx::query_as("SELECT * FROM conferences WHERE number = $1").bind(number);
         Ok(query.fetch_optional(&self.readers).await?)
+    }
+
+    /// Keeps other PINs for the conference of `number`; `false` when there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_pins(&self, number: &str, pins: &Pins) -> Result<bool, StoreError> {
+        let done =
+            sqlx::query("UPDATE conferences SET host_pin = $2, guest_pin = $3 WHERE number = $1")
+                .bind(number)
+                .bind(&pins.host)
+                .bind(&pins.guest)
+                .execute(&self.writer)
+                .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// All tallies of wrong PINs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lockouts(&self) -> Result<HashMap<String, Tally>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM lockouts")
+            .fetch_all(&self.readers)
+            .await?;
+        let read = |row: &sqlx::sqlite::SqliteRow| {
+            let tally = Tally {
+                failures: row.try_get("failures")?,
+                since_ms: row.try_get("since_ms")?,
+                closed_until_ms: row.try_get("closed_until_ms")?,
+                closings: row.try_get("closings")?,
+                total: row.try_get("total")?,
+            };
+            Ok((row.try_get("subject")?, tally))
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Keeps some of them, all or none; they are on disk when this returns.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_lockouts(
+        &self,
+        rows: impl Iterator<Item = (&str, Tally)> + Send,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<_> = rows.collect();
+        let mut transaction = self.writer.begin().await?;
+        for (subject, tally) in rows {
+            sqlx::query(
+                "INSERT OR REPLACE INTO lockouts (subject, failures, since_ms, closed_until_ms, closings, total) \
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(subject)
+            .bind(tally.failures)
+            .bind(tally.since_ms)
+            .bind(tally.closed_until_ms)
+            .bind(tally.closings)
+            .bind(tally.total)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Forgets some of them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_lockouts(&self, subjects: Vec<String>) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        for subject in subjects {
+            sqlx::query("DELETE FROM lockouts WHERE subject = $1")
+                .bind(subject)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(transaction.commit().await?)
     }
 
     /// All conferences from the oldest, at most `limit`, after the one with ULID `after`.
@@ -200,6 +313,10 @@ mod tests {
                 guest: None,
             },
             max_minutes: number.ends_with('2').then_some(90),
+            manners: Manners {
+                lobby: number.ends_with('2').then_some(LobbyPolicy::Guests),
+                ..Manners::default()
+            },
             created_ms: now_ms(),
         }
     }
@@ -223,6 +340,15 @@ mod tests {
         // Of ULIDs of one millisecond any may be the lesser.
         listed.sort_by(|a, b| a.number.cmp(&b.number));
         assert_eq!(listed, [one, two]);
+        let manners = Manners {
+            wait_for_leader: Some(true),
+            end_with_leader_seconds: Some(60),
+            ..Manners::default()
+        };
+        assert!(again.set_manners("1001", manners).await.unwrap());
+        assert!(!again.set_manners("7", manners).await.unwrap());
+        let found = store.find("1001").await.unwrap();
+        assert_eq!(found.map(|found| found.manners), Some(manners));
         assert!(again.delete("1001").await.unwrap());
         assert!(!again.delete("1001").await.unwrap());
         assert_eq!(store.find("1001").await.unwrap(), None);

@@ -26,6 +26,9 @@ export class Mock {
   received = []
   resumes = new Map()
   locked = false
+  /** Guests wait; `lobbied` holds how each comes in, by id. */
+  lobby = false
+  lobbied = new Map()
   timeLeft = undefined
   channels = []
   recording = 'off'
@@ -58,6 +61,8 @@ export class Mock {
     this.resumes.clear()
     this.received = []
     this.locked = false
+    this.lobby = false
+    this.lobbied.clear()
     this.timeLeft = undefined
     this.channels = []
     this.recording = 'off'
@@ -127,6 +132,37 @@ export class Mock {
     this.assign()
   }
 
+  listLobby() {
+    const waiting = [...this.lobbied].map(([id, { name, kind }]) => ({ id, name, kind: kind ?? 'browser', since_ms: 1, waits_for: 'host' }))
+    for (const [id, socket] of this.sockets) {
+      if (this.roster.get(id)?.role === 'host') socket.send(JSON.stringify({ type: 'lobby', waiting, count: waiting.length }))
+    }
+  }
+
+  wait(id, name, socket, enter) {
+    const say = (message) => socket?.send(JSON.stringify(message))
+    const leave = (then) => {
+      this.lobbied.delete(id)
+      then?.()
+    }
+    this.lobbied.set(id, {
+      name,
+      kind: socket ? 'browser' : 'phone',
+      enter: () => leave(enter),
+      end: (reason) => leave(() => say({ type: 'ended', reason })),
+    })
+    say({ type: 'waiting', participant: id, resume: `lobby-${id}`, conference: '1001', name: 'Demo', waits_for: 'host' })
+    this.listLobby()
+  }
+
+  sendBack(id) {
+    const person = this.roster.get(id)
+    const socket = this.sockets.get(id)
+    this.sockets.delete(id)
+    this.depart(id, 'lobby')
+    this.wait(id, person.name, socket, () => this.#seat(socket, person, '1001'))
+  }
+
   cut() {
     for (const socket of this.#signal.clients) socket.terminate()
   }
@@ -173,7 +209,7 @@ export class Mock {
         return this.assign()
       }
       case 'mute':
-        return this.change(own.id, { muted: message.on })
+        return this.roster.has(own.id) && this.change(own.id, { muted: message.on })
       case 'camera':
         return this.change(own.id, { camera: message.on })
       case 'hand':
@@ -210,6 +246,20 @@ export class Mock {
         return this.change(own.id, { listening: message.channel ?? undefined })
       case 'remove':
         return this.depart(message.participant, 'removed')
+      case 'lobby':
+        this.lobby = message.on
+        return this.tell({ type: 'conference', conference: this.#conference(own.conference) })
+      case 'admit':
+        this.lobbied.get(message.participant).enter()
+        return this.listLobby()
+      case 'admit_all':
+        for (const { enter } of this.lobbied.values()) enter()
+        return this.listLobby()
+      case 'deny':
+        this.lobbied.get(message.participant).end('denied')
+        return this.listLobby()
+      case 'send_to_lobby':
+        return this.sendBack(message.participant)
       case 'lock':
         this.locked = message.on
         return this.tell({ type: 'conference', conference: this.#conference(own.conference) })
@@ -249,21 +299,29 @@ export class Mock {
     own.id = known || `p_${(this.#next += 1)}`
     own.conference = message.conference
     const role = message.pin && message.pin === PINS[message.conference]?.host ? 'host' : 'guest'
-    if (!known) {
-      const participant = { ...blank, id: own.id, name: message.name, role }
-      this.roster.set(own.id, participant)
+    const participant = { ...blank, id: own.id, name: message.name, role }
+    if (known) return this.#seat(socket, this.roster.get(known), message.conference)
+    if (this.lobby && role === 'guest') return this.wait(own.id, message.name, socket, () => this.#seat(socket, participant, message.conference))
+    return this.#seat(socket, participant, message.conference)
+  }
+
+  #seat(socket, participant, conference) {
+    const { id, role } = participant
+    if (!this.roster.has(id)) {
+      this.roster.set(id, participant)
       this.tell({ type: 'participant_joined', participant })
     }
-    this.sockets.set(own.id, socket)
-    const resume = `secret-${own.id}-${this.received.length}`
-    this.resumes.set(resume, own.id)
+    this.sockets.set(id, socket)
+    const reply = (answer) => socket.send(JSON.stringify(answer))
+    const resume = `secret-${id}-${this.received.length}`
+    this.resumes.set(resume, id)
     reply({
       type: 'joined',
-      participant: own.id,
+      participant: id,
       role,
       resume,
-      conference: this.#conference(message.conference),
-      dial_in: { sip: `sip:${message.conference}@127.0.0.1:5060`, conference: message.conference },
+      conference: this.#conference(conference),
+      dial_in: { sip: `sip:${conference}@127.0.0.1:5060`, conference },
       roster: [...this.roster.values()],
       floor: null,
     })
@@ -280,7 +338,7 @@ export class Mock {
   }
 
   #conference(id) {
-    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, recording: this.recording, time_left: this.timeLeft, channels: this.channels, layout: this.layout, layouts: this.layouts, spotlight: this.spotlight }
+    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, lobby: this.lobby || undefined, recording: this.recording, time_left: this.timeLeft, channels: this.channels, layout: this.layout, layouts: this.layouts, spotlight: this.spotlight }
   }
 
   /** Gives the slots to whoever has a camera; tests fill `cameras` and `mids`. */

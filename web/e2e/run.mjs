@@ -11,6 +11,7 @@ import { chromium } from 'playwright-core'
 import { answerer } from './answerer.mjs'
 import { composite } from './composite.mjs'
 import { directing } from './directing.mjs'
+import { lobby } from './lobby.mjs'
 import { quality } from './quality.mjs'
 import { sharing } from './sharing.mjs'
 import { Mock } from './mock.mjs'
@@ -42,7 +43,7 @@ const media = await answerer(browser)
 
 const failures = []
 let passed = 0
-for (const [name, test] of Object.entries({ ...tests, ...composite, ...directing, ...quality, ...sharing })) {
+for (const [name, test] of Object.entries({ ...tests, ...composite, ...directing, ...lobby, ...quality, ...sharing })) {
   if (!name.includes(only)) continue
   mock.reset()
   mock.cameras = []

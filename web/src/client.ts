@@ -8,7 +8,7 @@ import { illOf, type Ill, type Look } from './health'
 import { Mixture } from './mixture'
 import { Peer, type Heard, type MediaPath } from './peer'
 import type { ClientMessage, JoinRequest, ParticipantId } from './protocol'
-import { initialSession, step, type Effect, type SessionEvent, type SessionState } from './session'
+import { barred, initialSession, step, type Effect, type SessionEvent, type SessionState } from './session'
 import { Sharing } from './sharing'
 import { Signal, signalAddress } from './signal'
 import { Store } from './store'
@@ -151,6 +151,33 @@ export class Client extends Store<ClientState> {
     this.#send({ type: 'remove', participant })
   }
 
+  /** Lets somebody in who waits in the lobby. */
+  admit(participant: ParticipantId): void {
+    this.#send({ type: 'admit', participant })
+  }
+
+  admitAll(): void {
+    this.#send({ type: 'admit_all' })
+  }
+
+  deny(participant: ParticipantId): void {
+    this.#send({ type: 'deny', participant })
+  }
+
+  sendToLobby(participant: ParticipantId): void {
+    this.#send({ type: 'send_to_lobby', participant })
+  }
+
+  /** All guests, who cannot unmute before it is off again. */
+  muteAudience(on: boolean): void {
+    this.#send({ type: 'mute_audience', on })
+  }
+
+  /** Whether guests wait in the lobby. */
+  setLobby(on: boolean): void {
+    this.#send({ type: 'lobby', on })
+  }
+
   lock(on: boolean): void {
     this.#send({ type: 'lock', on })
   }
@@ -210,6 +237,9 @@ export class Client extends Store<ClientState> {
     if (event.type === 'message') this.sharing.heard(event.message)
     if (state.phase === 'joined') this.#followServer()
     if (state.phase === before.phase) return
+    // Nothing that was said in the lobby, or before it, is known to the conference.
+    if (before.phase === 'waiting' && state.phase === 'joined') this.#tellServer(true)
+    if (state.phase === 'waiting') this.sharing.end()
     void this.#stayAwake()
     if (state.phase === 'ended') {
       this.sharing.end()
@@ -316,6 +346,12 @@ export class Client extends Store<ClientState> {
   /** Tells mute and camera where they differ from what the server knows; everything with new media. */
   #tellServer(afresh: boolean): void {
     if (this.snapshot().session.phase !== 'joined') return
+    if (!this.devices.snapshot().muted && barred(this.snapshot().session)) {
+      // Which tells the server by itself.
+      this.devices.mute(true)
+      this.#happened({ type: 'notice', notice: { kind: 'barred' } })
+      return
+    }
     const local = this.devices.snapshot()
     const speaks = ['on', 'starting'].includes(local.microphone.status) || this.sharing.sound !== null
     const muted = local.muted || !speaks
@@ -368,7 +404,7 @@ export class Client extends Store<ClientState> {
 
   /** A phone must not sleep through a meeting. */
   async #stayAwake(): Promise<void> {
-    const wanted = this.snapshot().session.phase === 'joined' && document.visibilityState === 'visible'
+    const wanted = ['joined', 'waiting'].includes(this.snapshot().session.phase) && document.visibilityState === 'visible'
     try {
       if (wanted) this.#wakeLock ??= (await navigator.wakeLock?.request('screen')) ?? null
       else await this.#wakeLock?.release()

@@ -22,7 +22,7 @@ describe('decode', () => {
       participant: 'p_1',
       role: 'host',
       resume: 'secret',
-      conference: { id: '1001', name: 'Demo', locked: false, recording: 'off', timeLeft: null, channels: [], spotlight: null },
+      conference: { id: '1001', name: 'Demo', locked: false, audienceMuted: false, lobby: false, recording: 'off', timeLeft: null, channels: [], spotlight: null },
       dialIn: { sip: 'sip:1001@127.0.0.1:5060', conference: '1001' },
       roster: [{ ...ann, ...usual }],
       floor: null,

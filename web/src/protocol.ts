@@ -51,6 +51,10 @@ export interface ConferenceView {
   readonly id: string
   readonly name: string
   readonly locked: boolean
+  /** No guest unmutes, unless a host has let it. */
+  readonly audienceMuted: boolean
+  /** Guests wait in the lobby until a host lets them in. */
+  readonly lobby: boolean
   /** Seconds until the time limit ends it, when this was said; null without one. */
   readonly timeLeft: number | null
   readonly channels: readonly Language[]
@@ -101,11 +105,32 @@ const ERROR_CODES = [
 ] as const
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
-const LEAVE_REASONS = ['left', 'lost', 'removed'] as const
+const LEAVE_REASONS = ['left', 'lost', 'removed', 'lobby'] as const
 export type LeaveReason = (typeof LEAVE_REASONS)[number]
 
-const END_REASONS = ['left', 'removed', 'conference_ended', 'time_limit', 'server_stopping', 'replaced'] as const
+const END_REASONS = [
+  'left',
+  'removed',
+  'denied',
+  'conference_ended',
+  'leader_left',
+  'time_limit',
+  'server_stopping',
+  'replaced',
+] as const
 export type EndReason = (typeof END_REASONS)[number]
+
+const WAITS_FOR = ['host', 'leader'] as const
+/** What somebody in the lobby waits for: that a host lets them in, or that a leader comes. */
+export type WaitsFor = (typeof WAITS_FOR)[number]
+
+/** Somebody in the lobby, as hosts see them. */
+export interface Waiting {
+  readonly id: ParticipantId
+  readonly name: string
+  readonly kind: Kind
+  readonly waitsFor: WaitsFor
+}
 
 /** What a person gives to join. `token` replaces the PIN where a signed link was handed out. */
 export interface JoinRequest {
@@ -118,7 +143,7 @@ export interface JoinRequest {
 export type ClientMessage =
   | ({ readonly type: 'join'; readonly version: number; readonly resume?: string } & JoinRequest)
   | { readonly type: 'offer'; readonly sdp: string }
-  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock' | 'record' | 'record_pause' | 'composite' | 'present'; readonly on: boolean }
+  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock' | 'mute_audience' | 'lobby' | 'record' | 'record_pause' | 'composite' | 'present'; readonly on: boolean }
   | {
       readonly type: 'mute_participant' | 'deafen_participant' | 'hold_participant' | 'mute_video' | 'present_grant'
       readonly participant: ParticipantId
@@ -133,8 +158,8 @@ export type ClientMessage =
   | { readonly type: 'channel_open'; readonly name: string; readonly interpreter: ParticipantId }
   | { readonly type: 'channel_close'; readonly channel: number }
   | { readonly type: 'listen'; readonly channel: number | null }
-  | { readonly type: 'remove'; readonly participant: ParticipantId }
-  | { readonly type: 'leave' | 'ping' | 'end' | 'side_leave' | 'present_take' | 'present_stop' }
+  | { readonly type: 'remove' | 'admit' | 'deny' | 'send_to_lobby'; readonly participant: ParticipantId }
+  | { readonly type: 'admit_all' | 'leave' | 'ping' | 'end' | 'side_leave' | 'present_take' | 'present_stop' }
 
 export interface Joined {
   readonly type: 'joined'
@@ -145,6 +170,16 @@ export interface Joined {
   readonly dialIn: DialIn | null
   readonly roster: readonly Participant[]
   readonly floor: ParticipantId | null
+}
+
+/** Not in yet, or not any more: in the lobby. */
+export interface InLobby {
+  readonly type: 'waiting'
+  readonly participant: ParticipantId
+  /** Null: as before. */
+  readonly resume: string | null
+  readonly name: string
+  readonly waitsFor: WaitsFor
 }
 
 /** Whose turn it is to present, whether they have begun, and who waits for the turn. */
@@ -163,6 +198,9 @@ export type PeopleChange =
 
 export type ServerMessage =
   | Joined
+  | InLobby
+  /** To hosts: who waits in the lobby, the first of `count`. */
+  | { readonly type: 'lobby'; readonly waiting: readonly Waiting[]; readonly count: number }
   /** Those for whom there was no room in `joined`. */
   | { readonly type: 'roster'; readonly participants: readonly Participant[] }
   | PeopleChange
@@ -177,6 +215,8 @@ export type ServerMessage =
   | { readonly type: 'time_left'; readonly seconds: number }
   | { readonly type: 'whisper'; readonly from: ParticipantId; readonly to: ParticipantId; readonly on: boolean }
   | { readonly type: 'recording_failed'; readonly reason: RecordingFault }
+  /** To hosts: too many wrong PINs; nobody comes in by a PIN for so long, or until they are changed. */
+  | { readonly type: 'pins_guessed'; readonly closedSeconds: number | null }
   | { readonly type: 'pong' }
   | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string }
   | { readonly type: 'ended'; readonly reason: EndReason }
@@ -260,12 +300,26 @@ function conference(value: unknown): ConferenceView {
     id: text(from, 'id'),
     name: text(from, 'name'),
     locked: from['locked'] === true,
+    audienceMuted: from['audience_muted'] === true,
+    lobby: from['lobby'] === true,
     timeLeft: numberOrNull(from, 'time_left'),
     channels: from['channels'] === undefined ? [] : list(from, 'channels', language),
     recording: word(from, 'recording', RECORDINGS, 'off'),
     spotlight: textOrNull(from, 'spotlight'),
     ...(from['layout'] === undefined ? {} : { layout: text(from, 'layout') }),
     ...(from['layouts'] === undefined ? {} : { layouts: list(from, 'layouts', String) }),
+  }
+}
+
+const waitsFor = (from: Fields): WaitsFor => word(from, 'waits_for', WAITS_FOR, 'host')
+
+function waiting(value: unknown): Waiting {
+  const from = fields(value)
+  return {
+    id: text(from, 'id'),
+    name: text(from, 'name'),
+    kind: word(from, 'kind', ['browser', 'phone', 'host'], 'browser'),
+    waitsFor: waitsFor(from),
   }
 }
 
@@ -316,6 +370,14 @@ const decoders: Decoders<ServerMessage> = {
     roster: list(from, 'roster', participant),
     floor: textOrNull(from, 'floor'),
   }),
+  waiting: (from) => ({
+    type: 'waiting',
+    participant: text(from, 'participant'),
+    resume: textOrNull(from, 'resume'),
+    name: text(from, 'name'),
+    waitsFor: waitsFor(from),
+  }),
+  lobby: (from) => ({ type: 'lobby', waiting: list(from, 'waiting', waiting), count: count(from, 'count') }),
   answer: (from) => ({ type: 'answer', sdp: text(from, 'sdp'), slotMids: list(from, 'slot_mids', String) }),
   slots: (from) => ({ type: 'slots', count: count(from, 'count') }),
   video: (from) => ({ type: 'video', slots: list(from, 'slots', slot) }),
@@ -330,6 +392,7 @@ const decoders: Decoders<ServerMessage> = {
   time_left: (from) => ({ type: 'time_left', seconds: count(from, 'seconds') }),
   whisper: (from) => ({ type: 'whisper', from: text(from, 'from'), to: text(from, 'to'), on: from['on'] === true }),
   recording_failed: (from) => ({ type: 'recording_failed', reason: word(from, 'reason', RECORDING_FAULTS, 'write_failed') }),
+  pins_guessed: (from) => ({ type: 'pins_guessed', closedSeconds: numberOrNull(from, 'closed_seconds') }),
   pong: () => ({ type: 'pong' }),
   error: (from) => ({
     type: 'error',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Participant, ServerMessage } from './protocol'
 import { standing } from './sharing'
-import { backoff, initialSession, step, type Effect, type SessionEvent, type SessionState } from './session'
+import { backoff, barred, initialSession, step, type Effect, type SessionEvent, type SessionState } from './session'
 
 const request = { conference: '1001', name: 'Ann', pin: '2001' }
 
@@ -29,7 +29,7 @@ const joined = (self: string, ...roster: Participant[]): ServerMessage => ({
   participant: self,
   role: 'guest',
   resume: `secret of ${self}`,
-  conference: { id: '1001', name: 'Demo', locked: false, recording: 'off', timeLeft: null, channels: [], spotlight: null },
+  conference: { id: '1001', name: 'Demo', locked: false, audienceMuted: false, lobby: false, recording: 'off', timeLeft: null, channels: [], spotlight: null },
   dialIn: null,
   roster: [person(self), ...roster],
   floor: null,
@@ -204,7 +204,7 @@ describe('a lost connection', () => {
 
   test('a recording is told as it begins, pauses, goes on, ends and fails', () => {
     const of = (recording: 'off' | 'on' | 'paused') =>
-      said({ type: 'conference', conference: { id: '1001', name: 'Demo', locked: false, recording, timeLeft: null, channels: [], spotlight: null } })
+      said({ type: 'conference', conference: { id: '1001', name: 'Demo', locked: false, audienceMuted: false, lobby: false, recording, timeLeft: null, channels: [], spotlight: null } })
     const { state } = play([of('on'), of('on'), of('paused'), of('off'), said({ type: 'recording_failed', reason: 'disk_full' })], inRoom())
     expect(state.notices.map(({ notice }) => notice)).toEqual([
       { kind: 'recording', from: 'off', to: 'on' },
@@ -262,7 +262,7 @@ describe('what is not as usual', () => {
     const warned = play([said({ type: 'time_left', seconds: 59 })], inRoom()).state
     expect(warned).toMatchObject({ timeLeft: { seconds: 59 } })
     expect(warned.notices.at(-1)?.notice).toEqual({ kind: 'time_left', minutes: 1 })
-    const conference = { id: '1001', name: 'Demo', locked: false, recording: 'off' as const, timeLeft: 660, channels: [], spotlight: null }
+    const conference = { id: '1001', name: 'Demo', locked: false, audienceMuted: false, lobby: false, recording: 'off' as const, timeLeft: 660, channels: [], spotlight: null }
     const { state } = play([said({ type: 'conference', conference })], warned)
     expect(state.timeLeft).toEqual({ seconds: 660, said: 2 })
     expect(kinds(state)).toEqual(['time_left'])
@@ -328,5 +328,66 @@ describe('presenting', () => {
     )
     expect(state.video).toEqual([{ mid: '1', participant: null }])
     expect(play([presenting('raj', true), { type: 'closed' }, { type: 'opened' }, said(joined('me'))], inRoom(person('raj'))).state.presenting.participant).toBe(null)
+  })
+})
+
+describe('the lobby', () => {
+  const lobby = (waitsFor: 'host' | 'leader', resume: string | null = 'secret of me'): ServerMessage => ({
+    type: 'waiting',
+    participant: 'me',
+    resume,
+    name: 'Demo',
+    waitsFor,
+  })
+  const waiting = (...ids: string[]): SessionEvent =>
+    said({
+      type: 'lobby',
+      waiting: ids.map((id) => ({ id, name: id.toUpperCase(), kind: 'browser', waitsFor: 'host' })),
+      count: ids.length,
+    })
+
+  test('who waits has media already, and keeps it when let in', () => {
+    const start = play([{ type: 'join', request }, { type: 'opened' }, said(lobby('leader'))])
+    expect(start.effects).toEqual([{ type: 'peer_start' }])
+    expect(start.state).toMatchObject({ phase: 'waiting', self: 'me', lobby: { waitsFor: 'leader', name: 'Demo' } })
+    const { state, effects } = play([said(lobby('host', null)), said(joined('me', person('raj')))], start.state)
+    expect(effects).toEqual([])
+    expect(state).toMatchObject({ phase: 'joined', lobby: null })
+    expect(kinds(state)).toEqual(['let_in'])
+  })
+
+  test('who is sent back sees nobody any more and keeps the secret to come back with', () => {
+    const { state, effects } = play([said(lobby('host', 'another'))], inRoom(person('raj')))
+    expect(effects).toEqual([])
+    expect(state).toMatchObject({ phase: 'waiting', roster: [], conference: null, resume: 'another', request })
+    const lost = play([{ type: 'closed' }, { type: 'retry' }, { type: 'opened' }], state)
+    expect(lost.effects).toMatchObject([{ type: 'send', message: { resume: 'another' } }])
+    expect(play([said(lobby('host', 'third'))], lost.state).effects).toEqual([{ type: 'peer_resume' }])
+  })
+
+  test('a host is told once of each who waits', () => {
+    const first = play([waiting('raj')], inRoom()).state
+    expect(kinds(first)).toEqual(['waiting'])
+    const second = play([waiting('raj', 'eve'), waiting('eve')], first).state
+    expect(kinds(second)).toEqual(['waiting', 'waiting'])
+    expect(second).toMatchObject({ waitingCount: 1, waiting: [{ id: 'eve' }] })
+  })
+})
+
+describe('the audience', () => {
+  const muting = (audienceMuted: boolean): SessionEvent =>
+    said({
+      type: 'conference',
+      conference: { id: '1001', name: 'Demo', locked: false, audienceMuted, lobby: false, recording: 'off', timeLeft: null, channels: [], spotlight: null },
+    })
+  const me = (muted: boolean): SessionEvent => said({ type: 'participant_changed', participant: person('me', { muted }) })
+
+  test('is barred from unmuting while it is muted, but for whom a host lets', () => {
+    const muted = play([muting(true), me(true)], inRoom()).state
+    expect(kinds(muted)).toEqual(['audience'])
+    expect(barred(muted)).toBe(true)
+    expect(barred(play([me(false)], muted).state)).toBe(false)
+    expect(barred(play([muting(false)], muted).state)).toBe(false)
+    expect(barred({ ...muted, role: 'host' })).toBe(false)
   })
 })

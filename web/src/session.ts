@@ -10,6 +10,7 @@ import {
   type DialIn,
   type EndReason,
   type ErrorCode,
+  type InLobby,
   type Joined,
   type JoinRequest,
   type LeaveReason,
@@ -21,6 +22,8 @@ import {
   type Role,
   type ServerMessage,
   type SlotAssignment,
+  type Waiting,
+  type WaitsFor,
 } from './protocol'
 
 /** Something that happened in the room, told once to eye and ear. */
@@ -29,6 +32,11 @@ export type Notice =
   | { readonly kind: 'left'; readonly name: string; readonly reason: LeaveReason }
   | { readonly kind: 'hand'; readonly name: string }
   | { readonly kind: 'locked'; readonly on: boolean }
+  | { readonly kind: 'waiting'; readonly name: string; readonly phone: boolean }
+  | { readonly kind: 'let_in' }
+  | { readonly kind: 'audience'; readonly muted: boolean }
+  | { readonly kind: 'barred' }
+  | { readonly kind: 'pins_guessed'; readonly minutes: number | null }
   | { readonly kind: 'recording'; readonly from: Recording; readonly to: Recording }
   | { readonly kind: 'recording_failed'; readonly reason: RecordingFault }
   | { readonly kind: 'back' }
@@ -46,7 +54,7 @@ export interface NumberedNotice {
   readonly notice: Notice
 }
 
-export type Phase = 'idle' | 'joining' | 'joined' | 'reconnecting' | 'ended'
+export type Phase = 'idle' | 'joining' | 'waiting' | 'joined' | 'reconnecting' | 'ended'
 
 /** Why a join was refused: the server's word, or that it could not be reached at all. */
 export type Refusal = ErrorCode | 'unreachable'
@@ -67,6 +75,11 @@ export interface SessionState {
   readonly self: ParticipantId | null
   readonly role: Role
   readonly conference: ConferenceView | null
+  /** What one waits for in the lobby, and for which conference; null where one is not there. */
+  readonly lobby: { readonly waitsFor: WaitsFor; readonly name: string } | null
+  /** Who waits in the lobby, for hosts; the first of `waitingCount`. */
+  readonly waiting: readonly Waiting[]
+  readonly waitingCount: number
   readonly dialIn: DialIn | null
   readonly roster: readonly Participant[]
   /** Raised hands, the first raised first. */
@@ -133,6 +146,9 @@ export const initialSession: SessionState = {
   self: null,
   role: 'guest',
   conference: null,
+  lobby: null,
+  waiting: [],
+  waitingCount: 0,
   dialIn: null,
   roster: [],
   hands: [],
@@ -172,6 +188,12 @@ const JOIN_REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'not_joined',
 ])
 
+/** Whether one may not unmute: the audience is muted, and one belongs to it. */
+export function barred(state: SessionState): boolean {
+  const mine = state.roster.find(({ id }) => id === state.self)
+  return state.role === 'guest' && state.conference?.audienceMuted === true && mine?.muted === true
+}
+
 export function backoff(attempt: number): number {
   return BACKOFF[Math.min(attempt, BACKOFF.length - 1)] ?? 8_000
 }
@@ -205,6 +227,9 @@ export function step(state: SessionState, event: SessionEvent): Step {
   }
 }
 
+/** On the server's roster or in its lobby, with a socket. */
+const present = ({ phase }: SessionState) => phase === 'joined' || phase === 'waiting'
+
 const unchanged = (state: SessionState): Step => ({ state, effects: [] })
 
 /** Adds a notice; whoever is not in the room hears of nothing. */
@@ -221,7 +246,7 @@ function hello(state: SessionState): readonly Effect[] {
 
 function leave(state: SessionState): Step {
   if (state.phase === 'joining') return { state: initialSession, effects: [{ type: 'close' }, { type: 'peer_stop' }] }
-  const goodbye: Effect[] = state.phase === 'joined' ? [{ type: 'send', message: { type: 'leave' } }] : []
+  const goodbye: Effect[] = present(state) ? [{ type: 'send', message: { type: 'leave' } }] : []
   return {
     state: { ...state, phase: 'ended', ended: 'left', notices: [] },
     effects: [...goodbye, { type: 'close' }, { type: 'peer_stop' }],
@@ -233,6 +258,7 @@ function closed(state: SessionState): Step {
     case 'joining':
       return refused(state, 'unreachable')
     case 'joined':
+    case 'waiting':
       return {
         state: { ...state, phase: 'reconnecting', resuming: state.resume !== null, attempt: 1 },
         effects: [{ type: 'wait', milliseconds: backoff(0) }],
@@ -258,15 +284,15 @@ function refused(state: SessionState, refusal: Refusal): Step {
 /** A new peer connection for the same participant; when that does not help either, a new participant. */
 function mediaLost(state: SessionState): Step {
   if (state.phase === 'reconnecting') return { state, effects: [{ type: 'peer_stop' }] }
-  if (state.phase !== 'joined') return unchanged(state)
+  if (!present(state)) return unchanged(state)
   if (state.repairs >= REPAIRS) return rejoin(state)
   return { state: { ...state, repairs: state.repairs + 1 }, effects: [{ type: 'peer_stop' }, { type: 'peer_start' }] }
 }
 
 /** Starts over as a new participant with the name and PIN already given. */
 function rejoin(state: SessionState): Step {
-  if (state.phase !== 'joined' && state.phase !== 'reconnecting') return unchanged(state)
-  const goodbye: Effect[] = state.phase === 'joined' ? [{ type: 'send', message: { type: 'leave' } }] : []
+  if (!present(state) && state.phase !== 'reconnecting') return unchanged(state)
+  const goodbye: Effect[] = present(state) ? [{ type: 'send', message: { type: 'leave' } }] : []
   return {
     state: { ...state, phase: 'reconnecting', resuming: false, resume: null, attempt: 1, repairs: 0 },
     effects: [...goodbye, { type: 'close' }, { type: 'peer_stop' }, { type: 'wait', milliseconds: backoff(0) }],
@@ -277,6 +303,10 @@ function received(state: SessionState, message: ServerMessage): Step {
   switch (message.type) {
     case 'joined':
       return joined(state, message)
+    case 'waiting':
+      return inLobby(state, message)
+    case 'lobby':
+      return unchanged(lobbied(state, message.waiting, message.count))
     case 'error':
       return failed(state, message.code)
     case 'ended':
@@ -313,6 +343,10 @@ function received(state: SessionState, message: ServerMessage): Step {
       return unchanged(conference(state, message.conference))
     case 'recording_failed':
       return unchanged(told(state, { kind: 'recording_failed', reason: message.reason }))
+    case 'pins_guessed': {
+      const minutes = message.closedSeconds === null ? null : Math.max(1, Math.round(message.closedSeconds / 60))
+      return unchanged(told(state, { kind: 'pins_guessed', minutes }))
+    }
     case 'pong':
       return unchanged(state)
   }
@@ -332,14 +366,44 @@ function conference(state: SessionState, now: ConferenceView): SessionState {
   const before = state.conference
   let next: SessionState = { ...state, conference: now, timeLeft: limit(state, now.timeLeft) }
   if (before && before.locked !== now.locked) next = told(next, { kind: 'locked', on: now.locked })
+  if (before && before.audienceMuted !== now.audienceMuted) next = told(next, { kind: 'audience', muted: now.audienceMuted })
   if (before && before.recording !== now.recording) {
     next = told(next, { kind: 'recording', from: before.recording, to: now.recording })
   }
   return next
 }
 
+/** Into the lobby, from the door or from the conference: the same participant, and its media goes on. */
+function inLobby(state: SessionState, message: InLobby): Step {
+  if (state.phase === 'idle' || state.phase === 'ended') return unchanged(state)
+  const { attempt: _, ...fresh } = initialSession
+  const next: SessionState = {
+    ...fresh,
+    phase: 'waiting',
+    attempt: 0,
+    request: state.request,
+    repairs: state.repairs,
+    resume: message.resume ?? state.resume,
+    self: message.participant,
+    lobby: { waitsFor: message.waitsFor, name: message.name },
+    noticed: state.noticed,
+  }
+  if (present(state)) return unchanged(next)
+  if (state.phase === 'joining') return { state: next, effects: [{ type: 'peer_start' }] }
+  const same = state.resuming && message.participant === state.self
+  return { state: next, effects: same ? [{ type: 'peer_resume' }] : [{ type: 'peer_stop' }, { type: 'peer_start' }] }
+}
+
+/** Who waits now; whoever is new there is told of. */
+function lobbied(state: SessionState, now: readonly Waiting[], count: number): SessionState {
+  const known = new Set(state.waiting.map(({ id }) => id))
+  const next = { ...state, waiting: now, waitingCount: count }
+  const latest = now.findLast(({ id }) => !known.has(id))
+  return latest ? told(next, { kind: 'waiting', name: latest.name, phone: latest.kind === 'phone' }) : next
+}
+
 function joined(state: SessionState, message: Joined): Step {
-  if (state.phase !== 'joining' && state.phase !== 'reconnecting') return unchanged(state)
+  if (state.phase !== 'joining' && state.phase !== 'reconnecting' && state.phase !== 'waiting') return unchanged(state)
   const same = state.resuming && message.participant === state.self
   const next: SessionState = {
     ...state,
@@ -351,6 +415,9 @@ function joined(state: SessionState, message: Joined): Step {
     self: message.participant,
     role: message.role,
     conference: message.conference,
+    lobby: null,
+    waiting: [],
+    waitingCount: 0,
     dialIn: message.dialIn,
     roster: message.roster,
     hands: message.roster.filter(({ hand }) => hand).map(({ id }) => id),
@@ -364,6 +431,7 @@ function joined(state: SessionState, message: Joined): Step {
     whisperFrom: same ? state.whisperFrom : [],
   }
   if (state.phase === 'joining') return { state: next, effects: [{ type: 'peer_start' }] }
+  if (state.phase === 'waiting') return unchanged(told(next, { kind: 'let_in' }))
   return {
     state: told(next, { kind: 'back' }),
     effects: same ? [{ type: 'peer_resume' }] : [{ type: 'peer_stop' }, { type: 'peer_start' }],
@@ -385,7 +453,7 @@ function failed(state: SessionState, code: ErrorCode): Step {
     const wait: Effect = { type: 'wait', milliseconds: backoff(state.attempt) }
     return { state: { ...state, attempt: state.attempt + 1 }, effects: [{ type: 'close' }, wait] }
   }
-  if (state.phase !== 'joined') return unchanged(state)
+  if (!present(state)) return unchanged(state)
   if (code === 'negotiation_failed') return mediaLost(state)
   if (code === 'not_joined') return rejoin(state)
   return unchanged(told(state, { kind: 'refused', code }))

@@ -85,6 +85,8 @@ const refusals: Refused = {
 
 const endings: Record<EndReason, Advice> = {
   left: { title: 'You left the conference', fix: 'See you next time.' },
+  denied: { title: 'You were not let in', fix: 'The host did not let you into the conference.' },
+  leader_left: { title: 'The conference has ended', fix: 'The host has left it.' },
   removed: { title: 'You were removed', fix: 'A host took you out of the conference.' },
   conference_ended: { title: 'The conference has ended', fix: 'The host ended it for everyone.' },
   time_limit: { title: 'The conference has ended', fix: 'Its time was over.' },
@@ -228,6 +230,25 @@ export const en = {
     },
     feel: { good: 'Connection: good', fair: 'Connection: fair', poor: 'Connection: poor' },
   },
+  lobby: {
+    title: { host: 'You are in the lobby', leader: 'Waiting for the host' },
+    lead: { host: 'The host knows that you are here and lets you in.', leader: 'The conference begins when the host comes.' },
+    unheard: 'Nobody hears or sees you here.',
+    leave: 'Leave',
+    waiting: 'Waiting in the lobby',
+    admit: 'Admit',
+    admitNamed: (name: string) => `Admit ${name}`,
+    admitAll: 'Admit all',
+    deny: 'Deny',
+    denyNamed: (name: string) => `Deny ${name}`,
+    more: (count: number) => `and ${count} more`,
+    waits: (names: readonly string[], count: number) =>
+      count === 1 ? `${names[0] ?? 'Somebody'} is waiting in the lobby.` : `${count} people are waiting in the lobby.`,
+    show: 'Show',
+    on: 'Lobby',
+    onHint: 'Guests wait until you let them in.',
+    sendBack: 'Send to the lobby',
+  },
   people: {
     title: 'Participants',
     close: 'Close participants',
@@ -270,6 +291,8 @@ export const en = {
     interpretLanguage: 'Language',
     interpretDo: 'Make interpreter',
     interpretStop: 'No longer interpreter',
+    muteAudience: 'Mute the audience',
+    muteAudienceHint: 'Guests cannot unmute.',
     lock: 'Lock conference',
     lockHint: 'Nobody else can come in.',
     invite: 'Invite',
@@ -318,11 +341,24 @@ export const en = {
         return notice.phone ? `${notice.name} joined by phone` : `${notice.name} joined`
       case 'left':
         if (notice.reason === 'removed') return `${notice.name} was removed`
+        if (notice.reason === 'lobby') return `${notice.name} is in the lobby`
         return notice.reason === 'lost' ? `${notice.name} lost the connection` : `${notice.name} left`
       case 'hand':
         return `${notice.name} raised a hand`
       case 'locked':
         return notice.on ? 'The conference is now locked' : 'The conference is open again'
+      case 'waiting':
+        return notice.phone ? `${notice.name} waits in the lobby, by phone` : `${notice.name} waits in the lobby`
+      case 'audience':
+        return notice.muted ? 'The audience is muted' : 'The audience may unmute again'
+      case 'barred':
+        return 'The host has muted the audience. Raise your hand to speak'
+      case 'pins_guessed':
+        return notice.minutes === null
+          ? 'Too many wrong PINs: nobody else comes in by PIN until the PINs are changed'
+          : `Too many wrong PINs: nobody else comes in by PIN for ${notice.minutes} minutes`
+      case 'let_in':
+        return 'You are in'
       case 'recording':
         if (notice.to === 'off') return 'The recording has stopped'
         if (notice.to === 'paused') return 'The recording is paused'

@@ -3,10 +3,14 @@
 //! Bounded; when full, the entry nearest to being healed is forgotten. Knows addresses only as keyed hashes.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+use crate::secret::{self, SecretError};
 
 /// Delay after the first wrong PIN.
 const FIRST_DELAY: Duration = Duration::from_millis(250);
@@ -22,9 +26,22 @@ const SIDE_BY_SIDE: usize = 16;
 /// PINs of one caller or address at the door at once; more are refused.
 const AT_THE_DOOR: usize = 512;
 
+/// By which door somebody comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// A phone call.
+    Phone,
+    /// The page.
+    Web,
+}
+
 /// Who guesses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct GuardKey(u64);
+pub struct GuardKey {
+    /// Of the address or number, keyed.
+    pub(super) hash: u64,
+    pub(super) door: Door,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -35,15 +52,16 @@ struct Entry {
 /// See the module. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
-    hasher: RandomState,
+    /// Keys the hashes: without it numbers could be tried out.
+    secret: Arc<str>,
     // Shared by every session and call; a lookup of nanoseconds needs no task to own it.
     entries: Arc<Mutex<HashMap<GuardKey, Entry>>>,
     // Likewise; holds only those who are at the door now.
-    doors: Arc<Mutex<HashMap<GuardKey, Door>>>,
+    doors: Arc<Mutex<HashMap<GuardKey, Queue>>>,
 }
 
 #[derive(Debug, Default)]
-struct Door {
+struct Queue {
     inside: usize,
     gate: Arc<tokio::sync::Mutex<()>>,
 }
@@ -77,13 +95,39 @@ impl Guard {
             IpAddr::V4(v4) => u128::from(u32::from(v4)),
             IpAddr::V6(v6) => u128::from(v6) >> 64 << 64,
         };
-        GuardKey(self.hasher.hash_one(("address", network)))
+        self.key(Door::Web, &[&network.to_be_bytes()])
     }
 
     /// Key of a phone: trunk and calling number.
     #[must_use]
     pub fn caller(&self, trunk: &str, number: &str) -> GuardKey {
-        GuardKey(self.hasher.hash_one(("caller", trunk, number)))
+        self.key(Door::Phone, &[trunk.as_bytes(), number.as_bytes()])
+    }
+
+    fn key(&self, door: Door, parts: &[&[u8]]) -> GuardKey {
+        let mut digest = Sha256::new();
+        digest.update(&*self.secret);
+        digest.update([u8::from(door == Door::Phone)]);
+        for part in parts {
+            digest.update(part.len().to_be_bytes());
+            digest.update(part);
+        }
+        let hash = digest.finalize();
+        let hash = hash.iter().take(8);
+        let hash = hash.fold(0, |hash, byte| hash << 8 | u64::from(*byte));
+        GuardKey { hash, door }
+    }
+
+    /// One whose keys are the same after a restart: with the secret in `path`, which is made when it is not there.
+    ///
+    /// # Errors
+    /// When it can be neither read nor made.
+    pub fn load(path: &Path) -> Result<Self, SecretError> {
+        let secret = secret::load_or_create(path)?.into();
+        Ok(Self {
+            secret,
+            ..Self::default()
+        })
     }
 
     /// Waits for `key`'s turn to have a PIN checked; `None` when too many of it are waiting. Once one was wrong,

@@ -187,6 +187,7 @@ mod tests {
             name: String::new(),
             pins,
             max_minutes: None,
+            manners: crate::conference::Manners::default(),
             created_ms: 0,
         };
         for _ in 0..2 {

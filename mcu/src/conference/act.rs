@@ -20,7 +20,11 @@ impl Focus {
 
     async fn try_act(&mut self, actor: &str, action: Action) -> Result<(), Denied> {
         match action {
-            Action::Mute(on) => self.set_mute(actor, if on { Mute::BySelf } else { Mute::Off }),
+            Action::Mute(true) => self.set_mute(actor, Mute::BySelf),
+            Action::Mute(false) if self.is_silenced(actor) => {
+                return Err(Denied::Forbidden("The host has muted the audience."));
+            }
+            Action::Mute(false) => self.set_mute(actor, Mute::Off),
             Action::Camera(on) => {
                 let Some(person) = self.roster.get_mut(actor) else {
                     return Ok(());
@@ -60,6 +64,20 @@ impl Focus {
 
     /// Mutes in the room, on every screen, and in the ear of a phone.
     pub(super) fn set_mute(&mut self, target: &str, mute: Mute) {
+        let person = self.roster.get(target);
+        let was_on = person.is_some_and(|person| person.mute != Mute::Off);
+        let phone = person.and_then(|person| person.leg.filter(|_| person.kind == Kind::Phone));
+        self.mute_silently(target, mute);
+        let on = mute != Mute::Off;
+        if let Some(leg) = phone
+            && on != was_on
+        {
+            self.say_muted(leg, on);
+        }
+    }
+
+    /// The same, with no word to a phone.
+    pub(super) fn mute_silently(&mut self, target: &str, mute: Mute) {
         let Some(person) = self.roster.get_mut(target) else {
             return;
         };
@@ -68,13 +86,7 @@ impl Focus {
         if was_on == on {
             return;
         }
-        let (leg, kind) = (person.leg, person.kind);
-        if let Some(leg) = leg {
-            self.gate(target);
-            if kind == Kind::Phone {
-                self.say_muted(leg, on);
-            }
-        }
+        self.gate(target);
         self.show(target);
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::entry::Refusal;
 use super::focus::Focus;
-use super::roster::Participant;
+use super::roster::{Participant, Roster};
 use super::seat::{Command, Link, Newcomer, Outgoing, Seat};
 use crate::auth::Role;
 use crate::media::RoomId;
@@ -20,8 +20,11 @@ impl Focus {
         if self.locked && newcomer.role == Role::Guest {
             return Err(Refusal::Locked);
         }
-        if self.roster.guests() >= self.around.config.max_participants {
+        if self.roster.guests() + self.lobby.len() >= self.around.config.max_participants {
             return Err(Refusal::Full);
+        }
+        if let Some(waits_for) = self.waits_for(newcomer.role, false) {
+            return self.join_lobby(newcomer, waits_for).await;
         }
         let room = self.open_room().await?;
         if let Some(leg) = newcomer.leg {
@@ -36,13 +39,18 @@ impl Focus {
         }
         let secret = crate::secret::token().map_err(|_| Refusal::Unavailable)?;
         let id = format!("p_{}", ulid::Ulid::new());
-        let seat = self.seat(id, newcomer, &secret, room)?;
+        let has_leg = newcomer.leg.is_some();
+        let seat = self.seat(id, newcomer, &secret)?;
+        if let Some(person) = self.roster.get_mut(&seat.participant) {
+            person.room = has_leg.then_some(room);
+        }
         self.greet(&seat.participant, secret);
+        self.settle_lobby().await;
         Ok(seat)
     }
 
     /// The conference's media room, opened by the first who needs it.
-    async fn open_room(&mut self) -> Result<RoomId, Refusal> {
+    pub(super) async fn open_room(&mut self) -> Result<RoomId, Refusal> {
         if let Some(room) = self.room {
             return Ok(room);
         }
@@ -66,39 +74,52 @@ impl Focus {
         Ok(room)
     }
 
-    fn seat(
+    fn seat(&mut self, id: String, newcomer: Newcomer, secret: &str) -> Result<Seat, Refusal> {
+        let (person, seat) = self.place(id, newcomer, secret)?;
+        self.seat_person(person);
+        Ok(seat)
+    }
+
+    /// Somebody new, in no room yet.
+    pub(super) fn place(
         &mut self,
         id: String,
         newcomer: Newcomer,
         secret: &str,
-        room: RoomId,
-    ) -> Result<Seat, Refusal> {
+    ) -> Result<(Participant, Seat), Refusal> {
         let commands = self.sender().ok_or(Refusal::Unavailable)?;
         let user = newcomer.user.clone().unwrap_or_else(|| id.clone());
-        self.around.presence.joined(&user, &id);
         self.generations += 1;
         let state = self.around.presence.state(&user);
         let participant = Participant::new(id, newcomer, (user, state), self.generations, secret);
         let seat = Seat {
             participant: participant.id.clone(),
             generation: participant.generation,
-            room,
             hold: None,
             commands,
         };
-        self.around.metrics.of(participant.kind).inc();
+        Ok((participant, seat))
+    }
+
+    /// Takes `person` onto the roster.
+    pub(super) fn seat_person(&mut self, mut person: Participant) {
+        self.around.presence.joined(&person.user, &person.id);
+        person.presence = self.around.presence.state(&person.user);
+        let id = person.id.clone();
+        self.around.metrics.of(person.kind).inc();
         if !std::mem::replace(&mut self.opened, true) {
             self.start_clock();
         }
-        self.roster.insert(participant);
-        self.tell_recorder(&seat.participant);
-        self.news.joined(&seat.participant);
+        self.roster.insert(person);
+        self.tell_recorder(&id);
+        self.news.joined(&id);
         self.paint_people();
-        Ok(seat)
+        self.silence_newcomer(&id);
+        self.mind_leader();
     }
 
     /// The whole state to a session that has just come or come back.
-    fn greet(&mut self, participant: &str, secret: String) {
+    pub(super) fn greet(&mut self, participant: &str, secret: String) {
         let Some(person) = self.roster.get(participant) else {
             return;
         };
@@ -107,31 +128,45 @@ impl Focus {
         self.publish_due(Instant::now());
         self.tell_presenting(participant);
         self.tell_slots(Some(participant));
+        self.brief_lobby(participant);
         self.entered(participant, kind);
     }
 
     pub(super) fn resume(&mut self, secret: &str, link: mpsc::Sender<Outgoing>) -> Option<Seat> {
         let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
-        let found = self.roster.iter().find(|person| {
-            person.kind == Kind::Browser && bool::from(person.resume.ct_eq(&digest))
-        });
+        let everybody = self.roster.iter().chain(self.lobby.people.iter());
+        let found = everybody
+            .filter(|person| person.kind == Kind::Browser)
+            .find(|person| bool::from(person.resume.ct_eq(&digest)));
         let id = found?.id.clone();
-        let (room, commands) = (self.room?, self.sender()?);
+        let commands = self.sender()?;
         // Each return has a secret of its own: one that leaked is good once at most.
         let renewed = crate::secret::token().ok()?;
         self.generations += 1;
         let generation = self.generations;
-        let person = self.roster.get_mut(&id)?;
+        let people = self.people_with(&id);
+        let person = people.get_mut(&id)?;
         person.end(EndReason::Replaced);
         person.generation = generation;
         person.slots_told = 0;
         person.resume = Sha256::digest(renewed.as_bytes()).into();
         let (hold, role) = (person.hold.clone(), person.role);
-        self.roster.connect(&id, Link::Session(link));
+        people.connect(&id, Link::Session(link));
         self.around.metrics.resumes.inc();
+        let seat = Seat {
+            participant: id.clone(),
+            generation,
+            hold,
+            commands,
+        };
+        if self.lobby.stays.contains_key(&id) {
+            self.show_waiting(&id, Some(renewed));
+            return Some(seat);
+        }
         self.brief(&id, role, renewed);
         self.tell_presenting(&id);
         self.tell_slots(Some(&id));
+        self.brief_lobby(&id);
         if let Some(video) = self
             .roster
             .get(&id)
@@ -139,13 +174,16 @@ impl Focus {
         {
             self.tell(&id, &video);
         }
-        Some(Seat {
-            participant: id,
-            generation,
-            room,
-            hold,
-            commands,
-        })
+        Some(seat)
+    }
+
+    /// Where `id` is: in the conference, or in the lobby.
+    pub(super) fn people_with(&mut self, id: &str) -> &mut Roster {
+        if self.lobby.stays.contains_key(id) {
+            &mut self.lobby.people
+        } else {
+            &mut self.roster
+        }
     }
 
     fn sender(&self) -> Option<mpsc::Sender<Command>> {
@@ -153,9 +191,9 @@ impl Focus {
     }
 
     /// Seats the demo's host, which nobody has to greet.
-    pub(super) fn seat_clip(&mut self, newcomer: Newcomer, room: RoomId) {
+    pub(super) fn seat_clip(&mut self, newcomer: Newcomer) {
         let id = format!("p_{}", ulid::Ulid::new());
-        if self.seat(id.clone(), newcomer, "", room).is_ok() {
+        if self.seat(id.clone(), newcomer, "").is_ok() {
             self.roster.set_camera(&id, true);
             if let Some(host) = self.roster.get_mut(&id) {
                 host.films = true;

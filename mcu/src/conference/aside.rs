@@ -68,7 +68,7 @@ impl Focus {
         }
     }
 
-    fn is_host(&self, actor: &str) -> bool {
+    pub(super) fn is_host(&self, actor: &str) -> bool {
         self.roster
             .get(actor)
             .is_some_and(|person| person.role == Role::Host)

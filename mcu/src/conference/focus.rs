@@ -13,7 +13,10 @@ use tokio::sync::mpsc;
 
 use super::Surroundings;
 use super::channels::Uses;
+use super::leader::Leadership;
 use super::limit::TimeLimit;
+use super::lobby::Lobby;
+use super::manners::{LobbyPolicy, Rules};
 use super::news::News;
 use super::picture::Picture;
 use super::podium::Podium;
@@ -21,6 +24,7 @@ use super::record::{self, OnAir};
 use super::roster::{Participant, Roster};
 use super::seat::{Command, Summary};
 use super::sound::{Company, Spoken};
+use crate::config::Announce;
 use crate::media::{RoomEvent, RoomId};
 use crate::signal::protocol::{ConferenceView, EndReason, LeaveReason};
 use crate::store::ConferenceRecord;
@@ -37,6 +41,9 @@ pub(super) struct Focus {
     pub(super) record: Arc<ConferenceRecord>,
     pub(super) room: Option<RoomId>,
     pub(super) roster: Roster,
+    pub(super) lobby: Lobby,
+    pub(super) rules: Rules,
+    pub(super) leadership: Leadership,
     pub(super) news: News,
     pub(super) floor: Option<LegId>,
     /// Who is shown large whoever speaks.
@@ -44,6 +51,9 @@ pub(super) struct Focus {
     pub(super) picture: Picture,
     pub(super) podium: Podium,
     pub(super) locked: bool,
+    pub(super) audience_muted: bool,
+    /// How joining and leaving are heard now.
+    pub(super) announcing: Announce,
     pub(super) limit: TimeLimit,
     pub(super) uses: Uses,
     pub(super) company: Company,
@@ -66,6 +76,8 @@ impl Focus {
         commands: mpsc::WeakSender<Command>,
     ) -> Self {
         let (events, inbox) = mpsc::channel(ROOM_EVENTS);
+        let rules = record.manners.rules(&around.config);
+        let announcing = around.config.announce;
         let picture = Picture::new(around.config.video, around.config.layout.clone());
         Self {
             picture,
@@ -74,10 +86,15 @@ impl Focus {
             record,
             room: None,
             roster: Roster::default(),
+            lobby: Lobby::default(),
+            rules,
+            leadership: Leadership::default(),
             news: News::default(),
             floor: None,
             spotlight: None,
             locked: false,
+            audience_muted: false,
+            announcing,
             limit: TimeLimit::default(),
             uses: Uses::default(),
             company: Company::default(),
@@ -108,7 +125,7 @@ impl Focus {
             .map(|(_, clip)| clip.clone());
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         let mut first = tokio::time::Instant::now() + Duration::from_secs(5);
-        while !(self.opened && self.roster.guests() == 0) {
+        while !(self.opened && self.roster.guests() + self.lobby.len() == 0) {
             // Nobody came after all: the join that opened this was withdrawn or refused.
             let until = self
                 .deadline()
@@ -133,11 +150,13 @@ impl Focus {
                 }
                 end = record::ended(&mut self.on_air) => self.recording_ended(end),
                 () = tokio::time::sleep_until(until) => {
-                    if self.roster.len() == 0 { break; }
+                    if self.roster.len() + self.lobby.len() == 0 { break; }
                     first = tokio::time::Instant::now() + Duration::from_secs(3600);
                     let now = Instant::now();
                     self.reap(now).await;
                     self.heed_clock(now).await;
+                    self.heed_leader(now).await;
+                    self.heed_lobby(now).await;
                     self.settle_music(None);
                     self.heed_podium(now);
                     self.publish_due(now);
@@ -159,8 +178,7 @@ impl Focus {
                     && let Some(participant) = seated
                 {
                     // Its session is gone already: nobody would ever say goodbye for it.
-                    self.leave(&participant, LeaveReason::Lost, EndReason::Left)
-                        .await;
+                    self.forget(&participant).await;
                 }
             }
             Command::Resume {
@@ -176,7 +194,10 @@ impl Focus {
                 participant,
                 generation,
                 leg,
-            } => self.negotiating(&participant, generation, leg).await,
+                reply,
+            } => {
+                self.negotiating(&participant, generation, leg, reply).await;
+            }
             Command::Negotiated {
                 participant,
                 generation,
@@ -191,7 +212,10 @@ impl Focus {
                 generation,
                 action,
             } => {
-                if self.is_current(&participant, generation) {
+                if !self.is_current(&participant, generation) {
+                } else if self.lobby.stays.contains_key(&participant) {
+                    self.act_waiting(&participant, action).await;
+                } else {
                     self.act(&participant, action).await;
                 }
             }
@@ -199,6 +223,12 @@ impl Focus {
                 if let Some(leg) = self.roster.get(&participant).and_then(|person| person.leg) {
                     self.key(leg, digit).await;
                 }
+                self.lobby_key(&participant, digit);
+            }
+            Command::Guessed { shut } => self.tell_guessed(shut),
+            Command::Waiting { reply } => {
+                // Whoever asked may have gone meanwhile.
+                let _ = reply.send(self.lobby.list());
             }
             Command::Lost {
                 participant,
@@ -221,6 +251,7 @@ impl Focus {
             Command::Summary { reply } => {
                 let _ = reply.send(Summary {
                     participants: self.roster.guests(),
+                    waiting: self.lobby.len(),
                     locked: self.locked,
                     time_left: self.limit.left(Instant::now()),
                     recording: self.recording_state(),
@@ -230,8 +261,8 @@ impl Focus {
         }
     }
 
-    fn is_current(&self, participant: &str, generation: u64) -> bool {
-        self.roster
+    fn is_current(&mut self, participant: &str, generation: u64) -> bool {
+        self.people_with(participant)
             .get(participant)
             .is_some_and(|person| person.generation == generation)
     }
@@ -241,6 +272,8 @@ impl Focus {
             id: self.record.number.clone(),
             name: self.record.name.clone(),
             locked: self.locked,
+            audience_muted: self.audience_muted,
+            lobby: self.rules.lobby == LobbyPolicy::Guests,
             time_left: self.limit.left(Instant::now()).map(|left| left.as_secs()),
             channels: self.language_views(),
             recording: self.recording_state(),
@@ -253,7 +286,7 @@ impl Focus {
 
     async fn lost(&mut self, participant: &str, heard: Instant) {
         let grace = self.around.config.resume_grace;
-        self.roster.disconnect(participant, heard);
+        self.people_with(participant).disconnect(participant, heard);
         if heard.elapsed() >= grace {
             self.reap(Instant::now()).await;
         }
@@ -267,6 +300,8 @@ impl Focus {
             self.limit.next(),
             self.music_due(),
             self.podium.next(),
+            self.lobby.next(),
+            self.leaderless_until(),
             news,
         ]
         .into_iter()
@@ -276,7 +311,8 @@ impl Focus {
 
     /// When the next lost participant's place is given up.
     fn next_reaping(&self) -> Option<Instant> {
-        let (heard, _) = self.roster.longest_lost()?;
+        let lost = [self.roster.longest_lost(), self.lobby.people.longest_lost()];
+        let heard = lost.into_iter().flatten().map(|(heard, _)| heard).min()?;
         Some(heard + self.around.config.resume_grace)
     }
 
@@ -290,19 +326,42 @@ impl Focus {
             self.leave(&participant, LeaveReason::Lost, EndReason::Left)
                 .await;
         }
+        while let Some((heard, waiting)) = self.lobby.people.longest_lost()
+            && now >= heard + grace
+        {
+            let waiting = waiting.to_owned();
+            self.around.metrics.lost.inc();
+            self.leave_lobby(&waiting, EndReason::Left).await;
+        }
+    }
+
+    /// Takes away whose session is gone before it could say so, wherever it is.
+    async fn forget(&mut self, participant: &str) {
+        self.leave(participant, LeaveReason::Lost, EndReason::Left)
+            .await;
+        self.leave_lobby(participant, EndReason::Left).await;
     }
 
     /// Takes `participant` off the roster and its leg out of the room.
     pub(super) async fn leave(&mut self, participant: &str, reason: LeaveReason, end: EndReason) {
-        let Some(mut person) = self.roster.remove(participant) else {
-            return;
-        };
-        person.end(end);
-        self.around.presence.left(&person.user, &person.id);
-        self.around.metrics.of(person.kind).dec();
-        if let Some(leg) = person.leg {
+        let leg = self.roster.get(participant).and_then(|person| person.leg);
+        if let Some(leg) = leg {
             self.drop_leg(leg).await;
         }
+        if let Some(mut person) = self.take_out(participant, reason) {
+            person.end(end);
+        }
+    }
+
+    /// Takes `participant` off the roster, whose leg is in the room no more; all that stood on it is over.
+    pub(super) fn take_out(
+        &mut self,
+        participant: &str,
+        reason: LeaveReason,
+    ) -> Option<Participant> {
+        let person = self.roster.remove(participant)?;
+        self.around.presence.left(&person.user, &person.id);
+        self.around.metrics.of(person.kind).dec();
         self.show_leaving(&person.id, reason);
         self.forget_channels(&person.id);
         self.forget_spotlight(&person.id);
@@ -310,6 +369,8 @@ impl Focus {
         self.paint_people();
         self.tell_slots(None);
         self.left(&person);
+        self.mind_leader();
+        Some(person)
     }
 
     pub(super) async fn drop_leg(&self, leg: LegId) {
@@ -332,6 +393,7 @@ impl Focus {
                 self.drop_leg(leg).await;
             }
         }
+        self.empty_lobby(reason).await;
         self.opened = true;
     }
 

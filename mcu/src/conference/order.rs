@@ -45,6 +45,7 @@ impl Focus {
     pub(super) async fn order(&mut self, order: Order) -> Result<(), Denied> {
         match order {
             Order::Mute(target, on) => self.mute_other(&target, on)?,
+            Order::MuteAudience(on) => self.mute_audience(on),
             Order::Deafen(target, on) => {
                 self.change(&target, |person| {
                     std::mem::replace(&mut person.deafened, on) != on
@@ -116,12 +117,17 @@ impl Focus {
             Order::Composite(on) => self.order_composite(on)?,
             Order::Layout(name) => self.order_layout(&name)?,
             Order::StopPresenting => self.stop_presenting(),
+            Order::Gate(gate) => self.order_gate(gate).await?,
+            Order::Manners(manners) => {
+                self.rules = manners.rules(&self.around.config);
+                self.rules_changed().await;
+            }
         }
         Ok(())
     }
 
     /// The demo's host can be muted, not removed: it would be back with the next guest.
-    fn require_person(&self, target: &str) -> Result<(), Denied> {
+    pub(super) fn require_person(&self, target: &str) -> Result<(), Denied> {
         match self.roster.get(target).map(|person| person.kind) {
             None => Err(Denied::Nobody),
             Some(Kind::Host) => Err(Denied::Forbidden("The demo's host cannot be removed.")),
@@ -130,6 +136,9 @@ impl Focus {
     }
 
     fn mute_other(&mut self, target: &str, on: bool) -> Result<(), Denied> {
+        if let Some(person) = self.roster.get_mut(target) {
+            person.may_speak = !on;
+        }
         match (self.roster.get(target).map(|person| person.mute), on) {
             (None, _) => Err(Denied::Nobody),
             (Some(Mute::Off), true) => {

@@ -2,15 +2,13 @@
 
 use std::time::Instant;
 
-use plenum_dialin::Digit;
-use plenum_dialin::attendant::PromptKey;
-use plenum_dialin::commands::InCallCommand;
 use plenum_mixer::{Command, Event, LegId};
+use tokio::sync::oneshot;
 
 use super::focus::Focus;
 use super::seat::{Link, MediaHold, Newcomer};
 use crate::auth::Role;
-use crate::media::{Clip, LegGone, RoomEvent, RoomId, clock};
+use crate::media::{Clip, LegGone, RoomEvent, RoomId};
 use crate::signal::protocol::{EndReason, ErrorCode, Kind, LeaveReason, ServerMessage};
 
 /// What the demo's host is called.
@@ -18,6 +16,9 @@ const HOST_NAME: &str = "Plenum host";
 
 impl Focus {
     pub(super) async fn room_event(&mut self, room: RoomId, event: RoomEvent) {
+        if self.lobby.room == Some(room) {
+            return self.lobby_event(event).await;
+        }
         if self.room != Some(room) {
             return;
         }
@@ -45,8 +46,26 @@ impl Focus {
                 tracing::error!("conference lost its room");
                 self.close(EndReason::ConferenceEnded).await;
             }
-            RoomEvent::LegGone { leg, reason } => self.leg_gone(leg, reason).await,
+            RoomEvent::LegGone { leg, .. } if self.lobby.people.owner(leg).is_some() => {
+                self.lobby_event(event).await;
+            }
+            RoomEvent::LegGone { .. } => self.leg_ended(event).await,
         }
+    }
+
+    /// A leg of the roster's has ended by itself.
+    pub(super) async fn leg_ended(&mut self, event: RoomEvent) {
+        if let RoomEvent::LegGone { leg, reason } = event {
+            self.leg_gone(leg, reason).await;
+        }
+    }
+
+    /// What a page is told then.
+    pub(super) fn media_lost() -> (ErrorCode, &'static str) {
+        (
+            ErrorCode::NegotiationFailed,
+            "The media connection was lost. Build a new one.",
+        )
     }
 
     fn talking(&mut self, leg: LegId, on: bool) {
@@ -92,33 +111,6 @@ impl Focus {
         }
     }
 
-    /// A key of a phone in the conference, from RTP or SIP INFO.
-    pub(super) async fn key(&mut self, leg: LegId, digit: Digit) {
-        let Some(participant) = self.roster.owner(leg).map(str::to_owned) else {
-            return;
-        };
-        let Some(person) = self.roster.get_mut(&participant) else {
-            return;
-        };
-        let host = person.role == Role::Host;
-        match person.keys.digit(clock::now(), digit) {
-            Some(InCallCommand::ToggleMute) => {
-                let since = person.host_muted.map(|at| at.elapsed());
-                let mute = person.mute.toggled(since);
-                self.set_mute(&participant, mute);
-            }
-            Some(InCallCommand::ToggleHand) => {
-                person.hand = !person.hand;
-                self.show(&participant);
-            }
-            Some(InCallCommand::ToggleRecording) if host => self.toggle_recording(leg).await,
-            Some(InCallCommand::ToggleRecording) => self.say(leg, PromptKey::NotAllowed),
-            Some(InCallCommand::Help) if host => self.say(leg, PromptKey::HelpHost),
-            Some(InCallCommand::Help) => self.say(leg, PromptKey::Help),
-            None => {}
-        }
-    }
-
     async fn leg_gone(&mut self, leg: LegId, reason: LegGone) {
         let Some(participant) = self.roster.owner(leg).map(str::to_owned) else {
             return;
@@ -140,11 +132,8 @@ impl Focus {
         match kind {
             // The page still talks to us: it can offer anew. If it does not, its silence ends it.
             Kind::Browser => {
-                let words = "The media connection was lost. Build a new one.";
-                self.tell(
-                    &participant,
-                    &ServerMessage::error(ErrorCode::NegotiationFailed, words),
-                );
+                let (code, words) = Self::media_lost();
+                self.tell(&participant, &ServerMessage::error(code, words));
             }
             Kind::Phone => {
                 self.leave(&participant, LeaveReason::Lost, EndReason::Left)
@@ -157,20 +146,38 @@ impl Focus {
         }
     }
 
-    pub(super) async fn negotiating(&mut self, participant: &str, generation: u64, leg: LegId) {
+    pub(super) async fn negotiating(
+        &mut self,
+        participant: &str,
+        generation: u64,
+        leg: LegId,
+        reply: oneshot::Sender<RoomId>,
+    ) {
+        let waits = self.lobby.stays.contains_key(participant);
+        let room = if waits { self.lobby.room } else { self.room };
         let current = self
-            .roster
+            .people_with(participant)
             .get(participant)
             .is_some_and(|person| person.generation == generation);
         if !current {
             return;
         }
-        if let Some(before) = self.roster.set_leg(participant, Some(leg)) {
+        if let Some(before) = self
+            .people_with(participant)
+            .set_leg(participant, Some(leg))
+        {
             self.drop_leg(before).await;
+        }
+        if let Some(room) = room {
+            if let Some(person) = self.people_with(participant).get_mut(participant) {
+                person.room = Some(room);
+            }
+            // A session that is gone needs no room.
+            let _ = reply.send(room);
         }
         self.tell_recorder(participant);
         self.paint_people();
-        if let Some(person) = self.roster.get_mut(participant) {
+        if let Some(person) = self.people_with(participant).get_mut(participant) {
             person.hold = None;
             person.music = None;
             person.slots.clear();
@@ -191,11 +198,22 @@ impl Focus {
         mids: Vec<String>,
     ) {
         let leg = hold.leg;
+        if let Some(person) = self.lobby.people.get_mut(participant)
+            && person.generation == generation
+            && person.leg == Some(leg)
+        {
+            person.hold = Some(hold);
+            person.slot_mids = mids;
+            return self.negotiated_waiting(participant).await;
+        }
         match self.roster.get_mut(participant) {
             Some(person) if person.generation == generation && person.leg == Some(leg) => {
                 let camera = person.camera;
                 if person.hold.as_ref() != Some(&hold) {
                     // A new leg knows nothing of what was said before.
+                    if let Some(room) = self.room {
+                        self.bring(participant, leg, room).await;
+                    }
                     self.gate(participant);
                     self.command_room(Command::Camera { leg, on: camera });
                     self.gate_screen(participant);
@@ -266,7 +284,7 @@ impl Focus {
             leg: Some(leg),
             spoken: None,
         };
-        self.seat_clip(newcomer, room);
+        self.seat_clip(newcomer);
         self.tell_slots(None);
     }
 

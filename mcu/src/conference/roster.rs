@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::seat::{Link, MediaHold, Newcomer, Outgoing};
 use crate::auth::Role;
+use crate::media::RoomId;
 use crate::signal::protocol::{EndReason, Kind, ParticipantView, ServerMessage, SlotView};
 
 /// Why somebody cannot be heard.
@@ -51,6 +52,8 @@ pub(super) struct Participant {
     pub(super) mute: Mute,
     /// When the host muted it last.
     pub(super) host_muted: Option<Instant>,
+    /// A host lets it speak while the audience is muted.
+    pub(super) may_speak: bool,
     pub(super) deafened: bool,
     pub(super) held: bool,
     /// A host lets it show no video.
@@ -74,6 +77,8 @@ pub(super) struct Participant {
     pub(super) hand: bool,
     /// Changed by [`Roster::set_leg`].
     pub(super) leg: Option<LegId>,
+    /// The media room in which the leg is or is about to be.
+    pub(super) room: Option<RoomId>,
     /// What a returning browser's next offer is compared with.
     pub(super) hold: Option<MediaHold>,
     /// `mid` of each video slot, and whose video is in it.
@@ -110,6 +115,7 @@ impl Participant {
             presence,
             mute: Mute::Off,
             host_muted: None,
+            may_speak: false,
             deafened: false,
             held: false,
             video_muted: false,
@@ -124,6 +130,7 @@ impl Participant {
             presenting: false,
             hand: false,
             leg: newcomer.leg,
+            room: None,
             hold: None,
             slot_mids: Vec::new(),
             slots: Vec::new(),
@@ -134,6 +141,11 @@ impl Participant {
             resume: Sha256::digest(secret.as_bytes()).into(),
             keys: CommandKeys::new(),
         }
+    }
+
+    /// Came with the host's PIN; the demo's host leads nobody.
+    pub(super) fn leads(&self) -> bool {
+        self.role == Role::Host && self.kind != Kind::Host
     }
 
     pub(super) fn view(&self) -> ParticipantView {
@@ -175,7 +187,9 @@ pub(super) struct Roster {
     /// Without a connection, whoever was heard of longest ago first.
     lost: BTreeSet<(Instant, u64)>,
     next: u64,
+    /// The demo's.
     hosts: usize,
+    leaders: usize,
     cameras: usize,
 }
 
@@ -187,6 +201,11 @@ impl Roster {
     /// People other than the demo's host.
     pub(super) fn guests(&self) -> usize {
         self.places.len() - self.hosts
+    }
+
+    /// Who came with the host's PIN.
+    pub(super) fn leaders(&self) -> usize {
+        self.leaders
     }
 
     /// How many send video.
@@ -217,6 +236,7 @@ impl Roster {
             self.by_leg.insert(leg, number);
         }
         self.hosts += usize::from(person.kind == Kind::Host);
+        self.leaders += usize::from(person.leads());
         self.cameras += usize::from(person.camera);
         self.numbers.insert(person.id.clone(), number);
         let shown = None;
@@ -233,6 +253,7 @@ impl Roster {
             self.lost.remove(&(heard, number));
         }
         self.hosts -= usize::from(person.kind == Kind::Host);
+        self.leaders -= usize::from(person.leads());
         self.cameras -= usize::from(person.camera);
         Some(person)
     }

@@ -10,12 +10,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::aside::Wish;
 use super::entry::Refusal;
+use super::lobby::Gate;
+use super::manners::Manners;
 use super::order::Denied;
 use super::present::Turn;
 use super::record::{RecordOrder, RecordRefusal};
-use crate::auth::Role;
+use crate::auth::{Role, Shut};
 use crate::media::RoomId;
-use crate::signal::protocol::{EndReason, Kind, ParticipantView, RecordingState};
+use crate::signal::protocol::{EndReason, Kind, ParticipantView, RecordingState, WaitingView};
 use crate::store::ConferenceRecord;
 
 /// What goes to a session.
@@ -72,7 +74,6 @@ impl Newcomer {
 pub(crate) struct Seat {
     pub(crate) participant: String,
     pub(crate) generation: u64,
-    pub(crate) room: RoomId,
     pub(crate) hold: Option<MediaHold>,
     pub(crate) commands: mpsc::Sender<Command>,
 }
@@ -96,6 +97,8 @@ pub(crate) enum Action {
 #[derive(Debug, Clone)]
 pub(crate) enum Order {
     Mute(String, bool),
+    /// All guests are muted, or may unmute.
+    MuteAudience(bool),
     /// They hear the conference no more.
     Deafen(String, bool),
     /// They hear music instead of the conference, and nobody hears them.
@@ -130,6 +133,10 @@ pub(crate) enum Order {
     Layout(String),
     /// Whoever presents does so no more.
     StopPresenting,
+    /// Who waits in the lobby, and who is sent there.
+    Gate(Gate),
+    /// Other rules for who waits and when it ends without its leader.
+    Manners(Manners),
 }
 
 /// What a focus is told.
@@ -149,6 +156,8 @@ pub(crate) enum Command {
         participant: String,
         generation: u64,
         leg: LegId,
+        /// Where it is to be made; dropped when the participant is not here any more.
+        reply: oneshot::Sender<RoomId>,
     },
     /// Its offer has been answered.
     Negotiated {
@@ -170,6 +179,14 @@ pub(crate) enum Command {
     /// Who is in it.
     Participants {
         reply: oneshot::Sender<Vec<ParticipantView>>,
+    },
+    /// Too many wrong PINs have shut a door of the conference.
+    Guessed {
+        shut: Shut,
+    },
+    /// Who waits in the lobby.
+    Waiting {
+        reply: oneshot::Sender<Vec<WaitingView>>,
     },
     /// A phone's key that came by SIP INFO.
     Key {
@@ -198,6 +215,8 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Summary {
     pub(crate) participants: usize,
+    /// In the lobby.
+    pub(crate) waiting: usize,
     pub(crate) locked: bool,
     /// Until the time limit, if there is one.
     pub(crate) time_left: Option<Duration>,

@@ -89,7 +89,7 @@ impl Focus {
 
     /// In words where somebody has said a name, else by a tone.
     fn tell_of(&mut self, name: Option<Arc<[i16]>>, words: PromptKey, tone: Arc<[i16]>) {
-        let announce = self.around.config.announce;
+        let announce = self.announcing;
         if announce == Announce::Off || self.roster.len() > TONES_UP_TO {
             return;
         }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use plenum_dialin::commands::{CommandTable, Profile};
+
 use super::reader::Reader;
 use super::video::{VideoConfig, VideoPolicy, layout};
+use crate::conference::LobbyPolicy;
 
 /// `[conference]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +33,14 @@ pub struct ConferenceConfig {
     pub music_when_alone: LonelyMusic,
     /// Minutes after which a conference ends, unless it was made with a limit of its own; 0 is never.
     pub max_minutes: u32,
+    /// Who waits in the lobby, unless a conference has a rule of its own.
+    pub lobby: LobbyPolicy,
+    /// Whether guests wait until a leader is in, likewise.
+    pub wait_for_leader: bool,
+    /// Seconds that a conference goes on after its last leader has gone, likewise; 0 is for ever.
+    pub end_with_leader_seconds: u32,
+    /// What phones' keys do.
+    pub keys: CommandTable,
     /// Whether everybody may talk aside and whisper, not hosts only.
     pub side_conversations: bool,
 }
@@ -125,8 +136,41 @@ pub(super) fn read(reader: &mut Reader, video: &VideoConfig) -> ConferenceConfig
             0..=crate::conference::MOST_MINUTES,
             "minutes, a week at most, or 0 for no limit",
         ),
+        lobby: reader.parsed(
+            "conference.lobby",
+            LobbyPolicy::Off,
+            |name| LobbyPolicy::from_name(name).ok_or_else(|| "names nobody".to_owned()),
+            "use \"off\" or \"guests\"",
+        ),
+        wait_for_leader: reader.boolean("conference.wait_for_leader", false),
+        end_with_leader_seconds: reader.integer(
+            "conference.end_with_leader_seconds",
+            0_u32,
+            0..=crate::conference::LONGEST_GRACE,
+            "seconds, an hour at most, or 0 for never",
+        ),
+        keys: keys(reader),
         side_conversations: reader.boolean("conference.side_conversations", true),
     }
+}
+
+/// The profile, and the rows laid over it.
+fn keys(reader: &mut Reader) -> CommandTable {
+    let profile = reader.parsed(
+        "conference.key_profile",
+        Profile::Lync,
+        |name| Profile::from_name(name).ok_or_else(|| "is no such profile".to_owned()),
+        "use \"lync\", \"teams\", \"pexip\" or \"freeswitch\"",
+    );
+    let mut table = CommandTable::new(profile);
+    for row in reader.list("conference.keys") {
+        if let Err(error) = table.lay(&row) {
+            let remedy =
+                "write for instance \"*4 roll-call\"; config.example.toml lists the commands";
+            reader.fault("conference.keys", &row, error.as_str(), remedy);
+        }
+    }
+    table
 }
 
 fn announce(text: &str) -> Result<Announce, String> {

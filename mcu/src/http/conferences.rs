@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::problem::Problem;
 use crate::auth::Role;
-use crate::conference::{self, NewConference};
+use crate::conference::{self, LobbyPolicy, Manners, NewConference};
 use crate::signal::protocol::{DialIn, RecordingState};
 use crate::store::ConferenceRecord;
 
@@ -36,6 +36,12 @@ pub(super) struct CreateBody {
     guest_pin: Option<String>,
     /// It ends so many minutes after the first has come; 0: never; absent: as configured. A week at most.
     max_minutes: Option<u32>,
+    /// Whether guests wait in the lobby until a host admits them; absent: as configured.
+    lobby: Option<LobbyPolicy>,
+    /// Whether guests wait until a host is in; absent: as configured.
+    wait_for_leader: Option<bool>,
+    /// It ends so many seconds after its last host has gone, 3600 at most; 0: never; absent: as configured.
+    end_with_leader_seconds: Option<u32>,
 }
 
 /// A conference just made: its PINs are shown this once.
@@ -63,8 +69,16 @@ pub(super) struct ConferenceBody {
     cursor: String,
     /// People in it now.
     participants: usize,
+    /// People in its lobby now.
+    waiting: usize,
     /// Guests stay out now.
     locked: bool,
+    /// Who waits in the lobby; null: as configured.
+    lobby: Option<LobbyPolicy>,
+    /// Guests wait until a host is in; null: as configured.
+    wait_for_leader: Option<bool>,
+    /// It ends so many seconds after its last host has gone; 0: never; null: as configured.
+    end_with_leader_seconds: Option<u32>,
     /// It ends so many minutes after the first has come; 0: never; null: as configured.
     max_minutes: Option<u32>,
     /// Seconds until it ends; null when nobody is in it or it has no limit.
@@ -124,6 +138,9 @@ pub(super) async fn create(
         host_pin,
         guest_pin,
         max_minutes,
+        lobby,
+        wait_for_leader,
+        end_with_leader_seconds,
     }) = body?;
     let around = api.conferences.around();
     let wanted = NewConference {
@@ -132,6 +149,11 @@ pub(super) async fn create(
         host_pin,
         guest_pin,
         max_minutes,
+        manners: Manners {
+            lobby,
+            wait_for_leader,
+            end_with_leader_seconds,
+        },
     };
     let created = conference::create(&around.store, &around.pins, wanted).await?;
     let ConferenceRecord { number, name, .. } = created.record;
@@ -253,6 +275,10 @@ async fn view(api: &Api, record: ConferenceRecord) -> ConferenceBody {
         created_ms: record.created_ms,
         cursor: record.id,
         participants: running.map_or(0, |running| running.participants),
+        waiting: running.map_or(0, |running| running.waiting),
+        lobby: record.manners.lobby,
+        wait_for_leader: record.manners.wait_for_leader,
+        end_with_leader_seconds: record.manners.end_with_leader_seconds,
         locked: running.is_some_and(|running| running.locked),
         max_minutes: record.max_minutes,
         time_left_seconds: running

@@ -13,8 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::problem::Problem;
-use crate::conference::{MOST_MINUTES, Order};
-use crate::signal::protocol::ParticipantView;
+use crate::conference::{Gate, LobbyPolicy, MOST_MINUTES, Manners, Order};
+use crate::signal::protocol::{ParticipantView, WaitingView};
 
 /// Everybody in a conference.
 #[derive(Serialize, ToSchema)]
@@ -28,6 +28,8 @@ pub(super) struct ParticipantsBody {
 pub(super) struct ConferencePatch {
     /// Guests stay out.
     locked: Option<bool>,
+    /// No guest unmutes, unless a host lets it.
+    audience_muted: Option<bool>,
     /// So much longer than its time limit says.
     extend_minutes: Option<u32>,
     /// It ends so many seconds from now.
@@ -38,6 +40,17 @@ pub(super) struct ConferencePatch {
     layout: Option<String>,
     /// Id of the participant who is shown large whoever speaks; `""`: whoever speaks.
     spotlight: Option<String>,
+    /// Other PIN for hosts, 4 to 16 digits; kept, whether somebody is in the conference or not. With it, or with another one for guests, whoever was
+    /// shut out for wrong PINs may try again.
+    host_pin: Option<String>,
+    /// Other PIN for guests, 4 to 16 digits, or empty: they need none; kept likewise.
+    guest_pin: Option<String>,
+    /// Whether guests wait in the lobby until a host admits them; kept, whether somebody is in the conference or not.
+    lobby: Option<LobbyPolicy>,
+    /// Whether guests wait until a host is in; kept likewise.
+    wait_for_leader: Option<bool>,
+    /// It ends so many seconds after its last host has gone, 3600 at most; 0: never; kept likewise.
+    end_with_leader_seconds: Option<u32>,
 }
 
 /// How a participant shall be treated; what is absent stays.
@@ -54,6 +67,12 @@ pub(super) struct ParticipantPatch {
     video_muted: Option<bool>,
     /// How loud the others hear them: -20 to 12.
     gain_db: Option<i8>,
+}
+
+/// Everybody in the lobby.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LobbyBody {
+    waiting: Vec<WaitingView>,
 }
 
 /// Who hears an announcement.
@@ -118,11 +137,17 @@ pub(super) async fn change(
 ) -> Result<StatusCode, Problem> {
     let Json(ConferencePatch {
         locked,
+        audience_muted,
         extend_minutes,
         time_left_seconds,
         composite,
         layout,
         spotlight,
+        host_pin,
+        guest_pin,
+        lobby,
+        wait_for_leader,
+        end_with_leader_seconds,
     }) = body?;
     let seconds = |minutes: u32| u64::from(minutes) * 60;
     if extend_minutes.is_some_and(|minutes| minutes > MOST_MINUTES)
@@ -133,10 +158,28 @@ pub(super) async fn change(
             "A conference may last a week more at most.",
         ));
     }
+    let manners = Manners {
+        lobby,
+        wait_for_leader,
+        end_with_leader_seconds,
+    };
+    if !manners.is_empty() || host_pin.is_some() || guest_pin.is_some() {
+        let record = api.conferences.around().store.find(&id).await?;
+        let record = record.ok_or_else(Problem::no_conference)?;
+        if !manners.is_empty() {
+            api.conferences.set_manners(&record, manners).await?;
+        }
+        if host_pin.is_some() || guest_pin.is_some() {
+            api.conferences
+                .set_pins(&record, host_pin, guest_pin)
+                .await?;
+        }
+    }
     let extend = extend_minutes.map(|minutes| Order::Extend(Duration::from_secs(seconds(minutes))));
     let end = time_left_seconds.map(|left| Order::EndIn(Duration::from_secs(u64::from(left))));
     let orders = [
         locked.map(Order::Lock),
+        audience_muted.map(Order::MuteAudience),
         extend,
         end,
         layout.map(Order::Layout),
@@ -181,6 +224,58 @@ pub(super) async fn remove(
     Path((id, participant)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     carry_out(&api, &id, [Order::Remove(participant)]).await
+}
+
+/// Shows who waits in the lobby, whoever has waited longest first.
+#[utoipa::path(get, path = "/api/v1/conferences/{id}/lobby", security(("key" = [])), responses(
+    (status = 200, body = LobbyBody), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn lobby(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<LobbyBody>, Problem> {
+    let key = key(&api, &id).await?;
+    let waiting = api.conferences.waiting(&key).await.unwrap_or_default();
+    Ok(Json(LobbyBody { waiting }))
+}
+
+/// Lets in all who wait in the lobby.
+#[utoipa::path(post, path = "/api/v1/conferences/{id}/lobby", security(("key" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn admit_all(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    carry_out(&api, &id, [Order::Gate(Gate::AdmitAll)]).await
+}
+
+/// Lets one in who waits in the lobby.
+#[utoipa::path(post, path = "/api/v1/conferences/{id}/lobby/{participant}", security(("key" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn admit(
+    State(api): State<Api>,
+    Path((id, participant)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    carry_out(&api, &id, [Order::Gate(Gate::Admit(participant))]).await
+}
+
+/// Turns one away who waits in the lobby.
+#[utoipa::path(delete, path = "/api/v1/conferences/{id}/lobby/{participant}", security(("key" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn deny(
+    State(api): State<Api>,
+    Path((id, participant)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    carry_out(&api, &id, [Order::Gate(Gate::Deny(participant))]).await
+}
+
+/// Sends somebody from the conference to the lobby.
+#[utoipa::path(post, path = "/api/v1/conferences/{id}/participants/{participant}/lobby", security(("key" = [])), responses(
+    (status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn send_to_lobby(
+    State(api): State<Api>,
+    Path((id, participant)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    carry_out(&api, &id, [Order::Gate(Gate::SendBack(participant))]).await
 }
 
 /// Plays a built-in prompt, or an uploaded WAV (16-bit PCM of 8, 16 or 48 kHz, 1 MiB at most), to all or to one.

@@ -7,6 +7,7 @@ use plenum_companion::presence::State;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Role;
+use crate::conference::WaitsFor;
 
 /// Version that `join` must name.
 pub const VERSION: u32 = 1;
@@ -84,6 +85,18 @@ pub enum ClientMessage {
     Remove { participant: String },
     /// Host: lets no more guests in.
     Lock { on: bool },
+    /// Host: mutes all guests, or lets them unmute.
+    MuteAudience { on: bool },
+    /// Host: whether guests wait in the lobby until they are admitted.
+    Lobby { on: bool },
+    /// Host: lets somebody in who waits in the lobby.
+    Admit { participant: String },
+    /// Host: lets in all who wait.
+    AdmitAll {},
+    /// Host: turns somebody away who waits.
+    Deny { participant: String },
+    /// Host: sends somebody from the conference to the lobby.
+    SendToLobby { participant: String },
     /// Host: starts or stops recording.
     Record { on: bool },
     /// Host: pauses the recording or lets it go on.
@@ -129,6 +142,20 @@ pub enum ServerMessage<V = ParticipantView> {
         roster: Vec<V>,
         floor: Option<String>,
     },
+    /// Not yet in, or not any more: in the lobby. `joined` follows when it is let in.
+    Waiting {
+        participant: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resume: Option<String>,
+        conference: String,
+        name: String,
+        waits_for: WaitsFor,
+    },
+    /// To hosts: who waits in the lobby, whoever has waited longest first; `count` of them, if not all are listed.
+    Lobby {
+        waiting: Vec<WaitingView>,
+        count: usize,
+    },
     /// Those for whom there was no room in `joined`, in several parts.
     Roster { participants: Vec<V> },
     /// To the last offer. `slot_mids[i]` is the `mid` that carries video slot `i`, `screen_mid` the one that takes one's screen.
@@ -171,6 +198,8 @@ pub enum ServerMessage<V = ParticipantView> {
     Whisper { from: String, to: String, on: bool },
     /// The recording ended because it could not be written; the conference goes on.
     RecordingFailed { reason: RecordingFault },
+    /// To hosts: so many wrong PINs came that nobody else comes in by a PIN, for so long or, without it, before the PINs are others.
+    PinsGuessed { closed_seconds: Option<u64> },
     /// To `ping`.
     Pong {},
     /// The last message was not carried out, or media failed.
@@ -225,6 +254,22 @@ pub struct ParticipantView {
     pub presence: State,
 }
 
+/// Somebody in the lobby.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WaitingView {
+    /// `p_…`
+    pub id: String,
+    /// Name, or masked number of a phone.
+    pub name: String,
+    /// What they came with.
+    pub kind: Kind,
+    /// Since when, milliseconds since 1970.
+    pub since_ms: i64,
+    /// For what.
+    pub waits_for: WaitsFor,
+}
+
 /// What a participant came with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -247,6 +292,12 @@ pub struct ConferenceView {
     pub name: String,
     /// Guests stay out.
     pub locked: bool,
+    /// No guest unmutes, unless a host has let it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub audience_muted: bool,
+    /// Guests wait in the lobby until a host admits them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lobby: bool,
     /// Seconds until the time limit ends it, as this is said; absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_left: Option<u64>,
@@ -350,6 +401,8 @@ pub enum LeaveReason {
     Lost,
     /// A host removed them.
     Removed,
+    /// A host sent them to the lobby.
+    Lobby,
 }
 
 /// Why a session is over.
@@ -360,6 +413,10 @@ pub enum EndReason {
     Left,
     /// A host removed it.
     Removed,
+    /// A host did not let it in.
+    Denied,
+    /// The last leader has gone.
+    LeaderLeft,
     /// A host or the administrator ended the conference.
     ConferenceEnded,
     /// Its time limit is over.
@@ -485,7 +542,7 @@ mod tests {
         });
         let all = "join offer mute camera hand leave ping mute_participant deafen_participant hold_participant \
                    gain_participant mute_video spotlight side_open side_leave whisper channel_open channel_close \
-                   listen extend remove lock record \
+                   listen extend remove lock mute_audience lobby admit admit_all deny send_to_lobby record \
                    record_pause present present_grant present_take present_stop composite layout end";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
@@ -502,8 +559,8 @@ mod tests {
             );
             value
         });
-        let all = "joined roster answer slots video participant_joined participant_changed participant_left floor talking changes \
-                   presenting conference time_left whisper recording_failed pong error ended";
+        let all = "joined waiting lobby roster answer slots video participant_joined participant_changed participant_left floor talking changes \
+                   presenting conference time_left whisper recording_failed pins_guessed pong error ended";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 

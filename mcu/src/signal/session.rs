@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::protocol::{self, ClientMessage, EndReason, ErrorCode, Kind, ServerMessage, VERSION};
@@ -484,16 +484,18 @@ impl Session {
             generation,
             ..
         } = &self.seat;
+        let (reply, answer) = oneshot::channel();
         self.tell_focus(Command::Negotiating {
             participant: participant.clone(),
             generation: *generation,
             leg,
+            reply,
         })
         .await;
         self.seat.hold = None;
-        let answer = self
-            .answer(self.media().add_peer(self.seat.room, leg, sdp))
-            .await?;
+        // The conference's room, or the lobby's; none for somebody who is not here any more.
+        let room = answer.await.map_err(|_| MediaError::UnknownRoom)?;
+        let answer = self.answer(self.media().add_peer(room, leg, sdp)).await?;
         self.seat.hold = Some(MediaHold {
             leg,
             fingerprint: fingerprint.to_owned(),

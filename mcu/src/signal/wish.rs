@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::protocol::ClientMessage;
-use crate::conference::{Action, Order, Turn, Wish};
+use crate::conference::{Action, Gate, Order, Turn, Wish};
 
 /// What `message` asks of the focus; `None` for what the session sees to itself.
 pub(super) fn wish(message: ClientMessage) -> Option<Action> {
@@ -50,6 +50,16 @@ pub(super) fn wish(message: ClientMessage) -> Option<Action> {
         }
         ClientMessage::Remove { participant } => Action::Order(Order::Remove(participant)),
         ClientMessage::Lock { on } => Action::Order(Order::Lock(on)),
+        ClientMessage::MuteAudience { on } => Action::Order(Order::MuteAudience(on)),
+        ClientMessage::Lobby { on } => Action::Order(Order::Gate(Gate::Lobby(on))),
+        ClientMessage::Admit { participant } => {
+            Action::Order(Order::Gate(Gate::Admit(participant)))
+        }
+        ClientMessage::AdmitAll {} => Action::Order(Order::Gate(Gate::AdmitAll)),
+        ClientMessage::Deny { participant } => Action::Order(Order::Gate(Gate::Deny(participant))),
+        ClientMessage::SendToLobby { participant } => {
+            Action::Order(Order::Gate(Gate::SendBack(participant)))
+        }
         ClientMessage::Record { on } => Action::Order(Order::Record(on)),
         ClientMessage::RecordPause { on } => Action::Order(Order::RecordPause(on)),
         ClientMessage::Present { on: true } => Action::Turn(Turn::Ask),

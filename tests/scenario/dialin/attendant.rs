@@ -8,7 +8,7 @@ use plenum_dialin::attendant::{
     Attendant, AttendantConfig, AttendantInput, AttendantOutput, AttendantResult, CheckResult,
     PromptKey,
 };
-use plenum_dialin::commands::{CommandKeys, InCallCommand};
+use plenum_dialin::commands::{CommandKeys, CommandTable, InCallCommand};
 use proptest::prelude::{Strategy, any, prop_assert, proptest};
 use proptest::{collection, prop_oneof};
 
@@ -332,10 +332,10 @@ fn who_keys_over_the_question_or_ahead_of_it_joins_without_a_name() {
 #[test]
 fn star_six_toggles_mute_and_nothing_else_does() {
     let press = |keys: &str| {
-        let mut machine = CommandKeys::new();
+        let (table, mut machine) = (CommandTable::default(), CommandKeys::new());
         let now = MediaTime::from_millis(10);
         keys.chars()
-            .filter_map(|key| machine.digit(now, Digit::from_char(key).unwrap()))
+            .filter_map(|key| machine.digit(&table, now, Digit::from_char(key).unwrap()))
             .collect::<Vec<_>>()
     };
     assert_eq!(press("*6"), [InCallCommand::ToggleMute]);
@@ -344,13 +344,18 @@ fn star_six_toggles_mute_and_nothing_else_does() {
         [InCallCommand::ToggleMute, InCallCommand::ToggleMute]
     );
     assert_eq!(press("6"), []);
-    assert_eq!(press("*16"), []);
+    assert_eq!(press("*16"), [InCallCommand::Help]);
     assert_eq!(press("*0"), [InCallCommand::Help]);
     assert_eq!(press("*5"), [InCallCommand::ToggleHand]);
-    let mut machine = CommandKeys::new();
-    machine.digit(MediaTime::from_millis(0), Digit::from_char('*').unwrap());
+    let (table, mut machine) = (CommandTable::default(), CommandKeys::new());
+    machine.digit(
+        &table,
+        MediaTime::from_millis(0),
+        Digit::from_char('*').unwrap(),
+    );
     assert_eq!(
         machine.digit(
+            &table,
             MediaTime::from_millis(3_001),
             Digit::from_char('6').unwrap()
         ),

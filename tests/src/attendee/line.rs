@@ -1,16 +1,16 @@
 //! The signalling WebSocket, frame by frame. What the messages mean is in `docs/signalling.md`; they are kept as JSON here, so that
 //! the server's own types cannot hide a difference.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 /// One open socket. Dropping it closes TCP without a goodbye.
 #[derive(Debug)]
@@ -26,6 +26,18 @@ impl Line {
         let (socket, _) = connect_async(&url)
             .await
             .with_context(|| format!("opening {url}"))?;
+        Ok(Self(socket))
+    }
+
+    /// Opens the socket from another address of this machine.
+    ///
+    /// # Errors
+    /// When the address is not this machine's or the server does not take it.
+    pub async fn open_from(http: SocketAddr, from: Ipv4Addr) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        let stream = MaybeTlsStream::Plain(socket.connect(http).await?);
+        let (socket, _) = client_async(format!("ws://{http}/api/v1/signal"), stream).await?;
         Ok(Self(socket))
     }
 

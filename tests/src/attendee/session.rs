@@ -218,13 +218,13 @@ impl Attendee {
     }
 }
 
-/// The first message after `join`: in, or why not.
+/// The first message after `join`: in, in the lobby, or why not.
 async fn first(line: &mut Line, view: &mut View) -> Result<()> {
     let message = timeout(LIMIT, line.hear())
         .await
         .context("no word after join")??
         .context("closed after join")?;
-    if message["type"] != "joined" {
+    if message["type"] != "joined" && message["type"] != "waiting" {
         bail!("not let in: {message}");
     }
     view.take(&message)?;

@@ -35,6 +35,14 @@ pub struct View {
     pub resume: String,
     /// One's own role.
     pub role: String,
+    /// What one waits for in the lobby.
+    pub waits_for: Option<String>,
+    /// Who waits in the lobby, as hosts are told: id and name.
+    pub lobby: Vec<(String, String)>,
+    /// No guest unmutes.
+    pub audience_muted: bool,
+    /// For how many seconds doors were shut to guessers, as hosts are told, in order; 0: until the PINs are others.
+    pub guessed: Vec<u64>,
     /// Everybody, by id.
     pub roster: BTreeMap<String, Person>,
     /// Who speaks.
@@ -125,6 +133,18 @@ impl View {
     pub(super) fn take(&mut self, message: &Value) -> Result<Task> {
         match text(&message["type"])?.as_str() {
             "joined" => self.joined(message)?,
+            "waiting" => {
+                self.participant = text(&message["participant"])?;
+                self.resume = maybe(&message["resume"])?.unwrap_or(self.resume.clone());
+                self.waits_for = Some(text(&message["waits_for"])?);
+                self.roster.clear();
+            }
+            "lobby" => {
+                let waiting = list(&message["waiting"])?.iter();
+                self.lobby = waiting
+                    .map(|one| Ok((text(&one["id"])?, text(&one["name"])?)))
+                    .collect::<Result<_>>()?;
+            }
             "answer" => {
                 let mids = list(&message["slot_mids"])?;
                 self.slot_mids = mids.iter().map(text).collect::<Result<_>>()?;
@@ -168,6 +188,10 @@ impl View {
             }
             "conference" => self.conference(&message["conference"])?,
             "recording_failed" => self.recordings_failed.push(text(&message["reason"])?),
+            "pins_guessed" => {
+                let seconds = message["closed_seconds"].as_u64();
+                self.guessed.push(seconds.unwrap_or(0));
+            }
             "pong" | "whisper" | "time_left" => {}
             "error" => {
                 let code = text(&message["code"])?;
@@ -206,6 +230,7 @@ impl View {
 
     fn conference(&mut self, conference: &Value) -> Result<()> {
         self.locked = flag(&conference["locked"])?;
+        self.audience_muted = conference["audience_muted"].as_bool().unwrap_or(false);
         self.recording = text(&conference["recording"])?;
         self.layout = maybe(&conference["layout"])?;
         Ok(())
@@ -214,6 +239,7 @@ impl View {
     fn joined(&mut self, message: &Value) -> Result<()> {
         self.participant = text(&message["participant"])?;
         self.resume = text(&message["resume"])?;
+        self.waits_for = None;
         self.role = text(&message["role"])?;
         let roster = list(&message["roster"])?;
         self.roster = roster.iter().map(person).collect::<Result<_>>()?;

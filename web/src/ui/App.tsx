@@ -4,6 +4,7 @@ import { readLink } from '../link'
 import { strings } from '../strings'
 import { ClientContext, useClientState } from './context'
 import { Door } from './Door'
+import { Lobby } from './Lobby'
 import { Over } from './Over'
 import { Room } from './Room'
 
@@ -26,6 +27,7 @@ function Screen() {
     document.title = inside && place !== '' ? `${place} · ${strings.product}` : strings.product
   }, [session.phase, place])
 
+  if (session.lobby && (session.phase === 'waiting' || session.phase === 'reconnecting')) return <Lobby />
   switch (session.phase) {
     case 'joined':
     case 'reconnecting':

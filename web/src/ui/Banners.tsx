@@ -3,6 +3,7 @@ import { Button, Label, ListBox, ListBoxItem, Popover, Select, SelectValue } fro
 import type { ParticipantId } from '../protocol'
 import { strings } from '../strings'
 import { useClient, useClientState, useSelf } from './context'
+import { LobbyBanner } from './Lobby'
 import { ShareBanners } from './Sharing'
 import { AsideIcon, CheckIcon, ChevronIcon, LanguageIcon, PauseIcon, SoundOffIcon, WarningIcon } from './icons'
 
@@ -24,6 +25,7 @@ export function Banners() {
     <>
       <Connection />
       <TimeLeft />
+      <LobbyBanner />
       <ShareBanners />
       <Apart />
       <Languages />

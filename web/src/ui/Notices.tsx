@@ -7,7 +7,7 @@ import { useClient, useClientState } from './context'
 const STAY = 5_000
 
 /** Notices that ask something of the person. */
-const urgent = ({ notice }: NumberedNotice) => ['refused', 'time_left', 'muted_by_host', 'camera_off_by_host', 'asked_to_unmute', 'recording_failed', 'present_refused', 'share_failed'].includes(notice.kind)
+const urgent = ({ notice }: NumberedNotice) => ['refused', 'time_left', 'muted_by_host', 'camera_off_by_host', 'asked_to_unmute', 'recording_failed', 'present_refused', 'share_failed', 'barred', 'pins_guessed'].includes(notice.kind)
 
 /** What just happened, for the eye and, by the live region, for the ear. */
 export function Notices() {

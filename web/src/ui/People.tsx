@@ -8,6 +8,7 @@ import { IconButton } from './controls'
 import { useClient, useClientState } from './context'
 import { AsideIcon, CameraOffIcon, CloseIcon, HandIcon, LanguageIcon, MicIcon, MicOffIcon, PauseIcon, PhoneIcon, PinIcon, ShareIcon, SoundOffIcon } from './icons'
 import { Invite } from './Invite'
+import { WaitingList } from './Lobby'
 import { PersonMenu } from './PersonMenu'
 
 /** Who is here, how they are, and what a host may do about it. */
@@ -25,12 +26,31 @@ export function People({ onClose }: { readonly onClose: () => void }) {
           <CloseIcon />
         </IconButton>
       </header>
+      {host && session.waiting.length > 0 && <WaitingList />}
       <ul className="people-list" aria-label={strings.people.title}>
         {rosterOrder(session).map((participant) => (
           <Row key={participant.id} participant={participant} self={participant.id === session.self} host={host} />
         ))}
       </ul>
       <footer className="people-footer">
+        {host && session.conference && (
+          <Switch className="switch" isSelected={session.conference.lobby} onChange={(on) => client.setLobby(on)}>
+            <span>
+              {strings.lobby.on}
+              <small>{strings.lobby.onHint}</small>
+            </span>
+            <span className="switch-track" aria-hidden="true" />
+          </Switch>
+        )}
+        {host && session.conference && (
+          <Switch className="switch" isSelected={session.conference.audienceMuted} onChange={(on) => client.muteAudience(on)}>
+            <span>
+              {strings.people.muteAudience}
+              <small>{strings.people.muteAudienceHint}</small>
+            </span>
+            <span className="switch-track" aria-hidden="true" />
+          </Switch>
+        )}
         {host && session.conference && (
           <Switch className="switch" isSelected={session.conference.locked} onChange={(on) => client.lock(on)}>
             <span>

@@ -93,6 +93,11 @@ export function PersonMenu({ participant, host }: { readonly participant: Partic
                 {interprets ? strings.people.interpretStop : strings.people.interpret}
               </MenuItem>
             )}
+            {host && person && participant.role === 'guest' && (
+              <MenuItem className="option" onAction={() => client.sendToLobby(id)}>
+                {strings.lobby.sendBack}
+              </MenuItem>
+            )}
             {host && (
               <MenuItem className="option option-danger" onAction={() => setOpen('remove')}>
                 {strings.people.remove}
