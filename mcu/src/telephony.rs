@@ -4,6 +4,7 @@
 
 mod answer;
 mod call;
+mod numbers;
 mod talk;
 mod video;
 
@@ -20,6 +21,8 @@ use crate::conference::Conferences;
 use crate::config::{SipSection, TrunkConfig};
 use crate::metrics::SipMetrics;
 use crate::secret::{self, SecretError};
+
+pub(crate) use numbers::Numbers;
 
 /// Commands and events that may wait between the endpoint and the calls.
 const QUEUE: usize = 4096;
@@ -91,6 +94,7 @@ pub(crate) async fn serve(
     shell: SipShell,
     conferences: Conferences,
     section: SipSection,
+    numbers: Numbers,
     stop: watch::Receiver<bool>,
 ) {
     let (commands, command_inbox) = mpsc::channel(QUEUE);
@@ -100,6 +104,7 @@ pub(crate) async fn serve(
     let endpoint = tokio::spawn(shell.serve(command_inbox, event_outbox, stop.clone()));
     let mut dispatcher = Dispatcher {
         conferences,
+        numbers,
         max_calls: section.max_calls,
         with_video: section
             .trunks
@@ -169,6 +174,7 @@ async fn count(mut counters: watch::Receiver<EndpointCounters>, metrics: SipMetr
 /// Which call is whose.
 struct Dispatcher {
     conferences: Conferences,
+    numbers: Numbers,
     max_calls: usize,
     /// Trunks whose calls may have video.
     with_video: HashSet<String>,
@@ -250,7 +256,10 @@ impl Dispatcher {
                     offer,
                     direct,
                 };
+                let number = self.numbers.of(&invitation.called);
                 let line = call::Line {
+                    language: number.language(),
+                    number,
                     video: self.with_video.contains(&invitation.trunk),
                     call,
                     conferences: self.conferences.clone(),

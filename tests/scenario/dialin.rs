@@ -6,5 +6,6 @@ mod garbage;
 mod offers;
 mod phone;
 mod picture;
+mod reception;
 mod refusals;
 mod streams;

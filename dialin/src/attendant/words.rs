@@ -76,6 +76,8 @@ pub enum PromptKey {
     Aside,
     Returned,
     SayName,
+    ReviewName,
+    InvalidChoice,
     HasJoined,
     HasLeft,
     RecordingStarted,
@@ -90,7 +92,7 @@ pub enum PromptKey {
 
 impl PromptKey {
     /// Every prompt, for the owner of the manifest to check against.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::Welcome,
         Self::EnterConferenceId,
         Self::EnterPin,
@@ -111,6 +113,8 @@ impl PromptKey {
         Self::Aside,
         Self::Returned,
         Self::SayName,
+        Self::ReviewName,
+        Self::InvalidChoice,
         Self::HasJoined,
         Self::HasLeft,
         Self::RecordingStarted,
@@ -147,6 +151,8 @@ impl PromptKey {
             Self::Aside => "aside",
             Self::Returned => "returned",
             Self::SayName => "say-name",
+            Self::ReviewName => "review-name",
+            Self::InvalidChoice => "invalid-choice",
             Self::HasJoined => "has-joined",
             Self::HasLeft => "has-left",
             Self::RecordingStarted => "recording-started",

@@ -265,6 +265,7 @@ impl Focus {
             link: Link::None,
             leg: Some(leg),
             spoken: None,
+            language: plenum_dialin::attendant::Language::default(),
         };
         self.seat_clip(newcomer, room);
         self.tell_slots(None);

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use plenum_dialin::attendant::{AttendantResult, PromptKey};
+use plenum_dialin::attendant::{AttendantResult, Language, PromptKey};
 use plenum_dialin::{
     CallCommand, CallEvent, CallId, Caller, EndReason as SipEnd, HangupReason, info,
 };
@@ -12,6 +12,7 @@ use plenum_mixer::{LegId, RoomConfig};
 use tokio::sync::{mpsc, watch};
 
 use super::answer::{Negotiation, Step};
+use super::numbers::Number;
 use super::talk::{Outcome, Talk};
 use crate::auth::{GuardKey, Role};
 use crate::conference::{
@@ -42,6 +43,10 @@ pub(super) struct Line {
     pub(super) stop: watch::Receiver<bool>,
     /// The trunk's calls may have video.
     pub(super) video: bool,
+    /// What was called.
+    pub(super) number: Arc<Number>,
+    /// What is spoken to the caller.
+    pub(super) language: Language,
 }
 
 impl Line {
@@ -324,7 +329,7 @@ async fn attend(
     let announce = line.conferences.around().config.announce;
     let (admission, spoken): (_, Option<Arc<[i16]>>) = match admission {
         Some(admission) => (admission, None),
-        None => match Talk::new(who.key, announce)
+        None => match Talk::new(who.key, announce, &line.number)
             .run(line, negotiation, leg)
             .await
         {
@@ -348,6 +353,7 @@ async fn attend(
         link: Link::Call(link),
         leg: Some(leg.leg),
         spoken,
+        language: line.language,
     };
     let seat = match line.conferences.join(&admission.record, newcomer).await {
         Ok(seat) => seat,
