@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build run call test lint bench bench-scale bench-peers bench-growth fuzz deps clean
+.PHONY: help build run voices call test lint bench bench-scale bench-peers bench-growth fuzz deps clean
 
 # A Node.js of our own, which scripts/deps.sh puts here when the system's is too old for the bundler.
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
@@ -19,7 +19,11 @@ build: ## Build the server, with its page and prompts embedded
 	@scripts/deps.sh build
 	$(BUILD) --bin plenum
 
-run: build ## Build and start the server with the demo conference
+voices: build ## Make the voices of all languages in ./data, once
+	@scripts/deps.sh voices
+	@$(TARGET)/release/plenum prompts build
+
+run: voices ## Build and start the server with the demo conference
 	exec $(TARGET)/release/plenum serve
 
 call: ## Dial the demo conference of a running server with baresip; leaves heard.wav
@@ -27,7 +31,7 @@ call: ## Dial the demo conference of a running server with baresip; leaves heard
 	@scripts/call.sh
 
 test: ## Everything: formatting, lints, unit to interop with real browsers and phones
-	@scripts/deps.sh build test
+	@scripts/deps.sh build voices test
 	@scripts/test.sh
 
 lint: ## Formatting and clippy, as `make test` checks them
@@ -57,7 +61,7 @@ fuzz: ## Each fuzz target for 60 s under libFuzzer (FUZZ_SECONDS changes that)
 	@scripts/fuzz.sh
 
 deps: ## Install everything that any target needs
-	@scripts/deps.sh build call test bench fuzz
+	@scripts/deps.sh build voices call test bench fuzz
 
 clean: ## Remove what was built
 	cargo clean

@@ -2,6 +2,10 @@
 
 #[path = "build/fault.rs"]
 mod fault;
+#[path = "src/prompts/loudness.rs"]
+mod loudness;
+#[path = "src/prompts/manifest.rs"]
+mod manifest;
 #[path = "build/music.rs"]
 mod music;
 #[path = "build/prompts.rs"]
@@ -12,6 +16,8 @@ mod web;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-changed=src/prompts/loudness.rs");
+    println!("cargo::rerun-if-changed=src/prompts/manifest.rs");
     let page = || {
         if std::env::var_os("CARGO_FEATURE_WEB").is_some() {
             web::build()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the named sets need and is missing: build, call, test, bench, fuzz, scale, peers. Debian packages by apt-get (with sudo when
+# Installs what the named sets need and is missing: build, voices, call, test, bench, fuzz, scale, peers. Debian packages by apt-get (with sudo when
 # not root), a Node.js new enough for the page's bundler, the page's npm packages. Says what it does; silent when there is nothing to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -7,11 +7,13 @@ cd "$(dirname "$0")/.."
 readonly BUILD_PACKAGES=(
     build-essential pkg-config cmake nasm  # libopus and OpenH264 are compiled from source; nasm carries OpenH264's speed
     clang libclang-dev libvpx-dev          # libvpx with bindings made at build time
-    flite asterisk-core-sounds-en-wav      # the spoken prompts
+    flite                                  # the built-in prompts
     asterisk-moh-opsound-wav               # the music
     fonts-dejavu-core                      # names on composite pictures; any other font will do as well
     ca-certificates
 )
+# What `plenum prompts build` makes the voices of the languages from.
+readonly VOICES_PACKAGES=(asterisk-core-sounds-{en,es,fr,it}-g722 espeak-ng flite)
 readonly CALL_PACKAGES=(baresip-core flite)
 readonly TEST_PACKAGES=(baresip-core baresip-ffmpeg sip-tester chromium procps openssl)
 # People who speak, for the figures of quality; and what PESQ is compiled with.
@@ -113,6 +115,7 @@ for set in "$@"; do
         require_cargo
         install_node
         ;;
+    voices) install_packages "${VOICES_PACKAGES[@]}" ;;
     call) install_packages "${CALL_PACKAGES[@]}" ;;
     test)
         install_packages "${TEST_PACKAGES[@]}"
@@ -138,6 +141,6 @@ for set in "$@"; do
         ;;
     scale) install_packages "${SCALE_PACKAGES[@]}" ;;
     peers) install_packages "${PEERS_PACKAGES[@]}" ;;
-    *) fail "unknown set $set; there are build, call, test, bench, fuzz, scale, peers" ;;
+    *) fail "unknown set $set; there are build, voices, call, test, bench, fuzz, scale, peers" ;;
     esac
 done

@@ -7,9 +7,12 @@
 //!              │                                 ▼
 //!              └───── wrong ◄─Check─ digits # ◄─ "PIN"          tries or calls too long ► goodbye ► Hangup
 //! ```
-//! With [`AttendantConfig::names`] the caller is asked for its name before "joining", and what it says is recorded.
+//! A [`Reception`] with several languages lets the caller choose first; one with a conference skips the question for it. With
+//! [`AttendantConfig::names`] the caller is asked for its name before "joining", hears it again, and keeps it or says it anew.
 //! Every path ends: each stage has three tries, each wait has a time-out, the whole has [`AttendantConfig::total`].
 
+mod language;
+mod reception;
 mod words;
 
 use std::collections::VecDeque;
@@ -19,6 +22,8 @@ use std::time::Duration;
 use plenum_codecs::MediaTime;
 use plenum_codecs::telephone_event::Digit;
 
+pub use language::Language;
+pub use reception::Reception;
 pub use words::{ConferenceNumber, Pin, PromptKey};
 
 /// What control says to a [`AttendantOutput::Check`].
@@ -87,6 +92,8 @@ pub enum AttendantInput {
     PromptFinished,
     /// The answer to the last [`AttendantOutput::Check`].
     Checked(CheckResult),
+    /// What was recorded after [`AttendantOutput::Record`] is there; whether anything was heard.
+    Recorded(bool),
     /// Nothing but time.
     Tick,
 }
@@ -96,6 +103,15 @@ pub enum AttendantInput {
 pub enum AttendantOutput {
     /// Play these prompts, one after the other; whatever plays is stopped first.
     Play(Vec<PromptKey>),
+    /// Play `first`, then "for this language press 1", 2 and so on, each in its own; counts as a [`Self::Play`].
+    OfferLanguages {
+        /// Before the choices, in the language spoken now.
+        first: PromptKey,
+        /// In the order of their keys.
+        languages: Vec<Language>,
+    },
+    /// Play what was recorded, then [`PromptKey::ReviewName`]; counts as a [`Self::Play`].
+    ReviewName,
     /// Stop what plays (barge-in).
     StopPlaying,
     /// Ask control; one [`AttendantInput::Checked`] must follow.
@@ -200,6 +216,8 @@ impl Entry {
 enum Stage {
     /// Not started.
     Waiting,
+    /// The language is being chosen.
+    Language,
     /// The conference number is being keyed.
     Conference,
     /// Control has been asked; `pin` is `None` in the first question.
@@ -214,6 +232,12 @@ enum Stage {
         conference: ConferenceNumber,
         pin: Option<Pin>,
         speaks: bool,
+    },
+    /// What was said as a name is awaited, then (`heard`) played, to be kept or not.
+    Review {
+        conference: ConferenceNumber,
+        pin: Option<Pin>,
+        heard: bool,
     },
     /// "You are now joining" plays.
     Joining {
@@ -230,6 +254,8 @@ enum Stage {
 #[derive(Debug)]
 pub struct Attendant {
     config: AttendantConfig,
+    reception: Reception,
+    language: Language,
     outputs: VecDeque<AttendantOutput>,
     stage: Stage,
     entry: Entry,
@@ -239,7 +265,12 @@ pub struct Attendant {
     timer: Option<MediaTime>,
     /// End of the whole.
     end: Option<MediaTime>,
+    /// Said before what is played next.
+    pending: Vec<PromptKey>,
+    language_failures: u8,
     conference_failures: u8,
+    /// How often the name was asked for.
+    names: u8,
     /// Never reset, so that going back with `*` buys no more guesses.
     pin_failures: u8,
 }
@@ -248,8 +279,16 @@ impl Attendant {
     /// An attendant that waits for [`AttendantInput::Started`].
     #[must_use]
     pub fn new(config: AttendantConfig) -> Self {
+        Self::of(config, Reception::default())
+    }
+
+    /// The same for callers of a certain number.
+    #[must_use]
+    pub fn of(config: AttendantConfig, reception: Reception) -> Self {
         Self {
             config,
+            language: reception.languages.first().copied().unwrap_or_default(),
+            reception,
             outputs: VecDeque::new(),
             stage: Stage::Waiting,
             entry: Entry::default(),
@@ -257,7 +296,10 @@ impl Attendant {
             playing: false,
             timer: None,
             end: None,
+            pending: Vec::new(),
+            language_failures: 0,
             conference_failures: 0,
+            names: 0,
             pin_failures: 0,
         }
     }
@@ -274,6 +316,7 @@ impl Attendant {
             AttendantInput::Digit(digit) => self.digit(now, digit),
             AttendantInput::PromptFinished if self.playing => self.prompt_finished(now),
             AttendantInput::Checked(result) => self.checked(now, result),
+            AttendantInput::Recorded(heard) => self.recorded(now, heard),
             AttendantInput::PromptFinished | AttendantInput::Tick => {}
         }
     }
@@ -308,16 +351,13 @@ impl Attendant {
             return;
         }
         self.end = Some(now + self.config.total);
-        self.stage = Stage::Conference;
-        if self.ahead.is_empty() {
-            self.play(now, vec![PromptKey::Welcome, PromptKey::EnterConferenceId]);
-        } else {
-            self.drain_ahead(now);
-        }
+        self.greet(now);
     }
 
     fn play(&mut self, now: MediaTime, prompts: Vec<PromptKey>) {
-        self.outputs.push_back(AttendantOutput::Play(prompts));
+        let mut words = std::mem::take(&mut self.pending);
+        words.extend(prompts);
+        self.outputs.push_back(AttendantOutput::Play(words));
         self.playing = true;
         self.timer = Some(now + self.config.longest_prompt);
     }
@@ -344,7 +384,9 @@ impl Attendant {
             Stage::Checking { .. } => self.checked(now, CheckResult::TryLater),
             Stage::Conference | Stage::Pin { .. } if self.entry.is_empty() => self.no_input(now),
             Stage::Conference | Stage::Pin { .. } => self.entered(now),
+            Stage::Language => self.not_chosen(now, PromptKey::Timeout),
             Stage::Name { .. } => self.named(now),
+            Stage::Review { .. } => self.review(now, None),
             _ => {}
         }
     }
@@ -370,8 +412,13 @@ impl Attendant {
                     .push_back(AttendantOutput::Record(self.config.name));
             }
             stage => {
+                // Who is content with their name need not say so.
+                let wait = match stage {
+                    Stage::Review { .. } => self.config.next_digit,
+                    _ => self.config.first_digit,
+                };
                 self.stage = stage;
-                self.timer = Some(now + self.config.first_digit);
+                self.timer = Some(now + wait);
             }
         }
     }
@@ -391,12 +438,14 @@ impl Attendant {
                     self.ahead.push_back(digit);
                 }
             }
-            Stage::Conference | Stage::Pin { .. } => {
+            Stage::Language | Stage::Conference | Stage::Pin { .. } => {
                 self.stop_playing();
                 self.key(now, digit.as_char());
             }
             // Spoken, or not willing to speak.
             Stage::Name { .. } => self.named(now),
+            Stage::Review { heard: true, .. } => self.review(now, Some(digit.as_char())),
+            Stage::Review { .. } => {}
             Stage::Joining { .. } => {
                 self.stop_playing();
                 self.prompt_finished(now);
@@ -407,9 +456,15 @@ impl Attendant {
 
     /// One key in a stage that takes keys.
     fn key(&mut self, now: MediaTime, key: char) {
+        if self.stage == Stage::Language {
+            return self.choose(now, key);
+        }
         self.timer = Some(now + self.config.next_digit);
         match key {
             '#' => self.entered(now),
+            '*' if self.entry.is_empty() && self.reception.conference.is_some() => {
+                self.play(now, vec![PromptKey::EnterPin]);
+            }
             '*' if self.entry.is_empty() => {
                 // Nothing to clear: back to the beginning, so that a mistyped number can be mended.
                 self.stage = Stage::Conference;
@@ -473,6 +528,9 @@ impl Attendant {
                     self.drain_ahead(now);
                 }
             }
+            (CheckResult::Wrong, None) if self.reception.conference.is_some() => {
+                self.farewell(now, &[PromptKey::TryLater], AttendantResult::Unavailable);
+            }
             (CheckResult::Wrong, None) => {
                 self.wrong_conference(
                     now,
@@ -494,41 +552,18 @@ impl Attendant {
     /// In. Who keyed ahead knows the way and does not want to be asked.
     fn welcome(&mut self, now: MediaTime, conference: ConferenceNumber, pin: Option<Pin>) {
         if self.config.names && self.ahead.is_empty() {
-            let speaks = false;
-            self.stage = Stage::Name {
-                conference,
-                pin,
-                speaks,
-            };
-            self.play(now, vec![PromptKey::SayName]);
+            self.ask_name(now, conference, pin);
         } else {
-            self.stage = Stage::Joining { conference, pin };
-            self.play(now, vec![PromptKey::Joining]);
-        }
-    }
-
-    /// The name is said, or will not be.
-    fn named(&mut self, now: MediaTime) {
-        match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Name {
-                conference,
-                pin,
-                speaks,
-            } => {
-                self.stop_playing();
-                if speaks {
-                    self.outputs.push_back(AttendantOutput::EndRecording);
-                }
-                self.stage = Stage::Joining { conference, pin };
-                self.play(now, vec![PromptKey::Joining]);
-            }
-            other => self.stage = other,
+            self.admit(now, conference, pin);
         }
     }
 
     /// Type-ahead: takes the keys that came while a check was under way, up to the next check.
     fn drain_ahead(&mut self, now: MediaTime) {
-        while matches!(self.stage, Stage::Conference | Stage::Pin { .. }) {
+        while matches!(
+            self.stage,
+            Stage::Language | Stage::Conference | Stage::Pin { .. }
+        ) {
             let Some(digit) = self.ahead.pop_front() else {
                 return;
             };

@@ -1,49 +1,21 @@
-//! Builds the spoken prompts and the music into `OUT_DIR/prompts`, which the binary embeds.
-//!
-//! The manifest says the words; a recording is taken where it holds them, the rest is synthesised. All are brought to
-//! one loudness. Knows nothing of when a prompt is played.
+//! Builds the prompts of English and the music into `OUT_DIR/prompts`, which the binary embeds: what is spoken where `plenum prompts
+//! build` has not been run. All is synthesised, brought to one loudness, and free to be passed on. Knows nothing of when it is played.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use serde::Deserialize;
-
 use super::fault::Fault;
-use super::music;
+use super::manifest::Manifest;
+use super::{loudness, music};
 
-/// The languages that are embedded, by manifest in `prompts/`.
-const MANIFESTS: [&str; 1] = ["prompts/en.toml"];
-
-/// Loudness of speech, as RMS over the parts that are not silence: −20 dBFS.
-const SPEECH_RMS: f64 = 3_276.8;
-/// No sample goes beyond −1 dBFS.
-const PEAK: f64 = 29_204.0;
-/// A stretch of 20 ms below this RMS (−46 dBFS) is silence.
-const SILENCE_RMS: f64 = 164.0;
+/// The language that is embedded.
+const MANIFEST: &str = "prompts/en.toml";
 /// The pause between two paragraphs, seconds.
 const PAUSE: f64 = 2.0;
 
-const REMEDY: &str = "apt-get install flite asterisk-core-sounds-en-wav (or `make deps`)";
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Manifest {
-    language: String,
-    recordings: PathBuf,
-    voice: String,
-    prompt: Vec<Prompt>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Prompt {
-    key: String,
-    text: String,
-    #[serde(default)]
-    recorded: Vec<String>,
-}
+const REMEDY: &str = "apt-get install flite (or `make deps`)";
 
 /// 16-bit mono at a rate of 8 or 16 kHz.
 pub(crate) struct Sound {
@@ -60,22 +32,19 @@ pub(crate) fn build() -> Result<(), Fault> {
     .join("prompts");
     fs::create_dir_all(&out).map_err(|error| fault(&out, &error))?;
     let mut list = String::from("&[\n");
-    for path in MANIFESTS {
-        let text = fs::read_to_string(path).map_err(|error| fault(Path::new(path), &error))?;
-        let manifest: Manifest =
-            toml::from_str(&text).map_err(|error| fault(Path::new(path), &error))?;
-        for prompt in &manifest.prompt {
-            let file = out.join(format!("{}-{}.wav", manifest.language, prompt.key));
-            let mut sound = if prompt.recorded.is_empty() {
-                synthesise(&manifest.voice, &prompt.text, &out)?
-            } else {
-                recorded(&manifest.recordings, &prompt.recorded)?
-            };
-            level(&mut sound.samples, sound.rate);
-            write(&file, &sound)?;
-            // Writing to a String cannot fail.
-            let _ = writeln!(list, "    ({:?}, include_bytes!({:?})),", prompt.key, file);
+    let text = fs::read_to_string(MANIFEST).map_err(|error| fault(Path::new(MANIFEST), &error))?;
+    let manifest = Manifest::parse(&text).map_err(|error| fault(Path::new(MANIFEST), &error))?;
+    for clip in manifest.clips() {
+        let file = out.join(format!("{}-{}.wav", manifest.language, clip.key));
+        let mut sound = synthesise(&manifest.synthesiser.voice, &clip.text, &out)?;
+        let rate = sound.rate as usize;
+        loudness::level(&mut sound.samples, rate);
+        if !clip.text.contains("\n\n") {
+            sound.samples = loudness::trim(&sound.samples, rate).to_vec();
         }
+        write(&file, &sound)?;
+        // Writing to a String cannot fail.
+        let _ = writeln!(list, "    ({:?}, include_bytes!({:?})),", clip.key, file);
     }
     let file = out.join("music.wav");
     write(&file, &music::build()?)?;
@@ -87,19 +56,6 @@ pub(crate) fn build() -> Result<(), Fault> {
 
 fn fault(path: &Path, error: &dyn std::fmt::Display) -> Fault {
     Fault::new(format!("{}: {error}", path.display()), REMEDY)
-}
-
-fn recorded(folder: &Path, names: &[String]) -> Result<Sound, Fault> {
-    let mut whole = Sound {
-        rate: 8_000,
-        samples: Vec::new(),
-    };
-    for name in names {
-        let sound = read(&folder.join(format!("{name}.wav")), REMEDY)?;
-        whole.rate = sound.rate;
-        whole.samples.extend(sound.samples);
-    }
-    Ok(whole)
 }
 
 /// Says the paragraphs of `text`, with a pause after each that an empty line ends.
@@ -188,37 +144,4 @@ fn write(path: &Path, sound: &Sound) -> Result<(), Fault> {
             .map_err(|error| fault(path, &error))?;
     }
     writer.finalize().map_err(|error| fault(path, &error))
-}
-
-/// Brings speech to [`SPEECH_RMS`] without passing [`PEAK`].
-fn level(samples: &mut [i16], rate: u32) {
-    let energy = |chunk: &[i16]| {
-        chunk
-            .iter()
-            .map(|&sample| f64::from(sample).powi(2))
-            .sum::<f64>()
-    };
-    let stretch = self::samples(0.02, rate);
-    let (mut sum, mut count) = (0.0, 0_u32);
-    for chunk in samples.chunks_exact(stretch) {
-        let energy = energy(chunk);
-        let length = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
-        if energy > SILENCE_RMS.powi(2) * f64::from(length) {
-            sum += energy;
-            count += length;
-        }
-    }
-    if count == 0 {
-        return;
-    }
-    let peak = samples
-        .iter()
-        .map(|sample| f64::from(sample.unsigned_abs()))
-        .fold(1.0, f64::max);
-    let gain = (SPEECH_RMS / (sum / f64::from(count)).sqrt()).min(PEAK / peak);
-    for sample in samples {
-        #[expect(clippy::cast_possible_truncation, reason = "bounded by PEAK")]
-        let scaled = (f64::from(*sample) * gain) as i16;
-        *sample = scaled;
-    }
 }

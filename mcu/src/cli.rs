@@ -1,4 +1,4 @@
-//! The command line: `serve`, `check`, `room create`, `room list`, `load`.
+//! The command line: `serve`, `check`, `room create`, `room list`, `prompts`, `load`.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -33,6 +33,11 @@ enum Command {
         #[command(subcommand)]
         command: Room,
     },
+    /// The voices of the languages: make them, list them, measure them
+    Prompts {
+        #[command(subcommand)]
+        command: Prompts,
+    },
     /// Put a running server under load and report what its callers hear
     Load(Box<load::Plan>),
 }
@@ -42,6 +47,22 @@ struct ConfigFile {
     /// TOML file; without it the defaults hold. PLENUM_SECTION__KEY overrides a key
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Prompts {
+    /// Make the voices in the data folder, from Debian's recordings and synthesisers; what is there already stays
+    Build {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Only this language, such as es; may be repeated
+        #[arg(long)]
+        language: Vec<String>,
+    },
+    /// Tell which prompt is recorded, synthesised, replaced or missing
+    List(ConfigFile),
+    /// Measure loudness, clipping, silence and length against the words
+    Check(ConfigFile),
 }
 
 #[derive(Subcommand)]
@@ -88,6 +109,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Serve(file) => serve(&file),
         Command::Check(file) => check(&file),
         Command::Room { command } => room(command),
+        Command::Prompts { command } => speak(&command),
         Command::Load(plan) => put_under_load(&plan),
     }
 }
@@ -201,7 +223,12 @@ fn banner(config: &Config, server: &Server) -> String {
 
 fn check(file: &ConfigFile) -> anyhow::Result<()> {
     let config = read(file)?;
-    let library = prompts::PromptLibrary::load(config.prompts.dir.as_deref()).context("prompts")?;
+    let voices = config.voices_dir();
+    let sources = prompts::PromptSources {
+        dir: config.prompts.dir.as_deref(),
+        voices: &voices,
+    };
+    let library = prompts::PromptLibrary::open(&sources, &config.languages()).context("prompts")?;
     let mut text = String::from("The configuration is good.\n");
     for warning in config.warnings() {
         text += &format!("Note: {warning}.\n");
@@ -249,6 +276,27 @@ fn room(command: Room) -> anyhow::Result<()> {
         store.close().await;
         say(&text)
     })
+}
+
+fn speak(command: &Prompts) -> anyhow::Result<()> {
+    let (Prompts::Build { file, .. } | Prompts::List(file) | Prompts::Check(file)) = command;
+    let config = read(file)?;
+    let voices = config.voices_dir();
+    let sources = prompts::PromptSources {
+        dir: config.prompts.dir.as_deref(),
+        voices: &voices,
+    };
+    let report = match command {
+        Prompts::Build { language, .. } => {
+            secret::create_folder(&config.server.data_dir).context("data folder")?;
+            prompts::report::build(&sources, language)
+        }
+        Prompts::List(_) => prompts::report::list(&sources),
+        Prompts::Check(_) => prompts::report::check(&sources),
+    };
+    say(&report.text)?;
+    anyhow::ensure!(report.faults == 0, "faults: {}", report.faults);
+    Ok(())
 }
 
 fn put_under_load(plan: &load::Plan) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@
 //! *every* fault at once; see [`ConfigFaults`].
 
 mod conference;
+mod number;
 mod overlay;
 mod reader;
 mod recording;
@@ -16,7 +17,10 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use plenum_dialin::attendant::Language;
+
 pub use conference::{Announce, ConferenceConfig, LonelyMusic, NoiseSuppression};
+pub use number::NumberConfig;
 use reader::Reader;
 pub use reader::{ConfigFaults, Fault};
 pub use recording::{RecordingConfig, RecordingFormat};
@@ -110,6 +114,10 @@ pub struct SipSection {
     pub rtp_silence: Duration,
     /// Calls at once; more are refused with 503.
     pub max_calls: usize,
+    /// Languages that callers of other numbers choose from; never empty. The first is spoken to all.
+    pub languages: Vec<Language>,
+    /// Numbers with ways of their own.
+    pub numbers: Vec<NumberConfig>,
     /// Who may call.
     pub trunks: Vec<TrunkConfig>,
 }
@@ -196,6 +204,7 @@ impl Config {
         let mut reader = Reader::empty();
         read(&mut reader);
         let mut keys = reader.known();
+        keys.extend(number::KEYS.map(|key| format!("sip.numbers.{key}")));
         keys.extend(trunk::KEYS.map(|key| format!("sip.trunks.{key}")));
         keys.extend(video::KEYS.map(|key| format!("video.layouts.{key}")));
         keys
@@ -229,6 +238,24 @@ impl Config {
             );
         }
         warnings
+    }
+
+    /// Every language that is spoken; the first is the house's own.
+    #[must_use]
+    pub fn languages(&self) -> Vec<Language> {
+        let mut languages = self.sip.languages.clone();
+        for language in self.sip.numbers.iter().flat_map(|number| &number.languages) {
+            if !languages.contains(language) {
+                languages.push(*language);
+            }
+        }
+        languages
+    }
+
+    /// Folder of the voices that `plenum prompts build` makes.
+    #[must_use]
+    pub fn voices_dir(&self) -> PathBuf {
+        self.server.data_dir.join("voices")
     }
 
     /// Address that HTTP binds.
@@ -408,6 +435,10 @@ fn read_sip(reader: &mut Reader) -> SipSection {
             "widen sip.rtp_port_first to sip.rtp_port_last, lower sip.max_calls, or set video = false in trunks that have none",
         );
     }
+    let mut languages = number::read_languages(reader, "sip.languages");
+    if languages.is_empty() {
+        languages.push(Language::ENGLISH);
+    }
     SipSection {
         enabled,
         port,
@@ -415,6 +446,8 @@ fn read_sip(reader: &mut Reader) -> SipSection {
         rtp_ports: first..=last.max(first),
         rtp_silence: reader.seconds("sip.rtp_silence_seconds", 18, 5..=3600),
         max_calls: max_calls.try_into().unwrap_or(usize::MAX),
+        numbers: number::read(reader, &languages),
+        languages,
         trunks,
     }
 }

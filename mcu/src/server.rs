@@ -18,13 +18,13 @@ use crate::http::{self, Api, PublicInfo};
 use crate::media::{Clip, Media, MediaConfig, MediaError};
 use crate::metrics::ControlMetrics;
 use crate::presence::Presence;
-use crate::prompts::{PromptError, PromptLibrary};
+use crate::prompts::{PromptError, PromptLibrary, PromptSources};
 use crate::recording::Recorder;
 use crate::secret::{self, SecretError};
 use crate::signal::Signalling;
 use crate::stop;
 use crate::store::{Store, StoreError};
-use crate::telephony::{self, TelephonyError};
+use crate::telephony::{self, Numbers, TelephonyError};
 use crate::tls::{self, TlsError};
 use crate::{demo, store};
 
@@ -108,7 +108,8 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let registry = Registry::new();
         let metrics = ControlMetrics::register(&registry)?;
-        let prompts = Arc::new(PromptLibrary::load(config.prompts.dir.as_deref())?);
+        let prompts = Arc::new(open_prompts(config)?);
+        let numbers = Numbers::load(&config.sip)?;
         let tokens = Tokens::load(&data.join("token.key"))?;
         let keys = ApiKeys::load(&data.join("admin.key"), &config.http.api_key_files)?;
         let pins = PinVerifier::new()?;
@@ -157,6 +158,7 @@ impl Server {
                 shell,
                 conferences.clone(),
                 config.sip.clone(),
+                numbers,
                 stopped.clone(),
             ))
         });
@@ -352,6 +354,23 @@ async fn settle_demo(config: &Config, store: &Store, pins: &PinVerifier) -> Resu
 }
 
 /// Encodes the demo host's clip beside everything else; it takes a few seconds.
+/// The prompts of all languages in use; says which of them English stands in for.
+fn open_prompts(config: &Config) -> Result<PromptLibrary, PromptError> {
+    let voices = config.voices_dir();
+    let sources = PromptSources {
+        dir: config.prompts.dir.as_deref(),
+        voices: &voices,
+    };
+    let languages = config.languages();
+    for language in PromptLibrary::lacks(&sources, &languages) {
+        tracing::warn!(
+            %language,
+            "no voices of a language: built-in English is spoken; make them with `plenum prompts build`"
+        );
+    }
+    PromptLibrary::open(&sources, &languages)
+}
+
 fn make_clip(prompts: &Arc<PromptLibrary>) -> watch::Receiver<Option<Clip>> {
     let (ready, receiver) = watch::channel(None);
     let speech = prompts.demo_host();

@@ -4,6 +4,7 @@
 
 mod answer;
 mod call;
+mod numbers;
 mod talk;
 mod video;
 
@@ -22,6 +23,8 @@ use crate::conference::Conferences;
 use crate::config::{Config, SipSection, TrunkConfig};
 use crate::metrics::SipMetrics;
 use crate::secret::{self, SecretError};
+
+pub(crate) use numbers::Numbers;
 
 /// Commands and events that may wait between the endpoint and the calls.
 const QUEUE: usize = 4096;
@@ -98,6 +101,7 @@ pub(crate) async fn serve(
     shell: SipShell,
     conferences: Conferences,
     section: SipSection,
+    numbers: Numbers,
     stop: watch::Receiver<bool>,
 ) {
     let (commands, command_inbox) = mpsc::channel(QUEUE);
@@ -109,6 +113,7 @@ pub(crate) async fn serve(
     let endpoint = tokio::spawn(shell.serve(command_inbox, event_outbox, stop.clone()));
     let mut dispatcher = Dispatcher {
         conferences,
+        numbers,
         max_calls: section.max_calls,
         trunks: section
             .trunks
@@ -186,6 +191,7 @@ async fn count(
 /// Which call is whose.
 struct Dispatcher {
     conferences: Conferences,
+    numbers: Numbers,
     max_calls: usize,
     /// By name.
     trunks: HashMap<String, Arc<TrunkConfig>>,
@@ -273,8 +279,11 @@ impl Dispatcher {
                     direct,
                     over_tls,
                 };
+                let number = self.numbers.of(&invitation.called);
                 let line = call::Line {
                     trunk: terms,
+                    language: number.language(),
+                    number,
                     call,
                     conferences: self.conferences.clone(),
                     commands: self.commands.clone(),

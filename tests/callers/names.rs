@@ -26,8 +26,10 @@ fn inside(server: &Server, people: f64) {
 #[test]
 fn who_is_alone_hears_music_until_the_next_comes_whose_name_is_heard() {
     let folder = scratch("names").unwrap();
-    let config = "\n[conference]\nannounce = \"names\"\n";
-    let mut server = Server::start_with(&folder, 20, config).unwrap();
+    let names = ("PLENUM_CONFERENCE__ANNOUNCE", "names");
+    // The second caller is silent from its name on.
+    let patience = ("PLENUM_SIP__RTP_SILENCE_SECONDS", "60");
+    let mut server = Server::start_overridden(&folder, 20, &[names, patience]).unwrap();
     let conference = server.conference("Names").unwrap();
     let digits = format!("{}#{}#", conference.id, conference.guest_pin);
     let call = |name: &str, tone, seconds, stay_seconds| {
@@ -48,13 +50,13 @@ fn who_is_alone_hears_music_until_the_next_comes_whose_name_is_heard() {
         .start(&folder.join(name))
         .unwrap()
     };
-    let first = call("first", 787.0, 44, 48);
+    let first = call("first", 787.0, 64, 68);
     inside(&server, 1.0);
     // At the attendant the second caller is for long enough that the first one hears the words for it and then music. Its tone
-    // is over before the name is: in the conference it is silent, and leaves before it is missed for that.
-    let second = call("second", NAME, 8, 26);
+    // is over when the name is recorded: in the conference it is silent.
+    let second = call("second", NAME, 8, 42);
     inside(&server, 2.0);
-    let mut ears = first.finish(Duration::from_secs(90)).unwrap();
+    let mut ears = first.finish(Duration::from_secs(120)).unwrap();
     let heard = ears.remove(0).finish().unwrap();
     second.finish(Duration::from_secs(60)).unwrap();
 

@@ -6,6 +6,7 @@
 )]
 
 mod composite;
+mod languages;
 mod lossy;
 mod room;
 mod screen;

@@ -7,6 +7,7 @@ mod identity;
 mod offers;
 mod phone;
 mod picture;
+mod reception;
 mod refusals;
 mod secure;
 mod streams;

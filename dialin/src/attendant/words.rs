@@ -75,6 +75,8 @@ pub enum PromptKey {
     Aside,
     Returned,
     SayName,
+    ReviewName,
+    InvalidChoice,
     HasJoined,
     HasLeft,
     RecordingStarted,
@@ -136,7 +138,7 @@ pub enum PromptKey {
 
 impl PromptKey {
     /// Every prompt, for the owner of the manifest to check against.
-    pub const ALL: [Self; 76] = [
+    pub const ALL: [Self; 78] = [
         Self::Welcome,
         Self::EnterConferenceId,
         Self::EnterPin,
@@ -156,6 +158,8 @@ impl PromptKey {
         Self::Aside,
         Self::Returned,
         Self::SayName,
+        Self::ReviewName,
+        Self::InvalidChoice,
         Self::HasJoined,
         Self::HasLeft,
         Self::RecordingStarted,
@@ -238,6 +242,8 @@ impl PromptKey {
             Self::Aside => "aside",
             Self::Returned => "returned",
             Self::SayName => "say-name",
+            Self::ReviewName => "review-name",
+            Self::InvalidChoice => "invalid-choice",
             Self::HasJoined => "has-joined",
             Self::HasLeft => "has-left",
             Self::RecordingStarted => "recording-started",

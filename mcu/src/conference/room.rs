@@ -283,6 +283,7 @@ impl Focus {
             link: Link::None,
             leg: Some(leg),
             spoken: None,
+            language: plenum_dialin::attendant::Language::default(),
         };
         self.seat_clip(newcomer);
         self.tell_slots(None);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 use plenum_companion::presence::State;
+use plenum_dialin::attendant::Language;
 use plenum_dialin::commands::CommandKeys;
 use plenum_mixer::{LegId, PlayId};
 use serde_json::value::{RawValue, to_raw_value};
@@ -65,6 +66,8 @@ pub(super) struct Participant {
     pub(super) listening: Option<u8>,
     /// Its name in its own voice.
     pub(super) spoken: Option<Arc<[i16]>>,
+    /// What is spoken to them alone.
+    pub(super) language: Language,
     /// The music that plays for it alone.
     pub(super) music: Option<PlayId>,
     /// It sends video, whether that may be shown or not.
@@ -123,6 +126,7 @@ impl Participant {
             side: None,
             listening: None,
             spoken: newcomer.spoken,
+            language: newcomer.language,
             music: None,
             films: false,
             camera: false,
@@ -436,6 +440,7 @@ mod tests {
             link,
             leg,
             spoken: None,
+            language: Language::default(),
         };
         Participant::new(
             id.to_owned(),

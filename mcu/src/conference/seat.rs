@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 use plenum_dialin::Digit;
+use plenum_dialin::attendant::Language;
 use plenum_mixer::LegId;
 use tokio::sync::{mpsc, oneshot};
 
@@ -60,6 +61,8 @@ pub(crate) struct Newcomer {
     pub(crate) leg: Option<LegId>,
     /// The name as a caller said it, 48 kHz mono. Never kept beyond the stay.
     pub(crate) spoken: Option<Arc<[i16]>>,
+    /// What is spoken to them alone.
+    pub(crate) language: Language,
 }
 
 impl Newcomer {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plenum_codecs::audio::SAMPLE_RATE;
-use plenum_dialin::attendant::PromptKey;
+use plenum_dialin::attendant::{Language, PromptKey};
 use plenum_mixer::{Audience, Command, LegId, PlayId};
 
 use super::focus::Focus;
@@ -59,7 +59,7 @@ impl Focus {
         let alone = self.roster.len() == 1;
         let leg = self.roster.get(participant).and_then(|person| person.leg);
         if let (Kind::Phone, true, Some(leg)) = (kind, alone, leg) {
-            let words = self.around.prompts.get(PromptKey::FirstParticipant);
+            let words = self.words_for(leg, PromptKey::FirstParticipant);
             self.company = Company::AloneUntil(Instant::now() + duration(&words) + BREATH);
             self.play(Audience::Leg(leg), words);
         }
@@ -95,7 +95,7 @@ impl Focus {
         }
         match name.filter(|_| announce == Announce::Names) {
             Some(name) if self.spoken.waiting.len() < WAITING => {
-                let words = self.around.prompts.get(words);
+                let words = self.around.prompts.say(self.common_language(), words);
                 self.spoken.waiting.push_back(concatenated(&[name, words]));
                 self.speak_next();
             }
@@ -125,13 +125,35 @@ impl Focus {
     }
 
     pub(super) fn say(&mut self, leg: LegId, prompt: PromptKey) {
-        let pcm = self.around.prompts.get(prompt);
+        let pcm = self.words_for(leg, prompt);
         self.play(Audience::Leg(leg), pcm);
+    }
+
+    /// In the language of whose leg it is.
+    fn words_for(&self, leg: LegId, prompt: PromptKey) -> Arc<[i16]> {
+        let person = self.roster.owner(leg).and_then(|id| self.roster.get(id));
+        let language = person.map(|person| person.language);
+        let prompts = &self.around.prompts;
+        prompts.say(language.unwrap_or(prompts.house()), prompt)
+    }
+
+    /// What all are spoken to in: the language that all phones share, else the house's.
+    fn common_language(&self) -> Language {
+        let phones = self
+            .roster
+            .iter()
+            .filter(|person| person.kind == Kind::Phone);
+        let mut languages = phones.map(|person| person.language);
+        let house = self.around.prompts.house();
+        match languages.next() {
+            Some(first) if languages.all(|language| language == first) => first,
+            _ => house,
+        }
     }
 
     /// Says it to all.
     pub(super) fn announce(&mut self, prompt: PromptKey) {
-        let pcm = self.around.prompts.get(prompt);
+        let pcm = self.around.prompts.say(self.common_language(), prompt);
         self.play(Audience::Everyone, pcm);
     }
 

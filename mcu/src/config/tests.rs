@@ -131,6 +131,40 @@ fn trunks_are_read_and_every_bad_one_is_reported() {
 }
 
 #[test]
+fn numbers_have_languages_of_their_own_and_every_bad_one_is_reported() {
+    let config = parse(
+        "[sip]\nlanguages = [\"fr\"]\n[[sip.numbers]]\nnumber = \"+49 30 1\"\nlanguages = [\"de\", \"en\"]\nconference = \"1001\"\n\
+         [[sip.numbers]]\nnumber = \"2\"\n",
+    )
+    .unwrap();
+    let spoken = |languages: &[Language]| -> Vec<String> {
+        languages.iter().map(Language::to_string).collect()
+    };
+    let [first, second] = config.sip.numbers.as_slice() else {
+        panic!("{:?}", config.sip.numbers)
+    };
+    assert_eq!(spoken(&first.languages), ["de", "en"]);
+    assert_eq!(first.conference.as_deref(), Some("1001"));
+    assert_eq!(spoken(&second.languages), ["fr"], "the house's");
+    assert_eq!(spoken(&config.languages()), ["fr", "de", "en"]);
+    let bad = parse(
+        "[sip]\nlanguages = [\"xx\", \"en\", \"en\"]\n[[sip.numbers]]\nnumber = \"1\"\nconference = \"abc\"\n\
+         [[sip.numbers]]\nnumber = \"+1\"\n[[sip.numbers]]\nname = \"x\"\n",
+    );
+    let text = bad.unwrap_err().to_string();
+    for expected in [
+        "no language that there are prompts of; use en, es, fr, it, de",
+        "sip.languages = en: is there twice",
+        "is no conference number",
+        "sip.numbers[1].number = +1: is there twice",
+        "has no digits",
+        "sip.numbers[2].name =",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+    }
+}
+
+#[test]
 fn all_interfaces_need_an_announced_address() {
     assert!(
         parse("[server]\nbind = \"0.0.0.0\"\n")

@@ -266,6 +266,7 @@ async fn attempt(
         link: Link::Session(link),
         leg: None,
         spoken: None,
+        language: plenum_dialin::attendant::Language::default(),
     };
     let seat = conferences
         .join(&admission.record, newcomer)

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use plenum_dialin::attendant::{AttendantResult, PromptKey};
+use plenum_dialin::attendant::{AttendantResult, Language, PromptKey};
 use plenum_dialin::{
     CallCommand, CallEvent, CallId, Caller, EndReason as SipEnd, HangupReason, info,
 };
@@ -12,6 +12,7 @@ use plenum_mixer::{LegId, RoomConfig};
 use tokio::sync::{mpsc, watch};
 
 use super::answer::{Negotiation, Step};
+use super::numbers::Number;
 use super::talk::{Outcome, Talk};
 use crate::auth::{GuardKey, Role};
 use crate::conference::{
@@ -44,6 +45,10 @@ pub(super) struct Line {
     pub(super) stop: watch::Receiver<bool>,
     /// What its trunk allows and wants.
     pub(super) trunk: Arc<TrunkConfig>,
+    /// What was called.
+    pub(super) number: Arc<Number>,
+    /// What is spoken to the caller.
+    pub(super) language: Language,
 }
 
 impl Line {
@@ -338,7 +343,7 @@ async fn attend(
     let announce = line.conferences.around().config.announce;
     let (admission, spoken): (_, Option<Arc<[i16]>>) = match admission {
         Some(admission) => (admission, None),
-        None => match Talk::new(who.key, announce)
+        None => match Talk::new(who.key, announce, &line.number)
             .run(line, negotiation, leg)
             .await
         {
@@ -362,6 +367,7 @@ async fn attend(
         link: Link::Call(link),
         leg: Some(leg.leg),
         spoken,
+        language: line.language,
     };
     let seat = match line.conferences.join(&admission.record, newcomer).await {
         Ok(seat) => seat,

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use plenum_dialin::attendant::{
     Attendant, AttendantConfig, AttendantInput, AttendantOutput, AttendantResult, CheckResult,
-    ConferenceNumber, Pin as Code, PromptKey,
+    ConferenceNumber, Language, Pin as Code, PromptKey,
 };
 use plenum_mixer::{Audience, Command, Event, PlayId};
 
 use super::answer::{Negotiation, Step};
 use super::call::{self, End, Leg, Line, apply, end_of, precheck};
+use super::numbers::Number;
 use crate::auth::GuardKey;
 use crate::conference::{Admission, Conferences, Credential, Refusal};
 use crate::config::Announce;
@@ -43,13 +44,13 @@ pub(super) struct Talk {
 }
 
 impl Talk {
-    pub(super) fn new(who: GuardKey, announce: Announce) -> Self {
+    pub(super) fn new(who: GuardKey, announce: Announce, number: &Number) -> Self {
         let config = AttendantConfig {
             names: announce == Announce::Names,
             ..AttendantConfig::default()
         };
         Self {
-            attendant: Attendant::new(config),
+            attendant: Attendant::of(config, number.reception.clone()),
             who,
             playing: 0,
             check: None,
@@ -67,7 +68,9 @@ impl Talk {
     ) -> Result<Outcome, End> {
         self.attendant.handle(clock::now(), AttendantInput::Started);
         loop {
-            if let Some(outcome) = self.outputs(&line.conferences, leg)? {
+            let outcome = self.outputs(line, leg)?;
+            line.language = self.attendant.language();
+            if let Some(outcome) = outcome {
                 return Ok(outcome);
             }
             let due = self.attendant.deadline().map(clock::to_instant);
@@ -106,7 +109,7 @@ impl Talk {
             }
             RoomEvent::Captured { pcm, .. } => {
                 self.name = Some(pcm).filter(|pcm| !pcm.is_empty());
-                Ok(None)
+                Ok(Some(AttendantInput::Recorded(self.name.is_some())))
             }
             RoomEvent::LegGone { reason, .. } => Err(end_of(reason)),
             RoomEvent::Mixer(_) | RoomEvent::Connected { .. } => Ok(None),
@@ -114,13 +117,31 @@ impl Talk {
     }
 
     /// Carries out what the attendant wants; `Some` when it is done.
-    fn outputs(&mut self, conferences: &Conferences, leg: &Leg) -> Result<Option<Outcome>, End> {
+    fn outputs(&mut self, line: &Line, leg: &Leg) -> Result<Option<Outcome>, End> {
+        let conferences = &line.conferences;
+        let language = self.attendant.language();
         while let Some(output) = self.attendant.poll_output() {
             match output {
                 AttendantOutput::Play(prompts) => {
-                    self.stop_playing(conferences, leg);
-                    self.playing += 1;
-                    play(conferences, leg, self.playing, &prompts);
+                    let sounds = sounds(line, language, &prompts);
+                    self.start_playing(conferences, leg, &sounds);
+                }
+                AttendantOutput::OfferLanguages { first, languages } => {
+                    let mut sounds = sounds(line, language, &[first]);
+                    let library = &conferences.around().prompts;
+                    let choices = (1..).zip(&languages);
+                    sounds.extend(choices.map(|(key, language)| library.choice(*language, key)));
+                    self.start_playing(conferences, leg, &sounds);
+                }
+                AttendantOutput::ReviewName => {
+                    let mut sounds: Vec<_> = self.name.iter().cloned().collect();
+                    sounds.push(
+                        conferences
+                            .around()
+                            .prompts
+                            .say(language, PromptKey::ReviewName),
+                    );
+                    self.start_playing(conferences, leg, &sounds);
                 }
                 AttendantOutput::StopPlaying => self.stop_playing(conferences, leg),
                 AttendantOutput::Record(longest) => order(
@@ -159,6 +180,12 @@ impl Talk {
         Ok(None)
     }
 
+    fn start_playing(&mut self, conferences: &Conferences, leg: &Leg, sounds: &[Arc<[i16]>]) {
+        self.stop_playing(conferences, leg);
+        self.playing += 1;
+        play(conferences, leg, self.playing, sounds);
+    }
+
     fn stop_playing(&self, conferences: &Conferences, leg: &Leg) {
         if self.playing > 0 {
             let play = PlayId(self.playing);
@@ -176,16 +203,24 @@ fn order(conferences: &Conferences, leg: &Leg, command: Command) {
     }
 }
 
-fn play(conferences: &Conferences, leg: &Leg, number: u64, prompts: &[PromptKey]) {
-    let around = conferences.around();
+/// What the prompts sound like for this caller.
+fn sounds(line: &Line, language: Language, prompts: &[PromptKey]) -> Vec<Arc<[i16]>> {
+    let around = line.conferences.around();
     let mut sounds: Vec<_> = prompts
         .iter()
-        .map(|prompt| around.prompts.get(*prompt))
+        .map(|prompt| match (prompt, &line.number.greeting) {
+            (PromptKey::Welcome, Some(greeting)) => Arc::clone(greeting),
+            _ => around.prompts.say(language, *prompt),
+        })
         .collect();
     if prompts.last() == Some(&PromptKey::SayName) {
         sounds.push(Arc::clone(&around.tones.record));
     }
-    let pcm = concatenated(&sounds);
+    sounds
+}
+
+fn play(conferences: &Conferences, leg: &Leg, number: u64, sounds: &[Arc<[i16]>]) {
+    let pcm = concatenated(sounds);
     let command = Command::Play {
         play: PlayId(number),
         to: Audience::Leg(leg.leg),
@@ -203,7 +238,8 @@ pub(super) async fn farewell(
     prompts: &[PromptKey],
 ) {
     let last = PlayId(u64::MAX);
-    play(&line.conferences, leg, last.0, prompts);
+    let words = sounds(line, line.language, prompts);
+    play(&line.conferences, leg, last.0, &words);
     let spoken = async {
         loop {
             tokio::select! {

@@ -17,6 +17,8 @@ struct Caller {
     attendant: Attendant,
     now: MediaTime,
     said: Vec<AttendantOutput>,
+    /// Says something after the tone.
+    speaks: bool,
 }
 
 fn known(conference: &str, pin: Option<&str>) -> CheckResult {
@@ -34,6 +36,7 @@ impl Caller {
             attendant: Attendant::new(AttendantConfig::default()),
             now: MediaTime::from_millis(5),
             said: Vec::new(),
+            speaks: false,
         }
     }
 
@@ -66,7 +69,12 @@ impl Caller {
                 )),
                 _ => None,
             };
+            let ended = output == AttendantOutput::EndRecording;
             self.said.push(output);
+            if ended {
+                let recorded = AttendantInput::Recorded(self.speaks);
+                self.attendant.handle(self.now, recorded);
+            }
             if let Some(result) = check {
                 self.attendant
                     .handle(self.now, AttendantInput::Checked(result));
