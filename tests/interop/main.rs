@@ -14,3 +14,4 @@ mod sip_video;
 mod sizes;
 mod tools;
 mod vanished;
+mod views;

@@ -6,7 +6,7 @@
 import { Devices, trackOf } from './devices'
 import { Mixture } from './mixture'
 import { Peer, type MediaPath, type Quality } from './peer'
-import type { ClientMessage, JoinRequest, ParticipantId } from './protocol'
+import type { ClientMessage, JoinRequest, ParticipantId, Viewing } from './protocol'
 import { initialSession, step, type Effect, type SessionEvent, type SessionState } from './session'
 import { Sharing } from './sharing'
 import { Signal, signalAddress } from './signal'
@@ -159,7 +159,12 @@ export class Client extends Store<ClientState> {
     this.#send({ type: 'record_pause', on })
   }
 
-  /** One picture of all for everybody, or cameras as they come. */
+  /** What oneself sees; null: what the conference gives. */
+  setView(view: Viewing | null): void {
+    this.#send(view === null ? { type: 'view' } : { type: 'view', view })
+  }
+
+  /** One picture of all, or cameras as they come, for all who have not chosen. */
   setComposite(on: boolean): void {
     this.#send({ type: 'composite', on })
   }

@@ -62,6 +62,7 @@ impl Focus {
                 Refusal::Unavailable
             })?;
         self.room = Some(room);
+        self.give_view();
         self.start_composite();
         Ok(room)
     }
@@ -92,6 +93,7 @@ impl Focus {
         }
         self.roster.insert(participant);
         self.tell_recorder(&seat.participant);
+        self.gate_view(&seat.participant);
         self.news.joined(&seat.participant);
         self.paint_people();
         Ok(seat)

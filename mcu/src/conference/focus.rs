@@ -23,6 +23,7 @@ use super::seat::{Command, Summary};
 use super::sound::{Company, Spoken};
 use crate::media::{RoomEvent, RoomId};
 use crate::signal::protocol::{ConferenceView, EndReason, LeaveReason};
+use crate::signal::view::View;
 use crate::store::ConferenceRecord;
 
 /// Room events that may wait; media holds back further ones.
@@ -245,6 +246,7 @@ impl Focus {
             channels: self.language_views(),
             recording: self.recording_state(),
             recording_since_ms: self.on_air.as_ref().map(OnAir::since_ms),
+            composite: self.picture.given() == View::Composite,
             layout: self.picture.layout().map(str::to_owned),
             spotlight: self.spotlight.clone(),
             layouts: self.around.composites.layouts(),

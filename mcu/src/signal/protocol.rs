@@ -6,6 +6,7 @@
 use plenum_companion::presence::State;
 use serde::{Deserialize, Serialize};
 
+use super::view::View;
 use crate::auth::Role;
 
 /// Version that `join` must name.
@@ -39,6 +40,11 @@ pub enum ClientMessage {
     Camera { on: bool },
     /// Hand up or down.
     Hand { on: bool },
+    /// What to see; absent: what the conference gives.
+    View {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        view: Option<View>,
+    },
     /// Goodbye.
     Leave {},
     /// Answered by `pong`.
@@ -53,6 +59,12 @@ pub enum ClientMessage {
     GainParticipant { participant: String, db: i8 },
     /// Host: the participant can show no video, or may again.
     MuteVideo { participant: String, on: bool },
+    /// Host: what the participant sees; absent: what the conference gives.
+    ViewParticipant {
+        participant: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        view: Option<View>,
+    },
     /// Host: who is shown large whoever speaks; absent: whoever speaks.
     Spotlight {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,7 +108,7 @@ pub enum ClientMessage {
     PresentTake {},
     /// Host: whoever presents does so no more.
     PresentStop {},
-    /// Host: one picture of all for everybody, composed by the server, or cameras as they come.
+    /// Host: one picture of all, composed by the server, or cameras as they come, for who has not chosen.
     Composite { on: bool },
     /// Host: how that picture is laid out.
     Layout { name: String },
@@ -202,6 +214,9 @@ pub struct ParticipantView {
     /// A host lets them show no video.
     #[serde(default, skip_serializing_if = "is_false")]
     pub video_muted: bool,
+    /// What they see, where that is not what the conference gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<View>,
     /// How loud the others hear them, in dB over as they come.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub gain_db: i8,
@@ -258,7 +273,10 @@ pub struct ConferenceView {
     /// When that recording began, milliseconds since 1970; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording_since_ms: Option<i64>,
-    /// How the picture of all is laid out; absent when cameras are shown as they come.
+    /// Who has not chosen what to see sees one picture of all.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub composite: bool,
+    /// How that picture is laid out; absent while nobody sees it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
     /// Who is shown large whoever speaks; absent: whoever speaks.
