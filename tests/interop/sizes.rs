@@ -1,9 +1,12 @@
-//! Cameras in three sizes between real browsers: over a good line the speaker comes in the largest, others in the middle one.
+//! Cameras in three sizes between real browsers: over a good line the speaker comes in the largest, others in the middle one; over a
+//! narrow line what it carries, and nobody else has less for it.
 
+use std::path::Path;
 use std::time::Duration;
 
-use plenum_tests::browser::{Browsers, Colours, write_camera_of};
+use plenum_tests::browser::{Browsers, Colours, write_busy_camera, write_camera_of};
 use plenum_tests::process::eventually;
+use plenum_tests::relay::Relay;
 use plenum_tests::server::Server;
 use plenum_tests::tone::sine;
 use plenum_tests::workspace::scratch;
@@ -18,6 +21,26 @@ const BEN: Colours = [
 
 const CY: [u8; 3] = [120, 90, 30];
 
+fn open(
+    browsers: &mut Browsers,
+    folder: &Path,
+    name: &str,
+    size: (usize, usize),
+    camera_of: &Colours,
+    tone: f64,
+) {
+    let microphone = folder.join(format!("{name}.wav"));
+    let camera = folder.join(format!("{name}.y4m"));
+    sine(tone, -20.0, 60.0, 48_000).write(&microphone).unwrap();
+    let write = if size.0 < 640 {
+        write_camera_of
+    } else {
+        write_busy_camera
+    };
+    write(size, &camera, camera_of).unwrap();
+    browsers.open(name, &microphone, &camera).unwrap();
+}
+
 #[test]
 fn a_good_line_has_one_camera_in_its_largest_size_and_the_other_in_the_middle_one() {
     let folder = scratch("sizes").unwrap();
@@ -30,11 +53,7 @@ fn a_good_line_has_one_camera_in_its_largest_size_and_the_other_in_the_middle_on
         ("ben", "Ben", BEN, (1_280, 720), 787.0),
         ("cy", "Cy", [CY; 4], (320, 180), 1_171.0),
     ] {
-        let microphone = folder.join(format!("{name}.wav"));
-        let camera = folder.join(format!("{name}.y4m"));
-        sine(tone, -20.0, 60.0, 48_000).write(&microphone).unwrap();
-        write_camera_of(size, &camera, &camera_of).unwrap();
-        browsers.open(name, &microphone, &camera).unwrap();
+        open(&mut browsers, &folder, name, size, &camera_of, tone);
         browsers
             .join(name, &page, person, &conference.guest_pin)
             .unwrap();
@@ -69,6 +88,68 @@ fn a_good_line_has_one_camera_in_its_largest_size_and_the_other_in_the_middle_on
     .unwrap();
     browsers
         .screenshot("cy", &folder.join("sizes.png"))
+        .unwrap();
+    server.stop().unwrap();
+}
+
+/// What Dee's line carries, in bit/s: her sound and the smallest size of one camera.
+const NARROW: u64 = 400_000;
+
+#[test]
+fn a_narrow_line_has_a_smaller_size_that_moves_and_others_keep_the_largest() {
+    let folder = scratch("narrow").unwrap();
+    let announced = Relay::ADDRESS.to_string();
+    let environment = [
+        ("PLENUM_SERVER__ANNOUNCED", announced.as_str()),
+        ("PLENUM_MEDIA__WORKERS", "1"),
+    ];
+    let server = Server::start_overridden(&folder, 4, &environment).unwrap();
+    let relay = Relay::start([server.media.port()], [], 7).unwrap();
+    let conference = server.conference("Narrow").unwrap();
+    let page = server.page(&conference);
+    let mut browsers = Browsers::start(&folder).unwrap();
+    for (name, person, size, tone) in [
+        ("ann", "Ann", (1_280, 720), 523.0),
+        ("cy", "Cy", (320, 180), 1_171.0),
+        ("dee", "Dee", (320, 180), 787.0),
+    ] {
+        if name == "dee" {
+            relay.narrow(NARROW);
+        }
+        let colours = if name == "ann" { ANN } else { [CY; 4] };
+        open(&mut browsers, &folder, name, size, &colours, tone);
+        browsers
+            .join(name, &page, person, &conference.guest_pin)
+            .unwrap();
+    }
+    // Of a picture that stands still no frames come.
+    let ann_as_seen_by = |browsers: &mut Browsers, name: &str| {
+        let pictures = browsers.look(name)?;
+        let shown = pictures.iter().find(|picture| picture.shows(&ANN));
+        let moving = shown.filter(|picture| picture.frames >= 5);
+        let size = moving.map(|picture| picture.size);
+        anyhow::ensure!(size.is_some(), "{name} sees {pictures:?}");
+        anyhow::Ok(size)
+    };
+    let settled = |browsers: &mut Browsers| {
+        let [cy, dee] = ["cy", "dee"].map(|name| ann_as_seen_by(browsers, name));
+        let sizes = (cy?, dee?);
+        let expected = (Some((1_280, 720)), Some((320, 180)));
+        anyhow::ensure!(sizes == expected, "Cy and Dee see {sizes:?}");
+        Ok(())
+    };
+    eventually("a size for each", Duration::from_secs(40), || {
+        settled(&mut browsers)
+    })
+    .unwrap();
+    // And so it stays.
+    let looks: Vec<String> = (0..10)
+        .filter_map(|_| settled(&mut browsers).err())
+        .map(|unsettled| unsettled.to_string())
+        .collect();
+    assert!(looks.len() <= 2, "{} of 10 looks: {looks:#?}", looks.len());
+    browsers
+        .screenshot("dee", &folder.join("narrow.png"))
         .unwrap();
     server.stop().unwrap();
 }

@@ -398,7 +398,22 @@ pub fn write_camera(path: &Path, colours: &Colours) -> Result<()> {
 /// # Errors
 /// When it cannot be written.
 pub fn write_camera_of(size: (usize, usize), path: &Path, colours: &Colours) -> Result<()> {
+    film(size, path, colours, 0)
+}
+
+/// The same with a grain that is another in each frame, so that it takes all the bits that a sender may spend.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_busy_camera(size: (usize, usize), path: &Path, colours: &Colours) -> Result<()> {
+    film(size, path, colours, 24)
+}
+
+/// `grain`: how far the luma of small squares is from their colour at most.
+fn film(size: (usize, usize), path: &Path, colours: &Colours, grain: u8) -> Result<()> {
     const FRAMES: usize = 30;
+    const SQUARE: usize = 8;
+    let mut random = fastrand::Rng::with_seed(1);
     let header = format!("YUV4MPEG2 W{} H{} F15:1 Ip A1:1 C420jpeg\n", size.0, size.1);
     let mut file = header.into_bytes();
     for frame in 0..FRAMES {
@@ -409,11 +424,19 @@ pub fn write_camera_of(size: (usize, usize), path: &Path, colours: &Colours) -> 
             } else {
                 (size.0 / 2, size.1 / 2)
             };
+            let mut grains = vec![0; width.div_ceil(SQUARE)];
             for y in 0..height {
+                if plane == 0 && y % SQUARE == 0 {
+                    grains.fill_with(|| random.u8(0..=2 * grain));
+                }
                 for x in 0..width {
                     let quadrant = usize::from(x >= width / 2) + 2 * usize::from(y >= height / 2);
                     let bar = plane == 0 && y.abs_diff(height / 2) < 4 && x * 32 / width == frame;
                     let value = yuv(colours[quadrant])[plane];
+                    let value = match plane {
+                        0 => (value + grains[x / SQUARE]).saturating_sub(grain),
+                        _ => value,
+                    };
                     file.push(if bar { 255 } else { value });
                 }
             }

@@ -13,9 +13,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tokio::net::UdpSocket;
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Longer than any datagram of a call.
 const DATAGRAM: usize = 2_048;
+/// What would stand longer in a narrow line's queue is lost.
+const QUEUE: Duration = Duration::from_millis(300);
 
 /// A running relay. Dropping it closes its sockets.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub struct Relay {
 struct Line {
     loss_per_mille: AtomicU32,
     jitter_ms: AtomicU32,
+    /// Towards each client that is first heard from now on, in bit/s; 0: as much as there is.
+    rate: AtomicU64,
     passed: AtomicU64,
     lost: AtomicU64,
     seed: u64,
@@ -57,6 +63,7 @@ impl Relay {
             Arc::new(Line {
                 loss_per_mille: AtomicU32::new(0),
                 jitter_ms: AtomicU32::new(0),
+                rate: AtomicU64::new(0),
                 passed: AtomicU64::new(0),
                 lost: AtomicU64::new(0),
                 seed,
@@ -83,6 +90,11 @@ impl Relay {
             .loss_per_mille
             .store(loss_per_mille, Ordering::Relaxed);
         self.line.jitter_ms.store(jitter_ms, Ordering::Relaxed);
+    }
+
+    /// Clients that are first heard after this have a line of so many bit/s, with a queue, towards them; 0: of any rate.
+    pub fn narrow(&self, bits_per_second: u64) {
+        self.line.rate.store(bits_per_second, Ordering::Relaxed);
     }
 
     /// Datagrams passed on and lost so far on the bad line.
@@ -159,13 +171,60 @@ async fn answer(
     mut random: fastrand::Rng,
 ) {
     let mut datagram = [0; DATAGRAM];
+    let rate = line.rate.load(Ordering::Relaxed);
+    let mut narrow = (rate > 0).then(|| Narrow::new(rate, Arc::clone(&door), client));
     loop {
         let Ok(length) = upstream.recv(&mut datagram).await else {
             continue;
         };
-        if let Some(delay) = line.fate(&mut random) {
-            pass(delay, Arc::clone(&door), Some(client), &datagram[..length]).await;
+        let Some(delay) = line.fate(&mut random) else {
+            continue;
+        };
+        match &mut narrow {
+            None => pass(delay, Arc::clone(&door), Some(client), &datagram[..length]).await,
+            Some(narrow) => {
+                if !narrow.pass(&datagram[..length]) {
+                    line.lost.fetch_add(1, Ordering::Relaxed);
+                }
+            }
         }
+    }
+}
+
+/// A line of a certain rate towards one client: what comes waits in one queue, in order.
+struct Narrow {
+    bits_per_second: u64,
+    free: Instant,
+    waiting: mpsc::UnboundedSender<(Instant, Vec<u8>)>,
+}
+
+impl Narrow {
+    fn new(bits_per_second: u64, door: Arc<UdpSocket>, client: SocketAddr) -> Self {
+        // Bounded by QUEUE.
+        let (waiting, mut queue) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
+        tokio::spawn(async move {
+            while let Some((at, datagram)) = queue.recv().await {
+                tokio::time::sleep_until(at).await;
+                send(&door, Some(client), &datagram).await;
+            }
+        });
+        Self {
+            bits_per_second,
+            free: Instant::now(),
+            waiting,
+        }
+    }
+
+    /// False when the queue is full.
+    fn pass(&mut self, datagram: &[u8]) -> bool {
+        let now = Instant::now();
+        let begins = self.free.max(now);
+        if begins - now > QUEUE {
+            return false;
+        }
+        let bits = u64::try_from(datagram.len()).unwrap_or(0) * 8;
+        self.free = begins + Duration::from_micros(bits * 1_000_000 / self.bits_per_second);
+        self.waiting.send((self.free, datagram.to_vec())).is_ok()
     }
 }
 

@@ -86,6 +86,17 @@ export async function answerer(browser) {
     }
   })
   return {
+    /** Nothing more comes in that slot, as when its sender's line is down. */
+    stall: (id, mid) =>
+      page.evaluate(
+        ([who, of]) =>
+          globalThis.peers
+            .get(who)
+            .connection.getTransceivers()
+            .find((transceiver) => transceiver.mid === of)
+            .sender.replaceTrack(null),
+        [id, mid],
+      ),
     answer: (id, sdp) => page.evaluate(([who, what]) => globalThis.answer(who, what), [id, sdp]),
     received: (id) => page.evaluate((who) => globalThis.received(who), id),
     connections: () => page.evaluate(() => globalThis.peers.size),

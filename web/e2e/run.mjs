@@ -11,6 +11,7 @@ import { chromium } from 'playwright-core'
 import { answerer } from './answerer.mjs'
 import { composite } from './composite.mjs'
 import { directing } from './directing.mjs'
+import { quality } from './quality.mjs'
 import { sharing } from './sharing.mjs'
 import { Mock } from './mock.mjs'
 import { tests } from './tests.mjs'
@@ -41,7 +42,7 @@ const media = await answerer(browser)
 
 const failures = []
 let passed = 0
-for (const [name, test] of Object.entries({ ...tests, ...composite, ...directing, ...sharing })) {
+for (const [name, test] of Object.entries({ ...tests, ...composite, ...directing, ...quality, ...sharing })) {
   if (!name.includes(only)) continue
   mock.reset()
   mock.cameras = []

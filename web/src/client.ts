@@ -4,8 +4,9 @@
  */
 
 import { Devices, trackOf } from './devices'
+import { illOf, type Ill, type Look } from './health'
 import { Mixture } from './mixture'
-import { Peer, type MediaPath, type Quality } from './peer'
+import { Peer, type Heard, type MediaPath } from './peer'
 import type { ClientMessage, JoinRequest, ParticipantId, Viewing } from './protocol'
 import { initialSession, step, type Effect, type SessionEvent, type SessionState } from './session'
 import { Sharing } from './sharing'
@@ -24,6 +25,8 @@ export interface ClientState {
   readonly pictures: ReadonlyMap<string, MediaStream>
   readonly audioBlocked: boolean
   readonly feel: Feel | null
+  /** Whose pictures do badly, and on whose account. */
+  readonly ill: ReadonlyMap<ParticipantId, Ill>
 }
 
 /** Own wishes overrule the server's echo for this long, in ms: the echo of an older wish may still be on its way. */
@@ -38,6 +41,7 @@ const silence: Omit<ClientState, 'session'> = {
   pictures: new Map(),
   audioBlocked: false,
   feel: null,
+  ill: new Map(),
 }
 
 export class Client extends Store<ClientState> {
@@ -49,7 +53,7 @@ export class Client extends Store<ClientState> {
   #retry: ReturnType<typeof setTimeout> | undefined
   #reconcile: ReturnType<typeof setTimeout> | undefined
   #measure: ReturnType<typeof setInterval> | undefined
-  #measured: Quality | null = null
+  #measured: { readonly heard: Heard; readonly look: Look } | null = null
   /** What the server was last told. */
   #told = { muted: false, camera: false, at: 0 }
   #wakeLock: WakeLockSentinel | null = null
@@ -360,8 +364,11 @@ export class Client extends Store<ClientState> {
     const now = await this.#peer?.quality().catch(() => null)
     if (!now) return
     const before = this.#measured
-    this.#measured = now
-    if (before) this.set({ feel: feelOf(before, now) })
+    const { roster, self, video: slots } = this.snapshot().session
+    const cameras = roster.filter(({ id, camera }) => camera && id !== self).map(({ id }) => id)
+    const look = { at: Date.now(), received: now.pictures, slots, cameras }
+    this.#measured = { heard: now, look }
+    if (before) this.set({ feel: feelOf(before.heard, now), ill: illOf(before.look, look) })
   }
 
   /** A phone must not sleep through a meeting. */
@@ -378,7 +385,7 @@ export class Client extends Store<ClientState> {
 }
 
 /** Loss as a share and round-trip time in ms between two measurements, judged by what speech bears. */
-export function feelOf(before: Quality, now: Quality): Feel {
+export function feelOf(before: Heard, now: Heard): Feel {
   const lost = Math.max(0, now.lost - before.lost)
   const share = lost / Math.max(1, lost + now.received - before.received)
   const delay = now.roundTrip ?? 0

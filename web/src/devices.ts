@@ -22,6 +22,12 @@ export interface Device {
   readonly label: string
 }
 
+/** How large the camera's picture is asked for; cameras give what comes nearest. */
+export const CAMERA_SIZES = { high: [1280, 720], medium: [640, 360], low: [320, 180] } as const
+export type CameraSize = keyof typeof CAMERA_SIZES
+
+const isCameraSize = (value: string): value is CameraSize => Object.hasOwn(CAMERA_SIZES, value)
+
 export interface LocalMedia {
   readonly microphone: Source
   readonly camera: Source
@@ -30,10 +36,10 @@ export interface LocalMedia {
   readonly devices: Readonly<Record<DeviceKind, readonly Device[]>>
   /** Chosen device ids; empty for the system's default. */
   readonly chosen: Readonly<Record<DeviceKind, string>>
+  readonly cameraSize: CameraSize
 }
 
 const SOUND: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true }
-const PICTURE: MediaTrackConstraints = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } }
 
 const OFF: Source = { status: 'off' }
 const DEVICE_KINDS = { audioinput: 'microphone', videoinput: 'camera', audiooutput: 'speaker' } as const
@@ -69,6 +75,7 @@ export class Devices extends Store<LocalMedia> {
       muted: !remembered.microphoneOn,
       devices: { microphone: [], camera: [], speaker: [] },
       chosen: { microphone: remembered.microphone, camera: remembered.camera, speaker: remembered.speaker },
+      cameraSize: isCameraSize(remembered.cameraSize) ? remembered.cameraSize : 'high',
     })
     navigator.mediaDevices?.addEventListener('devicechange', () => void this.#list())
     for (const kind of ['microphone', 'camera'] as const) void this.#watchPermission(kind)
@@ -152,10 +159,17 @@ export class Devices extends Store<LocalMedia> {
     if (kind !== 'speaker' && this.snapshot()[kind].status !== 'off') await this.start(kind)
   }
 
+  /** A camera that is on begins again in the new size. */
+  async setCameraSize(size: CameraSize): Promise<void> {
+    savePreferences({ cameraSize: size })
+    this.set({ cameraSize: size })
+    if (this.snapshot().camera.status === 'on') await this.start('camera')
+  }
+
   #constraints(kind: SourceKind): MediaTrackConstraints {
     const id = this.snapshot().chosen[kind]
     const known = this.snapshot().devices[kind].some((device) => device.id === id)
-    const base = kind === 'microphone' ? SOUND : PICTURE
+    const base = kind === 'microphone' ? SOUND : picture(this.snapshot().cameraSize)
     if (id === '') return base
     return { ...base, deviceId: known ? { exact: id } : { ideal: id } }
   }
@@ -203,6 +217,11 @@ export class Devices extends Store<LocalMedia> {
       if (returned && devices[kind].length > 0) void this.start(kind)
     }
   }
+}
+
+function picture(size: CameraSize): MediaTrackConstraints {
+  const [width, height] = CAMERA_SIZES[size]
+  return { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: 30, max: 30 } }
 }
 
 async function permission(kind: SourceKind): Promise<PermissionStatus | null> {

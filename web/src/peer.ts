@@ -6,6 +6,8 @@
  * that turning a camera on or off needs no negotiation.
  */
 
+import { readPictures, type Received } from './health'
+
 /** How the media path does. */
 export type MediaPath = 'connecting' | 'connected' | 'interrupted'
 
@@ -40,6 +42,9 @@ const CAMERA_SIZES = [
 
 /** Width in pixels from which a camera is worth three sizes; a smaller one comes in its own. */
 const THREE_SIZES = 1_280
+
+/** Cap in bit/s for a camera that comes in one size, by its width in pixels: what its pixels are worth. */
+const capOf = (width: number): number => (width <= 320 ? 250_000 : width <= 640 ? 800_000 : 1_200_000)
 
 /** The same for a screen, and how often it may change. */
 const SCREEN: RTCRtpEncodingParameters = { maxBitrate: 2_500_000, maxFramerate: 15 }
@@ -152,11 +157,11 @@ export class Peer {
     this.negotiate(!healthy)
   }
 
-  /** Round-trip time in ms and the loss of received audio since the call began, where the browser tells. */
+  /** What the browser has counted since the call began. */
   async quality(): Promise<Quality | null> {
     if (this.#closed) return null
     const report = await this.#connection.getStats()
-    return readQuality(report)
+    return { ...readQuality(report), pictures: readPictures(report) }
   }
 
   close(): void {
@@ -203,13 +208,13 @@ export class Peer {
 /** Sends a large camera in three sizes, a small one in one: Chromium would leave out the largest of three, which is then all there is. */
 async function inSizes(sender: RTCRtpSender, camera: MediaStreamTrack): Promise<void> {
   const parameters = sender.getParameters()
-  const small = (camera.getSettings().width ?? 0) < THREE_SIZES
+  const width = camera.getSettings().width ?? 0
+  const small = width < THREE_SIZES
   const largest = CAMERA_SIZES.length - 1
   parameters.encodings.forEach((encoding, at) => {
     encoding.active = at === 0 || !small
     encoding.scaleResolutionDownBy = small ? 1 : 2 ** (largest - at)
-    const size = CAMERA_SIZES[small ? largest : at]
-    if (size) encoding.maxBitrate = size.maxBitrate
+    encoding.maxBitrate = small ? capOf(width) : (CAMERA_SIZES[at]?.maxBitrate ?? capOf(width))
   })
   // Where the browser does not take this, it sends what was agreed at first.
   await sender.setParameters(parameters).catch(() => undefined)
@@ -225,14 +230,19 @@ async function sharpFirst(sender: RTCRtpSender): Promise<void> {
 /** The DTLS identity in an SDP. */
 const fingerprint = (sdp: string): string | undefined => /^a=fingerprint:(.*)$/m.exec(sdp)?.[1]?.trim()
 
-export interface Quality {
+/** Round-trip time in ms and packets of received audio, where the browser tells. */
+export interface Heard {
   readonly roundTrip: number | null
   readonly received: number
   readonly lost: number
 }
 
+export interface Quality extends Heard {
+  readonly pictures: ReadonlyMap<string, Received>
+}
+
 /** Finds the figures in a statistics report; the entries differ between browsers. */
-export function readQuality(report: Iterable<[string, Record<string, unknown>]> | RTCStatsReport): Quality {
+export function readQuality(report: Iterable<[string, Record<string, unknown>]> | RTCStatsReport): Heard {
   let roundTrip: number | null = null
   let received = 0
   let lost = 0

@@ -9,6 +9,8 @@ export interface Preferences {
   readonly cameraOn: boolean
   /** One's own picture is among the others. */
   readonly selfView: boolean
+  /** How large one's own camera is asked for. */
+  readonly cameraSize: string
 }
 
 const KEY = 'plenum.preferences'
@@ -21,6 +23,7 @@ const defaults: Preferences = {
   microphoneOn: true,
   cameraOn: true,
   selfView: true,
+  cameraSize: 'high',
 }
 
 type Storage = Pick<globalThis.Storage, 'getItem' | 'setItem'>

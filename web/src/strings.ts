@@ -222,6 +222,11 @@ export const en = {
     language: 'Language',
     original: 'Original sound',
     and: ' and ',
+    ill: {
+      own_line: () => 'Poor picture: your connection loses some of it',
+      their_line: (name: string) => `The picture stands still: nothing comes from ${name}`,
+      unseen: (name: string) => `No picture of ${name}: your connection or theirs does not carry it`,
+    },
     feel: { good: 'Connection: good', fair: 'Connection: fair', poor: 'Connection: poor' },
   },
   people: {
@@ -293,6 +298,8 @@ export const en = {
     close: 'Done',
     selfView: 'Show my own picture',
     selfViewHint: 'Others see you either way.',
+    cameraSize: 'Camera resolution',
+    cameraSizes: { high: 'High (720p)', medium: 'Medium (360p)', low: 'Low, saves data (180p)' },
     shortcuts: 'Keyboard',
     shortcutMute: 'Mute or unmute',
     shortcutCamera: 'Camera on or off',

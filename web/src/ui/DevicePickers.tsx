@@ -1,5 +1,6 @@
 import { Button, Label, ListBox, ListBoxItem, Popover, Select, SelectValue } from 'react-aria-components'
-import { canChooseSpeaker, trackOf, type DeviceKind, type SourceKind } from '../devices'
+import type { ReactNode } from 'react'
+import { CAMERA_SIZES, canChooseSpeaker, trackOf, type CameraSize, type DeviceKind, type SourceKind } from '../devices'
 import { strings } from '../strings'
 import { Alert } from './controls'
 import { useClient, useDevices } from './context'
@@ -30,15 +31,48 @@ function DevicePicker({ kind }: { readonly kind: DeviceKind }) {
   const listed = devices[kind].filter(({ id }) => id !== DEFAULT)
   const options = [{ id: DEFAULT, label: strings.devices.default }, ...listed]
   const selected = options.some(({ id }) => id === chosen[kind]) ? chosen[kind] : DEFAULT
-  const Icon = icons[kind]
   return (
-    <Select
-      className="select"
-      selectedKey={selected}
-      isDisabled={listed.length === 0}
-      onSelectionChange={(key) => void client.devices.choose(kind, key === DEFAULT ? '' : String(key))}
-    >
-      <Label className="label">{strings.devices[kind]}</Label>
+    <Choice
+      label={strings.devices[kind]}
+      icon={icons[kind]}
+      options={options}
+      selected={selected}
+      disabled={listed.length === 0}
+      onChoose={(id) => void client.devices.choose(kind, id === DEFAULT ? '' : id)}
+    />
+  )
+}
+
+/** How large one's own camera is. */
+export function CameraSizePicker() {
+  const client = useClient()
+  const { cameraSize } = useDevices()
+  const sizes = Object.keys(CAMERA_SIZES) as CameraSize[]
+  return (
+    <Choice
+      label={strings.settings.cameraSize}
+      icon={CameraIcon}
+      options={sizes.map((id) => ({ id, label: strings.settings.cameraSizes[id] }))}
+      selected={cameraSize}
+      onChoose={(id) => void client.devices.setCameraSize(id)}
+    />
+  )
+}
+
+interface ChoiceProps<Id extends string> {
+  readonly label: string
+  readonly icon: () => ReactNode
+  readonly options: readonly { readonly id: Id; readonly label: string }[]
+  readonly selected: Id
+  readonly disabled?: boolean
+  readonly onChoose: (id: Id) => void
+}
+
+/** One of several, in a list that opens. */
+function Choice<Id extends string>({ label, icon: Icon, options, selected, disabled = false, onChoose }: ChoiceProps<Id>) {
+  return (
+    <Select className="select" selectedKey={selected} isDisabled={disabled} onSelectionChange={(key) => onChoose(key as Id)}>
+      <Label className="label">{label}</Label>
       <Button className="select-button">
         <Icon />
         <SelectValue className="select-value" />
@@ -46,9 +80,9 @@ function DevicePicker({ kind }: { readonly kind: DeviceKind }) {
       </Button>
       <Popover className="popover">
         <ListBox className="listbox" items={options}>
-          {({ id, label }) => (
-            <ListBoxItem id={id} textValue={label} className="option">
-              <span>{label}</span>
+          {(option) => (
+            <ListBoxItem id={option.id} textValue={option.label} className="option">
+              <span>{option.label}</span>
               <CheckIcon />
             </ListBoxItem>
           )}

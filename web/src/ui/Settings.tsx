@@ -1,7 +1,7 @@
 import { Button, Dialog, Heading, Modal, ModalOverlay, Switch } from 'react-aria-components'
 import { strings } from '../strings'
 import { keyName, keyNameAlt } from './controls'
-import { DeviceFaults, DevicePickers } from './DevicePickers'
+import { CameraSizePicker, DeviceFaults, DevicePickers } from './DevicePickers'
 
 const shortcuts = [
   [strings.settings.shortcutMute, keyName('D')],
@@ -25,6 +25,7 @@ export function Settings({ open, onClose, selfView, setSelfView }: SettingsProps
           <Heading slot="title">{strings.settings.title}</Heading>
           <DeviceFaults />
           <DevicePickers />
+          <CameraSizePicker />
           <Switch className="switch" isSelected={selfView} onChange={setSelfView}>
             <span>
               {strings.settings.selfView}

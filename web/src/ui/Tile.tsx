@@ -5,7 +5,7 @@ import type { Participant } from '../protocol'
 import { strings } from '../strings'
 import { IconButton } from './controls'
 import { useClientState, useDevices } from './context'
-import { HandIcon, MicOffIcon, PhoneIcon, PinIcon } from './icons'
+import { HandIcon, MicOffIcon, PhoneIcon, PinIcon, WeakIcon } from './icons'
 import { Picture } from './Picture'
 
 interface TileProps {
@@ -17,7 +17,8 @@ interface TileProps {
 
 /** One participant: picture or initials, name, and how they are. */
 export function Tile({ participant, size = 'tile', pinned = false, onPin }: TileProps) {
-  const { session } = useClientState()
+  const { session, ill } = useClientState()
+  const reason = ill.get(participant.id)
   const self = participant.id === session.self
   const stream = useStream(participant, self)
   const name = self ? strings.room.youName(participant.name) : participant.name
@@ -46,6 +47,11 @@ export function Tile({ participant, size = 'tile', pinned = false, onPin }: Tile
         {participant.kind === 'phone' && <PhoneIcon />}
         <span className="tile-text">{name}</span>
       </span>
+      {reason && !self && (
+        <span className="tile-ill" role="img" aria-label={strings.room.ill[reason](participant.name)} title={strings.room.ill[reason](participant.name)}>
+          <WeakIcon />
+        </span>
+      )}
       {onPin && !self && (
         <IconButton
           label={pinned ? strings.room.unpin(participant.name) : strings.room.pin(participant.name)}

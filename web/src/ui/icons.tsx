@@ -26,6 +26,12 @@ export const MicOffIcon = icon(
     {slash}
   </>,
 )
+export const WeakIcon = icon(
+  <>
+    <path d="M4 20v-4M9.500 20v-8" />
+    <path d="M15 20V8M20 20V4" opacity="0.35" />
+  </>,
+)
 export const CameraIcon = icon(
   <>
     <rect x="3" y="6.5" width="12.5" height="11" rx="2.5" />
