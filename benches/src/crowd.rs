@@ -15,7 +15,7 @@ use serde_json::Value;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{ExtensionValues, RtpWrite};
+use str0m::rtp::{Extension, ExtensionValues, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 /// The argument that makes a bench a crowd.
@@ -70,6 +70,14 @@ impl Crowd {
         self.ask("offer", "")
     }
 
+    /// The same with a line of video, on which it sends nothing.
+    ///
+    /// # Errors
+    /// When the crowd is gone.
+    pub fn offer_video(&mut self) -> Result<String> {
+        self.ask("offer", "video")
+    }
+
     /// The server's answer to it; returns when the listener is connected.
     ///
     /// # Errors
@@ -118,19 +126,30 @@ struct Listener {
 }
 
 impl Listener {
-    fn new() -> Result<(Self, String, SdpPendingOffer)> {
+    fn new(video: bool) -> Result<(Self, String, SdpPendingOffer)> {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         socket.set_nonblocking(true)?;
         let local = socket.local_addr()?;
         let now = Instant::now();
-        let mut rtc = RtcConfig::new()
+        let mut config = RtcConfig::new()
             .set_rtp_mode(true)
             .clear_codecs()
             .enable_opus(true, false)
-            .build(now);
+            .enable_vp8(video);
+        if video {
+            // No transport-wide numbers: nobody here would answer them.
+            config = config
+                .clear_extension_map()
+                .set_extension(1, Extension::AudioLevel)
+                .set_extension(4, Extension::RtpMid);
+        }
+        let mut rtc = config.build(now);
         rtc.add_local_candidate(Candidate::host(local, "udp")?);
         let mut api = rtc.sdp_api();
         let audio = api.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
+        if video {
+            api.add_media(MediaKind::Video, Direction::SendRecv, None, None, None);
+        }
         let (offer, pending) = api.apply().context("no offer")?;
         let listener = Self {
             socket,
@@ -217,7 +236,7 @@ impl Run {
     fn answer(&mut self, word: &str, argument: &str) -> Result<String> {
         Ok(match word {
             "offer" => {
-                let (listener, offer, pending) = Listener::new()?;
+                let (listener, offer, pending) = Listener::new(argument == "video")?;
                 self.pending = Some((listener, pending));
                 offer
             }

@@ -4,6 +4,7 @@ pub mod pesq;
 pub mod speech;
 
 pub mod crowd;
+pub mod floor;
 pub mod process;
 
 use std::fmt;

@@ -27,6 +27,7 @@ mod roster;
 mod seat;
 mod sound;
 mod telling;
+mod viewing;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

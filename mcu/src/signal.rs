@@ -3,6 +3,7 @@
 pub mod protocol;
 mod rate;
 mod session;
+pub mod view;
 mod wish;
 
 pub(crate) use session::{MAX_FRAME, Signalling, serve};

@@ -10,7 +10,7 @@ use plenum_codecs::video::VideoCodec;
 use plenum_codecs::video::h264::Limit;
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 
-use crate::{Channel, Channels};
+use crate::{Channel, Channels, Viewing};
 
 /// One participant's media; unique in the process, kept over moves between rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -241,11 +241,21 @@ pub enum Command {
     },
     /// Begins, changes or ends what is tapped for a recording.
     Tap(Tap),
-    /// Viewers see the composite picture instead of cameras, or cameras again.
+    /// There is a composer: who is to see the composite picture does. Or there is none any more, and they see cameras.
     Composite {
-        /// Composite or not.
+        /// Is there or not.
         on: bool,
     },
+    /// Chooses what a viewer sees; forgotten when the leg leaves the room.
+    View {
+        /// Who.
+        leg: LegId,
+        /// What; `None`: as [`Command::DefaultView`] says.
+        view: Option<Viewing>,
+    },
+    /// What viewers see who have made no choice of their own; [`Viewing::Composite`] at first. Where that is [`Viewing::Cameras`],
+    /// those who cannot decode every camera and screen see the composite all the same.
+    DefaultView(Viewing),
 }
 
 /// What a room has for its composer.
@@ -410,6 +420,11 @@ pub enum Event {
         slot: u8,
         /// Whose camera; [`LegId::screen`] of its owner for a screen, [`LegId::COMPOSITE`] for the composite.
         source: Option<LegId>,
+    },
+    /// Somebody shall see the composite from now on, or nobody any more: whether a composer is worth its while.
+    CompositeWanted {
+        /// Somebody or nobody.
+        on: bool,
     },
     /// A player came to its end.
     PlayFinished {

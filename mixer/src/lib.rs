@@ -46,3 +46,4 @@ pub use plenum_codecs::telephone_event::Digit;
 pub use plenum_codecs::video::VideoCodec;
 pub use room::Room;
 pub use stats::{EncodeCount, Encodes, LegStats, RoomStats};
+pub use video::Viewing;

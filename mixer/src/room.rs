@@ -326,6 +326,14 @@ impl Room {
                 self.video
                     .set_composite(now, on, &mut self.legs, &mut self.outputs);
             }
+            Command::View { leg, view } => {
+                self.video
+                    .set_view(now, leg, view, &mut self.legs, &mut self.outputs);
+            }
+            Command::DefaultView(view) => {
+                self.video
+                    .set_default_view(now, view, &mut self.legs, &mut self.outputs);
+            }
         }
     }
 

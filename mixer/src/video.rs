@@ -5,6 +5,7 @@ mod composite;
 mod layers;
 mod publisher;
 mod sharing;
+mod view;
 mod viewer;
 
 use std::collections::VecDeque;
@@ -17,7 +18,8 @@ use crate::legs::Legs;
 use crate::{Event, Leg, LegId, Output, Track};
 
 use composite::Composite;
-use publisher::{Publisher, Route, StreamKey};
+use publisher::{Arrival, Publisher, Route, StreamKey};
+pub use view::Viewing;
 use viewer::Incoming;
 pub(crate) use viewer::Viewer;
 
@@ -34,6 +36,10 @@ pub(crate) struct Switchboard {
     keyframe_interval: Duration,
     camera_silence: Duration,
     composite: Composite,
+    /// Of viewers who have made no choice.
+    default_view: Viewing,
+    /// Somebody shall see the composite, as last told.
+    composite_wanted: bool,
     /// When the lines were last looked at.
     shared: MediaTime,
     pub(crate) forwarded: u64,
@@ -53,6 +59,8 @@ impl Switchboard {
             keyframe_interval,
             camera_silence,
             composite: Composite::default(),
+            default_view: Viewing::default(),
+            composite_wanted: false,
             shared: MediaTime::ZERO,
             forwarded: 0,
             keyframe_requests: 0,
@@ -153,14 +161,12 @@ impl Switchboard {
             payload_type: packet.payload_type,
             layer: publisher::layer_of(track),
         };
+        let arrival = self.spread(now, key, track, (codec, packet), legs, out);
         if self.composite.on {
-            let arrival = self.publisher(from).arrive(now, track, packet, codec);
             self.feed(now, key, codec, arrival.keyframe_start, packet, out);
             if arrival.new_stream {
                 self.composer_wants_keyframe(now, from, out);
             }
-        } else {
-            self.spread(now, key, track, (codec, packet), legs, out);
         }
         true
     }
@@ -174,7 +180,7 @@ impl Switchboard {
         (codec, packet): (VideoCodec, &MediaPacket),
         legs: &mut Legs,
         out: &mut VecDeque<Output>,
-    ) {
+    ) -> Arrival {
         let arrival = self.publisher(key.leg).arrive(now, track, packet, codec);
         if arrival.new_stream {
             for viewer in legs.iter_mut() {
@@ -187,7 +193,7 @@ impl Switchboard {
             .iter()
             .find_map(|publisher| publisher.stream(key))
         else {
-            return;
+            return arrival;
         };
         let incoming = Incoming {
             key,
@@ -219,6 +225,7 @@ impl Switchboard {
         if arrival.new_stream {
             self.request_keyframes(now, out);
         }
+        arrival
     }
 
     /// A viewer has lost the picture in a slot.
@@ -278,6 +285,7 @@ impl Switchboard {
     }
 
     fn assign_all(&mut self, now: MediaTime, legs: &mut Legs, out: &mut VecDeque<Output>) {
+        self.composite.stale = true;
         for leg in legs.iter_mut() {
             self.assign(now, leg, out);
         }
@@ -287,10 +295,16 @@ impl Switchboard {
 
     /// Chooses the sources of one viewer's slots.
     fn assign(&self, now: MediaTime, leg: &mut Leg, out: &mut VecDeque<Output>) {
+        leg.viewer.wish = self.wish(leg);
         let setting = leg.config.video.as_ref();
-        let composite = self.composite.on;
-        let most = if composite { 1 } else { self.max_slots };
-        let slots = setting.map_or(0, |video| video.slots.min(most));
+        let composite = self.composite.on && leg.viewer.wish == Viewing::Composite;
+        let most = match leg.viewer.wish {
+            Viewing::Nothing => 0,
+            Viewing::Composite if composite => 1,
+            Viewing::Composite | Viewing::Cameras => self.max_slots,
+        };
+        let negotiated = setting.map_or(0, |video| video.slots);
+        let slots = negotiated.min(most);
         let codecs = setting.map_or(&[][..], |video| video.send.as_slice());
         let order = self.publishers_by_recency();
         let codings: Vec<_> = order
@@ -302,7 +316,7 @@ impl Switchboard {
                 publisher.coding_for(codecs, &leg.viewer, may)
             })
             .collect();
-        leg.viewer.resize(slots);
+        leg.viewer.resize(slots, negotiated, out);
         let sources: Vec<LegId> = codings.iter().map(|coding| coding.leg).collect();
         let chosen = assign::slots(&leg.viewer.wanted_sources(), &sources);
         for (slot, source) in (0..slots).zip(chosen) {

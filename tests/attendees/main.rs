@@ -15,3 +15,4 @@ mod media;
 mod presenting;
 mod stage;
 mod video_phone;
+mod views;

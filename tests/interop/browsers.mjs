@@ -10,14 +10,22 @@ const { chromium } = require('playwright-core');
 
 const browsers = new Map();
 
-/** Runs in the page before its own scripts. */
-function instrument() {
+/** Runs in the page before its own scripts. `codec`, if there is one, is the only video codec that it has. */
+function instrument(codec) {
   const noted = (window.__plenum = { connections: [] });
   const Native = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Native {
     constructor(...given) {
       super(...given);
       noted.connections.push(this);
+    }
+    addTransceiver(...given) {
+      const transceiver = super.addTransceiver(...given);
+      if (codec && transceiver.receiver.track.kind === 'video') {
+        const all = RTCRtpReceiver.getCapabilities('video').codecs;
+        transceiver.setCodecPreferences(all.filter(({ mimeType }) => mimeType === codec || mimeType === 'video/rtx'));
+      }
+      return transceiver;
     }
   };
   // Echo cancelling, noise suppression and gain control would treat a steady tone as noise.
@@ -234,7 +242,7 @@ async function loopback() {
 }
 
 const actions = {
-  async open({ name, executable, microphone, camera, shares }) {
+  async open({ name, executable, microphone, camera, shares, codec }) {
     const browser = await chromium.launch({
       executablePath: executable,
       headless: true,
@@ -257,7 +265,7 @@ const actions = {
       bypassCSP: true,
       permissions: shares ? ['camera', 'microphone'] : [],
     });
-    await context.addInitScript(instrument);
+    await context.addInitScript(instrument, codec);
     const page = await context.newPage();
     const log = [];
     page.on('console', (message) => log.push(`${message.type()}: ${message.text()}`));
@@ -327,6 +335,11 @@ const actions = {
   },
   async click({ name, button }) {
     await browsers.get(name).page.getByRole('button', { name: new RegExp(button, 'i') }).click();
+  },
+  async pick({ name, button, item }) {
+    const { page } = browsers.get(name);
+    await page.getByRole('button', { name: button }).click();
+    await page.getByRole('menuitemradio', { name: item, exact: true }).first().click();
   },
   async screenshot({ name, path }) {
     await browsers.get(name).page.screenshot({ path });

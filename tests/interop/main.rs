@@ -16,3 +16,4 @@ mod sizes;
 mod tools;
 mod trunks;
 mod vanished;
+mod views;

@@ -17,8 +17,10 @@ use plenum_mixer::{
 
 use crate::conference::leg_config;
 
+mod composer;
 mod shared;
 
+use composer::Composer;
 use shared::{CHANGES, Shared};
 
 pub(crate) const VP8: (u8, VideoCodec) = (96, VideoCodec::Vp8);
@@ -80,6 +82,9 @@ pub(crate) struct Studio {
     pub(crate) room: Room,
     pub(crate) people: Vec<Participant>,
     pub(crate) slot_events: Vec<(MediaTime, LegId, u8, Option<LegId>)>,
+    /// What the room said last of whether a composite is wanted.
+    pub(crate) composite_wanted: Option<bool>,
+    pub(crate) composer: Option<Composer>,
     /// Sequence numbers may have gaps (a scenario with loss).
     pub(crate) lossy: bool,
     speech: Bytes,
@@ -90,14 +95,18 @@ fn grey(leg: LegId) -> u8 {
     u8::try_from(40 + 22 * leg.0).unwrap()
 }
 
-/// Of a screen's picture; cameras are without colour.
+/// Of a screen's picture, and of the composite; cameras are without colour.
 const SCREEN_BLUE: u8 = 200;
+const COMPOSITE_RED: u8 = 200;
 
 fn whose(picture: &I420Picture) -> LegId {
     let luma = picture.planes()[0];
     let mean = luma.iter().map(|&y| u64::from(y)).sum::<u64>() / luma.len() as u64;
     let leg = LegId((mean + 11).saturating_sub(40) / 22);
-    let blue = picture.planes()[1];
+    let [_, blue, red] = picture.planes();
+    if red[red.len() / 2] > 160 {
+        return LegId::COMPOSITE;
+    }
     if blue[blue.len() / 2] > 160 {
         leg.screen()
     } else {
@@ -119,6 +128,8 @@ impl Studio {
             room: Room::new(RoomConfig::default(), now),
             people: Vec::new(),
             slot_events: Vec::new(),
+            composite_wanted: None,
+            composer: None,
             lossy: false,
             speech,
         }
@@ -235,6 +246,9 @@ impl Studio {
                     self.show_screen(index);
                 }
                 self.retransmit(index);
+            }
+            if self.now.as_millis().is_multiple_of(33) {
+                self.paint();
             }
             if self.room.deadline() <= self.now {
                 self.room.handle(self.now, Input::Timeout);
@@ -400,10 +414,15 @@ impl Studio {
                     screen.seen = None;
                     self.check_slots(leg);
                 }
+                Output::Event(Event::CompositeWanted { on }) => self.composite_wanted = Some(on),
+                Output::Compose(work) => {
+                    if let Some(composer) = &mut self.composer {
+                        composer.take(&work);
+                    }
+                }
                 Output::Audio { .. }
                 | Output::Event(_)
                 | Output::Tap(_)
-                | Output::Compose(_)
                 | Output::Captured { .. } => {}
             }
         }

@@ -23,3 +23,4 @@ mod scale;
 mod screen;
 mod tone;
 mod video;
+mod views;

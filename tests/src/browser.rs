@@ -121,7 +121,21 @@ impl Browsers {
     /// # Errors
     /// When Chromium does not start.
     pub fn open(&mut self, name: &str, microphone: &Path, camera: &Path) -> Result<()> {
-        self.launch(name, microphone, camera, false)
+        self.launch(name, microphone, camera, false, None)
+    }
+
+    /// The same, of a browser that has one video codec only, such as `video/H264`.
+    ///
+    /// # Errors
+    /// When Chromium does not start.
+    pub fn open_with_codec(
+        &mut self,
+        name: &str,
+        microphone: &Path,
+        camera: &Path,
+        codec: &str,
+    ) -> Result<()> {
+        self.launch(name, microphone, camera, false, Some(codec))
     }
 
     /// The same, with a real tab to share instead of a made-up screen, and its sound: see [`Browsers::slide`].
@@ -129,14 +143,21 @@ impl Browsers {
     /// # Errors
     /// When Chromium does not start.
     pub fn open_to_share(&mut self, name: &str, microphone: &Path, camera: &Path) -> Result<()> {
-        self.launch(name, microphone, camera, true)
+        self.launch(name, microphone, camera, true, None)
     }
 
-    fn launch(&mut self, name: &str, microphone: &Path, camera: &Path, shares: bool) -> Result<()> {
+    fn launch(
+        &mut self,
+        name: &str,
+        microphone: &Path,
+        camera: &Path,
+        shares: bool,
+        codec: Option<&str>,
+    ) -> Result<()> {
         let executable = self.executable.clone();
         self.ask(json!({
             "action": "open", "name": name, "executable": executable,
-            "microphone": microphone, "camera": camera, "shares": shares,
+            "microphone": microphone, "camera": camera, "shares": shares, "codec": codec,
         }))?;
         Ok(())
     }
@@ -266,6 +287,15 @@ impl Browsers {
     /// When there is no such button.
     pub fn click(&mut self, name: &str, button: &str) -> Result<()> {
         self.ask(json!({ "action": "click", "name": name, "button": button }))?;
+        Ok(())
+    }
+
+    /// Presses a button that opens a menu, and chooses an item of it by its whole name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn pick(&mut self, name: &str, button: &str, item: &str) -> Result<()> {
+        self.ask(json!({ "action": "pick", "name": name, "button": button, "item": item }))?;
         Ok(())
     }
 

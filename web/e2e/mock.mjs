@@ -32,7 +32,8 @@ export class Mock {
   timeLeft = undefined
   channels = []
   recording = 'off'
-  layout = undefined
+  composite = false
+  laid = 'grid'
   layouts = undefined
   slots = 1
   #next = 0
@@ -66,7 +67,8 @@ export class Mock {
     this.timeLeft = undefined
     this.channels = []
     this.recording = 'off'
-    this.layout = undefined
+    this.composite = false
+    this.laid = 'grid'
     this.layouts = undefined
     this.spotlight = undefined
     this.slots = 1
@@ -268,10 +270,13 @@ export class Mock {
       case 'record_pause':
         return this.record(message.on ? 'paused' : 'on')
       case 'composite':
-        this.layout = message.on ? 'grid' : undefined
+        this.composite = message.on
         return this.compose()
       case 'layout':
-        if (this.layout) this.layout = message.name
+        this.laid = message.name
+        return this.compose()
+      case 'view':
+        this.change(own.id, { view: message.view })
         return this.compose()
       case 'present':
         return message.on ? this.present(own.id) : this.withdraw(own.id)
@@ -338,7 +343,16 @@ export class Mock {
   }
 
   #conference(id) {
-    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, lobby: this.lobby || undefined, recording: this.recording, time_left: this.timeLeft, channels: this.channels, layout: this.layout, layouts: this.layouts, spotlight: this.spotlight }
+    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, lobby: this.lobby || undefined, recording: this.recording, time_left: this.timeLeft, channels: this.channels, composite: this.composite, layout: this.#layout(), layouts: this.layouts, spotlight: this.spotlight }
+  }
+
+  #view(id) {
+    return this.roster.get(id)?.view ?? (this.composite ? 'composite' : 'cameras')
+  }
+
+  #layout() {
+    const seen = [...this.roster.keys()].some((id) => this.#view(id) === 'composite')
+    return seen || this.composite ? this.laid : undefined
   }
 
   /** Gives the slots to whoever has a camera; tests fill `cameras` and `mids`. */
@@ -346,14 +360,19 @@ export class Mock {
   mids = []
   assign() {
     if (this.mids.length === 0) return
-    const screen = this.begun && !this.layout ? this.presenter : null
+    const screen = this.begun ? this.presenter : null
     const slot = (mid, at) => {
-      if (this.layout) return { mid, participant: null, composite: at === 0 || undefined }
       if (screen && at === 0) return { mid, participant: screen, screen: true }
       return { mid, participant: this.cameras[screen ? at - 1 : at] ?? null }
     }
     const slots = this.mids.map(slot)
     for (const [id, socket] of this.sockets) {
+      const view = this.#view(id)
+      if (view !== 'cameras') {
+        const none = this.mids.map((mid, at) => ({ mid, participant: null, composite: (view === 'composite' && at === 0) || undefined }))
+        socket.send(JSON.stringify({ type: 'video', slots: none }))
+        continue
+      }
       // Nobody is shown their own screen.
       const shown = slots.map((one) => (one.screen && one.participant === id ? { mid: one.mid, participant: this.cameras[0] ?? null } : one))
       socket.send(JSON.stringify({ type: 'video', slots: shown }))

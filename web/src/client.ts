@@ -7,7 +7,7 @@ import { Devices, trackOf } from './devices'
 import { illOf, type Ill, type Look } from './health'
 import { Mixture } from './mixture'
 import { Peer, type Heard, type MediaPath } from './peer'
-import type { ClientMessage, JoinRequest, ParticipantId } from './protocol'
+import type { ClientMessage, JoinRequest, ParticipantId, Viewing } from './protocol'
 import { barred, initialSession, step, type Effect, type SessionEvent, type SessionState } from './session'
 import { Sharing } from './sharing'
 import { Signal, signalAddress } from './signal'
@@ -190,7 +190,12 @@ export class Client extends Store<ClientState> {
     this.#send({ type: 'record_pause', on })
   }
 
-  /** One picture of all for everybody, or cameras as they come. */
+  /** What oneself sees; null: what the conference gives. */
+  setView(view: Viewing | null): void {
+    this.#send(view === null ? { type: 'view' } : { type: 'view', view })
+  }
+
+  /** One picture of all, or cameras as they come, for all who have not chosen. */
   setComposite(on: boolean): void {
     this.#send({ type: 'composite', on })
   }

@@ -38,7 +38,13 @@ export interface Participant {
   readonly side: number | null
   /** The language they listen to. */
   readonly listening: number | null
+  /** What they see; absent: what the conference gives. */
+  readonly view?: Viewing
 }
+
+/** What somebody sees: cameras as they come, one picture of all, or no video. */
+const VIEWINGS = ['cameras', 'composite', 'nothing'] as const
+export type Viewing = (typeof VIEWINGS)[number]
 
 /** A language into which somebody interprets. */
 export interface Language {
@@ -62,7 +68,9 @@ export interface ConferenceView {
   readonly recording: Recording
   /** Who is shown large to all whoever speaks; null: whoever speaks. */
   readonly spotlight: ParticipantId | null
-  /** How the picture of all is laid out; absent when cameras are shown as they come. */
+  /** Who has not chosen what to see sees one picture of all. */
+  readonly composite?: true
+  /** How that picture is laid out; absent while nobody sees it. */
   readonly layout?: string
   /** How it can be laid out. */
   readonly layouts?: readonly string[]
@@ -149,6 +157,7 @@ export type ClientMessage =
       readonly participant: ParticipantId
       readonly on: boolean
     }
+  | { readonly type: 'view'; readonly view?: Viewing }
   | { readonly type: 'spotlight'; readonly participant?: ParticipantId }
   | { readonly type: 'gain_participant'; readonly participant: ParticipantId; readonly db: number }
   | { readonly type: 'layout'; readonly name: string }
@@ -268,6 +277,12 @@ function word<T extends string>(from: Fields, key: string, known: readonly T[], 
 
 const role = (from: Fields): Role => word(from, 'role', ['host', 'guest'], 'guest')
 
+/** Absent also where a newer server says what this page does not know. */
+function seenBy(from: Fields): Pick<Participant, 'view'> {
+  const view = VIEWINGS.find((candidate) => candidate === from['view'])
+  return view === undefined ? {} : { view }
+}
+
 function participant(value: unknown): Participant {
   const from = fields(value)
   return {
@@ -286,6 +301,7 @@ function participant(value: unknown): Participant {
     gainDb: numberOrNull(from, 'gain_db') ?? 0,
     side: numberOrNull(from, 'side'),
     listening: numberOrNull(from, 'listening'),
+    ...seenBy(from),
   }
 }
 
@@ -306,6 +322,7 @@ function conference(value: unknown): ConferenceView {
     channels: from['channels'] === undefined ? [] : list(from, 'channels', language),
     recording: word(from, 'recording', RECORDINGS, 'off'),
     spotlight: textOrNull(from, 'spotlight'),
+    ...(from['composite'] === true ? { composite: true } : {}),
     ...(from['layout'] === undefined ? {} : { layout: text(from, 'layout') }),
     ...(from['layouts'] === undefined ? {} : { layouts: list(from, 'layouts', String) }),
   }

@@ -143,8 +143,6 @@ export const en = {
     lowerHand: 'Lower hand',
     showPeople: 'Show participants',
     hidePeople: 'Hide participants',
-    grid: 'Show everyone in a grid',
-    speaker: 'Show the speaker large',
     settings: 'Settings',
     leave: 'Leave',
     leaveOptions: 'Leave or end',
@@ -177,9 +175,12 @@ export const en = {
     fullScreen: 'Full screen',
   },
   layouts: {
-    own: 'Cameras, on my screen',
+    own: 'On my screen',
     views: { speaker: 'Speaker large', grid: 'Grid' },
-    composite: 'One picture, for everybody',
+    composite: 'One picture of everybody',
+    nothing: 'No video',
+    all: 'For all who have not chosen',
+    cameras: 'Cameras',
     names: {
       grid: 'Grid',
       speaker: 'Speaker and strip',

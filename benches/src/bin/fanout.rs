@@ -10,13 +10,13 @@ use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use plenum_benches::Figure;
 use plenum_benches::crowd::{self, Crowd};
-use plenum_benches::process::{own_cpu_micros, resident_kib, thread_cpu_micros};
+use plenum_benches::floor::{drain, drained, floor};
+use plenum_benches::process::{resident_kib, thread_cpu_micros};
 use plenum_codecs::audio::AudioCodec;
 use plenum_dialin::sdp::Direction;
 use plenum_mcu::media::{Clip, Media, MediaConfig, PhoneMedia, RoomId};
@@ -46,8 +46,12 @@ fn main() -> Result<()> {
     };
     match std::env::args().nth(1).as_deref() {
         Some(crowd::ROLE) => crowd::run(),
-        Some(BROWSERS) => runtime()?.block_on(async { webrtc(floor(OPUS_BYTES, true)?).await }),
-        Some(PHONES) => runtime()?.block_on(async { phones(floor(G711_BYTES, false)?).await }),
+        Some(BROWSERS) => {
+            runtime()?.block_on(async { webrtc(floor(OPUS_BYTES, true, MANY)?).await })
+        }
+        Some(PHONES) => {
+            runtime()?.block_on(async { phones(floor(G711_BYTES, false, MANY)?).await })
+        }
         _ => {
             // Each in a process of its own: memory that one kind of leg gave back would hide what the other takes.
             for kind in [BROWSERS, PHONES] {
@@ -67,61 +71,6 @@ fn print(name: &str, value: f64, unit: &str, floor: f64) {
         floor,
     };
     println!("{figure:.2}");
-}
-
-/// µs of CPU per packet of sealing `payload` bytes (when `sealed`) and handing them to the kernel, every 20 ms
-/// to [`MANY`] sockets that somebody empties now and then, as listeners do. The kernel brings a thread's time up
-/// to date when it sleeps, so a thread of its own does nothing else, and its sleeps count too.
-fn floor(payload: usize, sealed: bool) -> Result<f64> {
-    let sockets: Vec<UdpSocket> = (0..MANY).map(|_| drained()).collect::<Result<_>>()?;
-    let addresses: Vec<SocketAddr> = sockets
-        .iter()
-        .map(UdpSocket::local_addr)
-        .collect::<std::io::Result<_>>()?;
-    let sender = std::thread::spawn(move || send_bare(&addresses, payload, sealed));
-    while !sender.is_finished() {
-        sockets.iter().for_each(drain);
-        std::thread::sleep(FRAME * 5);
-    }
-    sender.join().ok().context("the bare sender panicked")?
-}
-
-fn send_bare(addresses: &[SocketAddr], payload: usize, sealed: bool) -> Result<f64> {
-    let sender = UdpSocket::bind("127.0.0.1:0")?;
-    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[7; 32])?);
-    let template: Vec<u8> = vec![0x80; 20 + payload];
-    let mut packet = template.clone();
-    let mut sent = 0_u32;
-    std::thread::sleep(FRAME);
-    let begun = own_cpu_micros()?;
-    let end = Instant::now() + TIME / 2;
-    while Instant::now() < end {
-        for to in addresses {
-            packet.clear();
-            packet.extend_from_slice(&template);
-            if sealed {
-                let nonce = Nonce::assume_unique_for_key([0; 12]);
-                let (head, body) = packet.split_at_mut(20);
-                let tag = key.seal_in_place_separate_tag(nonce, Aad::from(&*head), body)?;
-                packet.extend_from_slice(tag.as_ref());
-            }
-            sender.send_to(&packet, to)?;
-            sent += 1;
-        }
-        std::thread::sleep(FRAME);
-    }
-    Ok((own_cpu_micros()? - begun) / f64::from(sent))
-}
-
-fn drained() -> Result<UdpSocket> {
-    let socket = UdpSocket::bind("127.0.0.1:0")?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
-fn drain(socket: &UdpSocket) {
-    let mut scratch = [0; 2_048];
-    while socket.recv_from(&mut scratch).is_ok() {}
 }
 
 /// A server with one worker and one room in which somebody talks.

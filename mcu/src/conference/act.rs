@@ -44,6 +44,7 @@ impl Focus {
                     self.show(actor);
                 }
             }
+            Action::View(view) => self.order_view(actor, view)?,
             Action::Leave => self.leave(actor, LeaveReason::Left, EndReason::Left).await,
             Action::Wish(wish) => self.grant(actor, wish)?,
             Action::Turn(turn) => self.turn(actor, turn)?,

@@ -70,6 +70,7 @@ impl Focus {
                 Refusal::Unavailable
             })?;
         self.room = Some(room);
+        self.give_view();
         self.start_composite();
         Ok(room)
     }
@@ -112,6 +113,7 @@ impl Focus {
         }
         self.roster.insert(person);
         self.tell_recorder(&id);
+        self.gate_view(&id);
         self.news.joined(&id);
         self.paint_people();
         self.silence_newcomer(&id);

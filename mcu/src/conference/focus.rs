@@ -27,6 +27,7 @@ use super::sound::{Company, Spoken};
 use crate::config::Announce;
 use crate::media::{RoomEvent, RoomId};
 use crate::signal::protocol::{ConferenceView, EndReason, LeaveReason};
+use crate::signal::view::View;
 use crate::store::ConferenceRecord;
 
 /// Room events that may wait; media holds back further ones.
@@ -278,6 +279,7 @@ impl Focus {
             channels: self.language_views(),
             recording: self.recording_state(),
             recording_since_ms: self.on_air.as_ref().map(OnAir::since_ms),
+            composite: self.picture.given() == View::Composite,
             layout: self.picture.layout().map(str::to_owned),
             spotlight: self.spotlight.clone(),
             layouts: self.around.composites.layouts(),

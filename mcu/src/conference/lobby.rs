@@ -419,7 +419,7 @@ impl Focus {
         }
     }
 
-    /// What somebody who waits may do: be muted and show no camera once in, and leave.
+    /// What somebody who waits may do: settle how they will be heard, seen and what they see once in, and leave.
     pub(super) async fn act_waiting(&mut self, actor: &str, action: Action) {
         let Some(person) = self.lobby.people.get_mut(actor) else {
             return;
@@ -428,6 +428,7 @@ impl Focus {
             Action::Mute(true) => person.mute = Mute::BySelf,
             Action::Mute(false) => person.mute = Mute::Off,
             Action::Camera(on) => person.films = on,
+            Action::View(view) => person.view = view,
             Action::Leave => self.leave_lobby(actor, EndReason::Left).await,
             Action::Hand(_) | Action::Wish(_) | Action::Turn(_) | Action::Order(_) => {
                 let (code, words) = Denied::Forbidden("You are in the lobby.").spoken();

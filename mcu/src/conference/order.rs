@@ -115,6 +115,7 @@ impl Focus {
             Order::Language(name, interpreter) => self.open_language(&name, interpreter)?,
             Order::CloseLanguage(number) => self.close_language(number)?,
             Order::Composite(on) => self.order_composite(on)?,
+            Order::View(target, view) => self.order_view(&target, view)?,
             Order::Layout(name) => self.order_layout(&name)?,
             Order::StopPresenting => self.stop_presenting(),
             Order::Gate(gate) => self.order_gate(gate).await?,

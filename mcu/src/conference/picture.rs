@@ -9,6 +9,7 @@ use super::roster::Mute;
 use crate::composite::Composite;
 use crate::config::VideoPolicy;
 use crate::signal::protocol::Kind;
+use crate::signal::view::View;
 
 /// The layout while a screen is shared; it is built in.
 const PRESENTATION: &str = "presentation";
@@ -21,7 +22,9 @@ pub(super) struct Picture {
     layout: String,
     /// What it was before a screen was shared, and will be again unless a host lays it out meanwhile.
     laid_aside: Option<String>,
-    /// Runs while the policy says so and there is a room.
+    /// Somebody shall see it, as the mixer says.
+    pub(super) wanted: bool,
+    /// Runs while somebody shall see it, and may.
     composite: Option<Composite>,
     /// As the composer knows them.
     people: Vec<Person>,
@@ -33,14 +36,29 @@ impl Picture {
             policy,
             layout,
             laid_aside: None,
+            wanted: false,
             composite: None,
             people: Vec::new(),
         }
     }
 
-    /// The layout of the composite that viewers see, if they do.
+    /// The layout of the composite, if some see it or all are given it.
     pub(super) fn layout(&self) -> Option<&str> {
-        self.composite.as_ref().map(|_| self.layout.as_str())
+        let shown = self.is_composed() || self.policy == VideoPolicy::Composite;
+        shown.then_some(self.layout.as_str())
+    }
+
+    /// There is a composite.
+    pub(super) fn is_composed(&self) -> bool {
+        self.composite.is_some()
+    }
+
+    /// What viewers see who have not chosen.
+    pub(super) fn given(&self) -> View {
+        match self.policy {
+            VideoPolicy::Switched => View::Cameras,
+            VideoPolicy::Composite => View::Composite,
+        }
     }
 
     pub(super) fn talking(&self, leg: LegId, on: bool) {
@@ -60,7 +78,8 @@ impl Focus {
     /// Begins to compose if that is wanted and not done yet. Without a composer viewers see cameras.
     pub(super) fn start_composite(&mut self) {
         let Some(room) = self.room else { return };
-        if self.picture.policy != VideoPolicy::Composite || self.picture.composite.is_some() {
+        let wanted = self.picture.wanted || self.picture.policy == VideoPolicy::Composite;
+        if !wanted || self.picture.composite.is_some() {
             return;
         }
         let around = &self.around;
@@ -118,41 +137,46 @@ impl Focus {
         }
     }
 
-    /// Viewers see a composite from now on, or cameras again.
+    /// Tells the room what viewers see who have not chosen.
+    pub(super) fn give_view(&self) {
+        self.command_room(MixerCommand::DefaultView(self.picture.given().into()));
+    }
+
+    /// Viewers who have not chosen see a composite from now on, or cameras again.
     pub(super) fn order_composite(&mut self, on: bool) -> Result<(), Denied> {
-        self.picture.policy = if on {
+        let policy = if on {
             VideoPolicy::Composite
         } else {
             VideoPolicy::Switched
         };
-        if on == self.picture.composite.is_some() {
-            return Ok(());
-        }
+        let before = std::mem::replace(&mut self.picture.policy, policy);
         if on {
+            // At once, to know whether it can be had; else it would begin when the mixer has counted who shall see it.
             self.start_composite();
             if self.picture.composite.is_none() {
-                self.picture.policy = VideoPolicy::Switched;
+                self.picture.policy = before;
                 return Err(Denied::Unavailable("The picture cannot be composed now."));
             }
-            self.roster.keep_first_slots();
-        } else {
-            self.picture.composite = None;
+        } else if !self.picture.wanted {
+            self.finish_composite();
         }
-        self.show_conference();
-        self.tell_slots(None);
+        if before != policy {
+            self.give_view();
+            self.show_conference();
+            self.tell_all_slots();
+        }
         Ok(())
     }
 
-    /// After a composer's fault the room shows cameras already: so say pages, and hosts may try again.
+    /// After a composer's fault its viewers see cameras already: so say pages, and hosts may try again.
     pub(super) fn heed_composite(&mut self) {
-        if self
-            .picture
-            .composite
-            .as_ref()
-            .is_some_and(Composite::has_ended)
-            && let Err(denied) = self.order_composite(false)
-        {
-            tracing::error!(?denied, "a composite that has ended stays on");
+        let composite = &self.picture.composite;
+        if composite.as_ref().is_some_and(Composite::has_ended) {
+            self.finish_composite();
+            self.picture.policy = VideoPolicy::Switched;
+            self.give_view();
+            self.show_conference();
+            self.tell_all_slots();
         }
     }
 

@@ -35,6 +35,7 @@ impl Focus {
             RoomEvent::Mixer(Event::Slot { leg, slot, source }) => {
                 self.slot(leg, usize::from(slot), source)
             }
+            RoomEvent::Mixer(Event::CompositeWanted { on }) => self.composite_wanted(on),
             RoomEvent::Mixer(Event::Digit { leg, digit }) => self.key(leg, digit).await,
             RoomEvent::Mixer(Event::PlayFinished { play }) => self.play_finished(play),
             RoomEvent::Connected { .. } | RoomEvent::Captured { .. } => {}
@@ -94,21 +95,10 @@ impl Focus {
             *cell = source;
         }
         let shown = source.and_then(|leg| self.roster.owner(leg));
-        if shown.is_some_and(|shown| self.news.is_pending(shown)) {
-            // Nobody is seen before they are known.
-            self.publish(Instant::now());
+        if let Some(shown) = shown.map(str::to_owned) {
+            self.introduce(&shown);
         }
         self.tell_video(&participant);
-    }
-
-    fn tell_video(&mut self, participant: &str) {
-        if let Some(video) = self
-            .roster
-            .get(participant)
-            .and_then(|person| self.roster.video(person))
-        {
-            self.tell(participant, &video);
-        }
     }
 
     async fn leg_gone(&mut self, leg: LegId, reason: LegGone) {
@@ -217,6 +207,7 @@ impl Focus {
                     self.gate(participant);
                     self.command_room(Command::Camera { leg, on: camera });
                     self.gate_screen(participant);
+                    self.gate_view(participant);
                 }
                 if let Some(person) = self.roster.get_mut(participant) {
                     person.hold = Some(hold);
@@ -231,39 +222,6 @@ impl Focus {
                     self.drop_leg(leg).await;
                 }
             }
-        }
-    }
-
-    /// Asks each browser for as many video slots as it can use now, one of them for a screen while one is shared: `changed`, who has come,
-    /// come back or switched its camera, and everybody when that is another number than before.
-    pub(super) fn tell_slots(&mut self, changed: Option<&str>) {
-        let cameras = self.roster.cameras();
-        let most = match self.picture.layout() {
-            Some(_) => 1,
-            None => usize::from(self.around.config.video_slots),
-        };
-        let screens = usize::from(self.podium.presenter().is_some());
-        // For those without a camera, and for those with one.
-        let counts =
-            [cameras, cameras.saturating_sub(1)].map(|others| (others + screens).clamp(1, most));
-        let all = std::mem::replace(&mut self.slots_told, counts) != counts;
-        let concerned: Vec<String> = match changed {
-            _ if all => self.roster.iter().map(|person| person.id.clone()).collect(),
-            changed => changed.into_iter().map(str::to_owned).collect(),
-        };
-        for participant in concerned {
-            self.tell_slots_to(&participant, counts);
-        }
-    }
-
-    fn tell_slots_to(&mut self, participant: &str, counts: [usize; 2]) {
-        let Some(person) = self.roster.get_mut(participant) else {
-            return;
-        };
-        let count = counts[usize::from(person.camera)];
-        if person.kind == Kind::Browser && std::mem::replace(&mut person.slots_told, count) != count
-        {
-            self.tell(participant, &ServerMessage::Slots { count });
         }
     }
 

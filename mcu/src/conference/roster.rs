@@ -16,6 +16,7 @@ use super::seat::{Link, MediaHold, Newcomer, Outgoing};
 use crate::auth::Role;
 use crate::media::RoomId;
 use crate::signal::protocol::{EndReason, Kind, ParticipantView, ServerMessage, SlotView};
+use crate::signal::view::View;
 
 /// Why somebody cannot be heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub(super) struct Participant {
     pub(super) held: bool,
     /// A host lets it show no video.
     pub(super) video_muted: bool,
+    /// What it sees, unless that is the conference's affair.
+    pub(super) view: Option<View>,
     /// How loud the others hear it.
     pub(super) gain_db: i8,
     /// The channel it talks aside in, and the language it listens to.
@@ -122,6 +125,7 @@ impl Participant {
             deafened: false,
             held: false,
             video_muted: false,
+            view: None,
             gain_db: 0,
             side: None,
             listening: None,
@@ -162,6 +166,7 @@ impl Participant {
             deafened: self.deafened,
             held: self.held,
             video_muted: self.video_muted,
+            view: self.view,
             gain_db: self.gain_db,
             side: self.side,
             listening: self.listening,
@@ -284,13 +289,6 @@ impl Roster {
         let was_on = std::mem::replace(&mut person.camera, on);
         self.cameras = self.cameras + usize::from(on) - usize::from(was_on);
         was_on != on
-    }
-
-    /// Of the video slots that each browser has, the first alone shows something from now on.
-    pub(super) fn keep_first_slots(&mut self) {
-        for place in self.places.values_mut() {
-            place.person.slots.truncate(1);
-        }
     }
 
     /// Gives `id` a connection.

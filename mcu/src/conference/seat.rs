@@ -19,6 +19,7 @@ use super::record::{RecordOrder, RecordRefusal};
 use crate::auth::{Role, Shut};
 use crate::media::RoomId;
 use crate::signal::protocol::{EndReason, Kind, ParticipantView, RecordingState, WaitingView};
+use crate::signal::view::View;
 use crate::store::ConferenceRecord;
 
 /// What goes to a session.
@@ -88,6 +89,8 @@ pub(crate) enum Action {
     Camera(bool),
     Hand(bool),
     Leave,
+    /// What to see; nothing: what the conference gives.
+    View(Option<View>),
     /// Who hears whom.
     Wish(Wish),
     /// Who presents.
@@ -130,8 +133,10 @@ pub(crate) enum Order {
     /// A language, or another interpreter of it.
     Language(String, Option<String>),
     CloseLanguage(u8),
-    /// One picture of all for everybody, or cameras as they come.
+    /// One picture of all, or cameras as they come, for who has not chosen.
     Composite(bool),
+    /// What somebody sees, or, if nothing, what the conference gives.
+    View(String, Option<View>),
     /// How that picture is laid out.
     Layout(String),
     /// Whoever presents does so no more.

@@ -15,6 +15,7 @@ use super::Api;
 use super::problem::Problem;
 use crate::conference::{Gate, LobbyPolicy, MOST_MINUTES, Manners, Order};
 use crate::signal::protocol::{ParticipantView, WaitingView};
+use crate::signal::view::View;
 
 /// Everybody in a conference.
 #[derive(Serialize, ToSchema)]
@@ -34,7 +35,7 @@ pub(super) struct ConferencePatch {
     extend_minutes: Option<u32>,
     /// It ends so many seconds from now.
     time_left_seconds: Option<u32>,
-    /// One picture of all for everybody, composed by the server, or cameras as they come.
+    /// One picture of all, composed by the server, or cameras as they come, for who has not chosen.
     composite: Option<bool>,
     /// How that picture is laid out: grid, speaker, presentation, side-by-side, picture-in-picture, or one of the configuration.
     layout: Option<String>,
@@ -65,6 +66,8 @@ pub(super) struct ParticipantPatch {
     held: Option<bool>,
     /// They can show no video.
     video_muted: Option<bool>,
+    /// What they see; they may choose otherwise themselves.
+    view: Option<ViewBody>,
     /// How loud the others hear them: -20 to 12.
     gain_db: Option<i8>,
 }
@@ -73,6 +76,31 @@ pub(super) struct ParticipantPatch {
 #[derive(Serialize, ToSchema)]
 pub(super) struct LobbyBody {
     waiting: Vec<WaitingView>,
+}
+
+/// What a participant sees.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ViewBody {
+    /// What the conference gives.
+    Default,
+    /// Cameras as they come.
+    Cameras,
+    /// One picture of all.
+    Composite,
+    /// No video.
+    Nothing,
+}
+
+impl From<ViewBody> for Option<View> {
+    fn from(body: ViewBody) -> Self {
+        match body {
+            ViewBody::Default => None,
+            ViewBody::Cameras => Some(View::Cameras),
+            ViewBody::Composite => Some(View::Composite),
+            ViewBody::Nothing => Some(View::Nothing),
+        }
+    }
 }
 
 /// Who hears an announcement.
@@ -189,7 +217,7 @@ pub(super) async fn change(
     carry_out(&api, &id, orders.into_iter().flatten()).await
 }
 
-/// Mutes, deafens, holds a participant, turns its video off or makes it louder.
+/// Mutes, deafens, holds a participant, turns its video off, says what it sees or makes it louder.
 #[utoipa::path(patch, path = "/api/v1/conferences/{id}/participants/{participant}", request_body = ParticipantPatch,
     security(("key" = [])), responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, body = Problem), (status = 422, body = Problem)))]
@@ -203,6 +231,7 @@ pub(super) async fn treat(
         deafened,
         held,
         video_muted,
+        view,
         gain_db,
     }) = body?;
     let who = || participant.clone();
@@ -211,6 +240,7 @@ pub(super) async fn treat(
         deafened.map(|on| Order::Deafen(who(), on)),
         held.map(|on| Order::Hold(who(), on)),
         video_muted.map(|on| Order::MuteVideo(who(), on)),
+        view.map(|view| Order::View(who(), view.into())),
         gain_db.map(|db| Order::Gain(who(), db)),
     ];
     carry_out(&api, &id, orders.into_iter().flatten()).await

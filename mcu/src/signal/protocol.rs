@@ -6,6 +6,7 @@
 use plenum_companion::presence::State;
 use serde::{Deserialize, Serialize};
 
+use super::view::View;
 use crate::auth::Role;
 use crate::conference::WaitsFor;
 
@@ -40,6 +41,11 @@ pub enum ClientMessage {
     Camera { on: bool },
     /// Hand up or down.
     Hand { on: bool },
+    /// What to see; absent: what the conference gives.
+    View {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        view: Option<View>,
+    },
     /// Goodbye.
     Leave {},
     /// Answered by `pong`.
@@ -54,6 +60,12 @@ pub enum ClientMessage {
     GainParticipant { participant: String, db: i8 },
     /// Host: the participant can show no video, or may again.
     MuteVideo { participant: String, on: bool },
+    /// Host: what the participant sees; absent: what the conference gives.
+    ViewParticipant {
+        participant: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        view: Option<View>,
+    },
     /// Host: who is shown large whoever speaks; absent: whoever speaks.
     Spotlight {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,7 +121,7 @@ pub enum ClientMessage {
     PresentTake {},
     /// Host: whoever presents does so no more.
     PresentStop {},
-    /// Host: one picture of all for everybody, composed by the server, or cameras as they come.
+    /// Host: one picture of all, composed by the server, or cameras as they come, for who has not chosen.
     Composite { on: bool },
     /// Host: how that picture is laid out.
     Layout { name: String },
@@ -231,6 +243,9 @@ pub struct ParticipantView {
     /// A host lets them show no video.
     #[serde(default, skip_serializing_if = "is_false")]
     pub video_muted: bool,
+    /// What they see, where that is not what the conference gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<View>,
     /// How loud the others hear them, in dB over as they come.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub gain_db: i8,
@@ -309,7 +324,10 @@ pub struct ConferenceView {
     /// When that recording began, milliseconds since 1970; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording_since_ms: Option<i64>,
-    /// How the picture of all is laid out; absent when cameras are shown as they come.
+    /// Who has not chosen what to see sees one picture of all.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub composite: bool,
+    /// How that picture is laid out; absent while nobody sees it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
     /// Who is shown large whoever speaks; absent: whoever speaks.
@@ -543,7 +561,7 @@ mod tests {
         let all = "join offer mute camera hand leave ping mute_participant deafen_participant hold_participant \
                    gain_participant mute_video spotlight side_open side_leave whisper channel_open channel_close \
                    listen extend remove lock mute_audience lobby admit admit_all deny send_to_lobby record \
-                   record_pause present present_grant present_take present_stop composite layout end";
+                   record_pause present present_grant present_take present_stop composite layout view view_participant end";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 

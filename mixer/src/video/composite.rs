@@ -1,5 +1,5 @@
-//! The composite in the switchboard: cameras go to the composer instead of into slots, and what it makes of them is one more
-//! publisher, which every viewer sees in slot 0. Composes nothing itself.
+//! The composite in the switchboard: cameras go to the composer beside the slots that show them, and what it makes of them is one
+//! more publisher, which whoever is to see it ([`super::view`]) has in slot 0. Composes nothing itself.
 
 use std::collections::VecDeque;
 
@@ -7,8 +7,8 @@ use plenum_codecs::video::VideoCodec;
 use plenum_codecs::video::h264::Limit;
 use plenum_codecs::{MediaPacket, MediaTime};
 
-use super::Switchboard;
 use super::publisher::StreamKey;
+use super::{Switchboard, Viewing};
 use crate::legs::Legs;
 use crate::{Compose, LegId, Output, Renditions, Track, VideoSetting};
 
@@ -50,7 +50,7 @@ pub(super) struct Composite {
 }
 
 impl Switchboard {
-    /// Viewers see the composite from now on, or cameras again.
+    /// There is a composer from now on, or none any more.
     pub(crate) fn set_composite(
         &mut self,
         now: MediaTime,
@@ -217,6 +217,7 @@ impl Switchboard {
         if !std::mem::take(&mut self.composite.stale) {
             return;
         }
+        self.tell_wanted(legs, out);
         let (wanted, small) = if self.composite.on {
             (renditions(legs), small(legs))
         } else {
@@ -272,10 +273,17 @@ impl Switchboard {
     }
 }
 
+/// What was negotiated with those who see the composite.
+fn viewers(legs: &Legs) -> impl Iterator<Item = &VideoSetting> {
+    let viewers = legs
+        .iter()
+        .filter(|leg| leg.viewer.wish == Viewing::Composite);
+    viewers.filter_map(|leg| leg.config.video.as_ref())
+}
+
 /// What everybody takes who cannot take the composite as it is: one rendition serves all of them.
 fn small(legs: &Legs) -> Option<Limit> {
-    let viewers = legs.iter().filter_map(|leg| leg.config.video.as_ref());
-    viewers
+    viewers(legs)
         .filter(|video| {
             video.slots > 0 && video.send.iter().any(|(_, sent)| *sent == VideoCodec::H264)
         })
@@ -287,8 +295,7 @@ fn small(legs: &Legs) -> Option<Limit> {
 fn renditions(legs: &Legs) -> Renditions {
     let mut all = [true; 2];
     let mut any = [false; 2];
-    let viewers = legs.iter().filter_map(|leg| leg.config.video.as_ref());
-    for video in viewers.filter(|video| video.slots > 0 && video.limit.is_none()) {
+    for video in viewers(legs).filter(|video| video.slots > 0 && video.limit.is_none()) {
         let takes = [VideoCodec::Vp8, VideoCodec::H264]
             .map(|codec| video.send.iter().any(|(_, sent)| *sent == codec));
         if takes == [false; 2] {

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::layers::Line;
 use super::publisher::Coding;
-use super::{StreamKey, assign::Slots, slot_event};
+use super::{StreamKey, Viewing, assign::Slots, slot_event};
 use crate::{LegId, OutPacket, Output};
 
 /// A camera packet on its way into slots.
@@ -50,6 +50,10 @@ struct Slot {
 pub(crate) struct Viewer {
     leg: LegId,
     pub(crate) line: Line,
+    /// What it has chosen to see, if it has.
+    pub(super) choice: Option<Viewing>,
+    /// What it shall see if that can be had, as of the last assignment.
+    pub(super) wish: Viewing,
     slots: Vec<Slot>,
     /// Slots in use; the others keep their numbers for the case that they come back.
     active: u8,
@@ -60,6 +64,8 @@ impl Viewer {
         Self {
             leg,
             line: Line::default(),
+            choice: None,
+            wish: Viewing::default(),
             slots: Vec::new(),
             active: 0,
         }
@@ -67,6 +73,7 @@ impl Viewer {
 
     /// The leg changes rooms: nobody here is on the air any more. The numbers go on.
     pub(crate) fn leave(&mut self) {
+        self.choice = None;
         for slot in &mut self.slots {
             slot.source = None;
             slot.wanted = None;
@@ -75,14 +82,17 @@ impl Viewer {
         self.active = 0;
     }
 
-    pub(super) fn resize(&mut self, active: u8) {
+    /// Uses the first `active` of the `negotiated` slots; that one of them shows nothing any more is told.
+    pub(super) fn resize(&mut self, active: u8, negotiated: u8, out: &mut VecDeque<Output>) {
         while self.slots.len() < usize::from(active) {
             self.slots.push(Slot::new(self.leg, self.slots.len()));
         }
-        for slot in self.slots.iter_mut().skip(usize::from(active)) {
+        for (index, slot) in (0..).zip(&mut self.slots).skip(usize::from(active)) {
             slot.source = None;
             slot.wanted = None;
-            slot.on_air = None;
+            if slot.on_air.take().is_some() && index < negotiated {
+                out.push_back(slot_event(self.leg, index, None));
+            }
         }
         self.active = active;
     }

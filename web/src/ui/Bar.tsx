@@ -7,14 +7,12 @@ import { useClient, useClientState, useDevices, useSelf } from './context'
 import {
   CameraIcon,
   CameraOffIcon,
-  GridIcon,
   HandIcon,
   LeaveIcon,
   MicIcon,
   MicOffIcon,
   PeopleIcon,
   SettingsIcon,
-  SpeakerViewIcon,
 } from './icons'
 import { LayoutMenu } from './LayoutMenu'
 import { RecordButton } from './Recording'
@@ -81,7 +79,7 @@ export function Bar({ actions, view, setView, peopleOpen, openSettings }: BarPro
         <PeopleIcon />
         <span className="button-count">{session.roster.length}</span>
       </IconButton>
-      <ViewButton view={view} setView={setView} />
+      <LayoutMenu view={view} setView={setView} />
       {session.role === 'host' && <RecordButton />}
       <IconButton label={strings.bar.settings} onPress={openSettings}>
         <SettingsIcon />
@@ -94,21 +92,6 @@ export function Bar({ actions, view, setView, peopleOpen, openSettings }: BarPro
 function cameraLabel(filming: boolean, may: boolean): string {
   if (!may) return strings.bar.cameraForbidden
   return filming ? strings.bar.cameraOff : strings.bar.cameraOn
-}
-
-/** A host chooses for everybody, too; others between what the page itself shows, unless the server composes that. */
-function ViewButton({ view, setView }: Pick<BarProps, 'view' | 'setView'>) {
-  const { conference, role } = useClientState().session
-  if (role === 'host' && conference?.layouts) return <LayoutMenu view={view} setView={setView} />
-  if (conference?.layout !== undefined) return null
-  return (
-    <IconButton
-      label={view === 'grid' ? strings.bar.speaker : strings.bar.grid}
-      onPress={() => setView(view === 'grid' ? 'speaker' : 'grid')}
-    >
-      {view === 'grid' ? <SpeakerViewIcon /> : <GridIcon />}
-    </IconButton>
-  )
 }
 
 function GuestLeave() {

@@ -1,14 +1,16 @@
-/** What is seen, for a host to choose: cameras as they come, which is for oneself, or one picture of all in one of its layouts, for everybody. */
+/** What is seen: by oneself, cameras in one of two arrangements, one picture of all, or no video; and for a host to choose, by all who have not chosen. */
 
 import { Button, Header, Menu, MenuItem, MenuSection, MenuTrigger, Popover } from 'react-aria-components'
+import type { Viewing } from '../protocol'
 import { strings } from '../strings'
-import { useClient, useClientState } from './context'
+import { useClient, useClientState, useSelf } from './context'
 import { CheckIcon, LayoutIcon } from './icons'
 import type { View } from './Stage'
 
-const VIEWS: readonly View[] = ['speaker', 'grid']
-/** Tells the page's own views from layouts of the same names. */
-const OWN = 'own:'
+const ARRANGEMENTS: readonly View[] = ['speaker', 'grid']
+/** Tells what is for everybody from what is for oneself. */
+const ALL = 'all:'
+const CAMERAS = 'cameras'
 
 interface LayoutMenuProps {
   readonly view: View
@@ -17,40 +19,48 @@ interface LayoutMenuProps {
 
 export function LayoutMenu({ view, setView }: LayoutMenuProps) {
   const client = useClient()
-  const { conference } = useClientState().session
-  const composed = conference?.layout
-  const choose = (key: string) => {
-    const own = VIEWS.find((candidate) => key === OWN + candidate)
-    if (own === undefined) {
-      client.setLayout(key)
-      if (composed === undefined) client.setComposite(true)
-      return
-    }
-    setView(own)
-    if (composed !== undefined) client.setComposite(false)
+  const { conference, role, video } = useClientState().session
+  const given: Viewing = conference?.composite === true ? 'composite' : 'cameras'
+  const chosen = useSelf()?.view ?? given
+  // Who cannot decode every camera sees the picture of all without having chosen it.
+  const seen = video.some(({ composite }) => composite) ? 'composite' : chosen
+  const see = (next: Viewing) => {
+    if (next !== seen) client.setView(next === given && seen === chosen ? null : next)
   }
+  const own = (key: string) => {
+    const arrangement = ARRANGEMENTS.find((candidate) => key === candidate)
+    if (arrangement !== undefined) setView(arrangement)
+    see(arrangement === undefined ? (key as Viewing) : 'cameras')
+  }
+  const all = (layout: string) => {
+    if (layout !== CAMERAS) client.setLayout(layout)
+    client.setComposite(layout !== CAMERAS)
+  }
+  const choose = (key: string) => (key.startsWith(ALL) ? all(key.slice(ALL.length)) : own(key))
   return (
     <MenuTrigger>
-      <Button className={composed === undefined ? 'icon-button' : 'icon-button is-on'} aria-label={strings.bar.layout}>
+      <Button className={seen === 'cameras' ? 'icon-button' : 'icon-button is-on'} aria-label={strings.bar.layout}>
         <LayoutIcon />
       </Button>
       <Popover className="popover" placement="top end">
-        <Menu
-          className="listbox"
-          aria-label={strings.bar.layout}
-          selectionMode="single"
-          disallowEmptySelection
-          selectedKeys={[composed ?? OWN + view]}
-          onAction={(key) => choose(String(key))}
-        >
-          <MenuSection>
+        <Menu className="listbox" aria-label={strings.bar.layout} onAction={(key) => choose(String(key))}>
+          <MenuSection selectionMode="single" disallowEmptySelection selectedKeys={[seen === 'cameras' ? view : seen]}>
             <Header className="option-header">{strings.layouts.own}</Header>
-            {VIEWS.map((own) => item(OWN + own, strings.layouts.views[own]))}
+            {ARRANGEMENTS.map((arrangement) => item(arrangement, strings.layouts.views[arrangement]))}
+            {conference?.layouts && item('composite', strings.layouts.composite)}
+            {item('nothing', strings.layouts.nothing)}
           </MenuSection>
-          <MenuSection>
-            <Header className="option-header">{strings.layouts.composite}</Header>
-            {(conference?.layouts ?? []).map((layout) => item(layout, nameOf(layout)))}
-          </MenuSection>
+          {role === 'host' && conference?.layouts && (
+            <MenuSection
+              selectionMode="single"
+              disallowEmptySelection
+              selectedKeys={[ALL + (given === 'composite' ? conference.layout : CAMERAS)]}
+            >
+              <Header className="option-header">{strings.layouts.all}</Header>
+              {item(ALL + CAMERAS, strings.layouts.cameras)}
+              {conference.layouts.map((layout) => item(ALL + layout, nameOf(layout)))}
+            </MenuSection>
+          )}
         </Menu>
       </Popover>
     </MenuTrigger>

@@ -84,7 +84,6 @@ function Presentation({ stream, presenter, people }: PresentationProps) {
 /** The one picture of all that the server composes, once it is on its way. */
 function useComposite(): MediaStream | null {
   const { session, pictures } = useClientState()
-  if (session.conference?.layout === undefined) return null
   const slot = session.video.find(({ composite }) => composite)
   return slot ? (pictures.get(slot.mid) ?? null) : null
 }

@@ -59,20 +59,6 @@ export const RecordIcon = icon(
     <circle cx="12" cy="12" r="4.2" fill="currentcolor" />
   </>,
 )
-export const GridIcon = icon(
-  <>
-    <rect x="3.5" y="4.5" width="7.2" height="6.3" rx="1.5" />
-    <rect x="13.3" y="4.5" width="7.2" height="6.3" rx="1.5" />
-    <rect x="3.5" y="13.3" width="7.2" height="6.3" rx="1.5" />
-    <rect x="13.3" y="13.3" width="7.2" height="6.3" rx="1.5" />
-  </>,
-)
-export const SpeakerViewIcon = icon(
-  <>
-    <rect x="3.5" y="4.5" width="17" height="9.8" rx="1.8" />
-    <path d="M4.5 18.800h3M10.5 18.800h3M16.5 18.800h3" />
-  </>,
-)
 export const LayoutIcon = icon(
   <>
     <rect x="3.5" y="4.5" width="17" height="15" rx="2.2" />
