@@ -100,6 +100,12 @@ export async function answerer(browser) {
     answer: (id, sdp) => page.evaluate(([who, what]) => globalThis.answer(who, what), [id, sdp]),
     received: (id) => page.evaluate((who) => globalThis.received(who), id),
     connections: () => page.evaluate(() => globalThis.peers.size),
+    /** Ends all connections: what nobody watches any more costs encoders. */
+    clear: () =>
+      page.evaluate(() => {
+        for (const { connection } of globalThis.peers.values()) connection.close()
+        globalThis.peers.clear()
+      }),
     close: (id) => page.evaluate((who) => globalThis.peers.get(who)?.connection.close(), id),
   }
 }

@@ -81,6 +81,7 @@ for (const [name, test] of Object.entries({ ...tests, ...composite, ...directing
     for (const [at, page] of pages.entries()) await shot(page, `failed-${name}-${at}`).catch(() => undefined)
   }
   for (const context of contexts) await context.close()
+  await media.clear()
 }
 
 mock.stop()
