@@ -77,6 +77,8 @@ pub enum Counted {
     Waiting,
     /// "Two people are in the conference."
     Inside,
+    /// "Two people have said no name."
+    Nameless,
 }
 
 impl Counted {
@@ -84,6 +86,7 @@ impl Counted {
         match self {
             Self::Waiting => "waiting",
             Self::Inside => "inside",
+            Self::Nameless => "nameless",
         }
     }
 }
@@ -189,11 +192,16 @@ impl PromptLibrary {
 
     /// How many there are, in words of the language; beyond 999, that.
     #[must_use]
-    pub fn count(&self, language: Language, what: Counted, number: u32) -> Arc<[i16]> {
+    pub fn count(&self, language: Language, what: Counted, number: usize) -> Arc<[i16]> {
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
         let pieces = manifest::counted(what.as_str(), number);
-        let sounds = pieces
+        let said = |voice: &&Voice| pieces.iter().all(|key| voice.contains_key(key));
+        // Half of one language and half of another would be no sentence.
+        let voice = [language, self.house]
             .iter()
-            .filter_map(|key| self.voices.get(&language)?.get(key));
+            .filter_map(|language| self.voices.get(language))
+            .find(said);
+        let sounds = pieces.iter().filter_map(|key| voice?.get(key));
         sounds.flat_map(|sound| sound.iter().copied()).collect()
     }
 
@@ -380,7 +388,7 @@ mod tests {
                 assert!(clip.is_some(), "{code} lacks {}", key.as_str());
             }
             for number in 0..1_000 {
-                for count in [Counted::Waiting, Counted::Inside] {
+                for count in [Counted::Waiting, Counted::Inside, Counted::Nameless] {
                     let pieces = manifest::counted(count.as_str(), number);
                     let said = pieces
                         .iter()

@@ -106,8 +106,6 @@ pub enum PromptKey {
     NobodyWaits,
     Admitted,
     OnlyYou,
-    PeopleInside,
-    WithoutName,
     HelpAgain,
     HelpMute,
     HelpHand,
@@ -138,7 +136,7 @@ pub enum PromptKey {
 
 impl PromptKey {
     /// Every prompt, for the owner of the manifest to check against.
-    pub const ALL: [Self; 78] = [
+    pub const ALL: [Self; 76] = [
         Self::Welcome,
         Self::EnterConferenceId,
         Self::EnterPin,
@@ -189,8 +187,6 @@ impl PromptKey {
         Self::NobodyWaits,
         Self::Admitted,
         Self::OnlyYou,
-        Self::PeopleInside,
-        Self::WithoutName,
         Self::HelpAgain,
         Self::HelpMute,
         Self::HelpHand,
@@ -273,8 +269,6 @@ impl PromptKey {
             Self::NobodyWaits => "nobody-waits",
             Self::Admitted => "admitted",
             Self::OnlyYou => "only-you",
-            Self::PeopleInside => "people-inside",
-            Self::WithoutName => "without-name",
             Self::HelpAgain => "help-again",
             Self::HelpMute => "help-mute",
             Self::HelpHand => "help-hand",

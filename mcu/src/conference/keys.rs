@@ -14,7 +14,7 @@ use super::seat::Order;
 use crate::auth::Role;
 use crate::config::Announce;
 use crate::media::clock;
-use crate::prompts::concatenated;
+use crate::prompts::{Counted, concatenated};
 use crate::signal::protocol::{EndReason, Kind, LeaveReason};
 
 /// Names in one roll call; of more people only how many they are.
@@ -49,8 +49,8 @@ impl Focus {
             InCallCommand::ToggleHand => self.toggle_hand(participant, leg),
             InCallCommand::RollCall => self.call_roll(leg),
             InCallCommand::Count => {
-                let words = self.count();
-                self.tell_alone(leg, words);
+                let words = self.count(leg);
+                self.tell_alone(leg, vec![words]);
             }
             InCallCommand::Louder => self.change_gain(participant, STEP_DB).await,
             InCallCommand::Softer => self.change_gain(participant, -STEP_DB).await,
@@ -135,45 +135,37 @@ impl Focus {
     fn explain_keys(&mut self, participant: &str, leg: LegId) {
         let host = self.is_host(participant);
         let around = Arc::clone(&self.around);
+        let language = self.language_of(leg);
         let mut sounds = Vec::new();
         for (command, keys) in around.config.keys.help(host) {
-            sounds.push(around.prompts.get(command.help()));
+            sounds.push(around.prompts.say(language, command.help()));
             let spoken = keys.chars().filter_map(spoken);
-            sounds.extend(spoken.map(|key| around.prompts.get(key)));
+            sounds.extend(spoken.map(|key| around.prompts.say(language, key)));
         }
         self.tell_alone(leg, sounds);
     }
 
-    /// How many are here.
-    fn count(&self) -> Vec<Arc<[i16]>> {
+    /// How many are here, in the language of whoever asks.
+    fn count(&self, leg: LegId) -> Arc<[i16]> {
+        let (prompts, language) = (&self.around.prompts, self.language_of(leg));
         match self.roster.guests() {
-            0 | 1 => vec![self.around.prompts.get(PromptKey::OnlyYou)],
-            people => {
-                let mut words = self.number(people);
-                words.push(self.around.prompts.get(PromptKey::PeopleInside));
-                words
-            }
+            0 | 1 => prompts.say(language, PromptKey::OnlyYou),
+            people => prompts.count(language, Counted::Inside, people),
         }
-    }
-
-    /// A number, figure by figure.
-    fn number(&self, number: usize) -> Vec<Arc<[i16]>> {
-        let figures = number.to_string();
-        let words = figures.chars().filter_map(spoken);
-        words.map(|word| self.around.prompts.get(word)).collect()
     }
 
     /// Who is here, in their own voices, and how many have said no name.
     fn call_roll(&mut self, leg: LegId) {
-        let mut sounds = self.count();
+        let mut sounds = vec![self.count(leg)];
         let people = self.roster.iter().filter(|it| it.kind != Kind::Host);
         let names: Vec<_> = people.filter_map(|it| it.spoken.clone()).collect();
         let nameless = self.roster.guests() - names.len();
         let any = !names.is_empty();
         sounds.extend(names.into_iter().take(NAMES));
         if any && nameless > 0 {
-            sounds.extend(self.number(nameless));
-            sounds.push(self.around.prompts.get(PromptKey::WithoutName));
+            let language = self.language_of(leg);
+            let prompts = &self.around.prompts;
+            sounds.push(prompts.count(language, Counted::Nameless, nameless));
         }
         self.tell_alone(leg, sounds);
     }

@@ -231,7 +231,7 @@ impl Focus {
         let leg = person.leg.filter(|_| person.kind == Kind::Phone)?;
         let sounds: Vec<_> = words
             .iter()
-            .map(|word| self.around.prompts.get(*word))
+            .map(|word| self.around.prompts.say(person.language, *word))
             .collect();
         self.next_play += 1;
         let play = PlayId(self.next_play);

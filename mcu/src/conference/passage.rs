@@ -146,7 +146,7 @@ impl Focus {
         };
         let sounds: Vec<_> = words
             .iter()
-            .map(|word| self.around.prompts.get(*word))
+            .map(|word| self.around.prompts.say(person.language, *word))
             .collect();
         self.play(plenum_mixer::Audience::Leg(leg), concatenated(&sounds));
     }

@@ -129,12 +129,14 @@ impl Focus {
         self.play(Audience::Leg(leg), pcm);
     }
 
-    /// In the language of whose leg it is.
     fn words_for(&self, leg: LegId, prompt: PromptKey) -> Arc<[i16]> {
+        self.around.prompts.say(self.language_of(leg), prompt)
+    }
+
+    /// What whoever has that leg is spoken to in.
+    pub(super) fn language_of(&self, leg: LegId) -> Language {
         let person = self.roster.owner(leg).and_then(|id| self.roster.get(id));
-        let language = person.map(|person| person.language);
-        let prompts = &self.around.prompts;
-        prompts.say(language.unwrap_or(prompts.house()), prompt)
+        person.map_or(self.around.prompts.house(), |person| person.language)
     }
 
     /// What all are spoken to in: the language that all phones share, else the house's.

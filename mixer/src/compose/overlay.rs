@@ -129,7 +129,7 @@ impl Laid {
         let right = canvas.width().saturating_sub(width + margin) & !1;
         let bottom = canvas.height().saturating_sub(height + margin) & !1;
         let (x, y) = match overlay {
-            Overlay::Banner => (canvas.width().saturating_sub(width) / 2 & !1, margin),
+            Overlay::Banner => ((canvas.width().saturating_sub(width) / 2) & !1, margin),
             Overlay::Clock => (right, margin),
             Overlay::Mark => (right, bottom),
         };

@@ -1,7 +1,8 @@
 //! Video packets of one peer on their way out: a keyframe leaves over some time instead of at once, so that it does not stand in
 //! the line's queues before the sound.
 //!
-//! A pure queue, bounded by the time that it takes to empty. It knows nothing of sockets, and its owner's rounds are its clock.
+//! Each slot has a queue, and they take turns: a screen's keyframe does not stand before a camera. Pure, bounded by the time that it takes
+//! to empty. It knows nothing of sockets, and its owner's rounds are its clock.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -42,19 +43,21 @@ pub(super) struct Waiting {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Pacer {
-    queue: VecDeque<Waiting>,
-    bytes: usize,
     /// In bit/s; before anything is known of the line packets leave at once.
     pace: Option<u64>,
     /// Bytes that may leave now; negative after a packet that was larger.
     credit: i64,
     refilled: Instant,
-    tails: Vec<Tail>,
+    lanes: Vec<Lane>,
+    /// The lane whose turn it is.
+    turn: usize,
 }
 
-/// The end of a slot's queue.
+/// A slot's queue.
 #[derive(Debug, Default)]
-struct Tail {
+struct Lane {
+    queue: VecDeque<Waiting>,
+    bytes: usize,
     /// The timestamp of the newest picture.
     picture: Option<u32>,
     /// Pictures are dropped until a keyframe comes.
@@ -67,12 +70,11 @@ struct Tail {
 impl Pacer {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            queue: VecDeque::new(),
-            bytes: 0,
             pace: None,
             credit: LEAST_BURST,
             refilled: now,
-            tails: Vec::new(),
+            lanes: Vec::new(),
+            turn: 0,
         }
     }
 
@@ -85,33 +87,33 @@ impl Pacer {
     /// Takes a packet in; `begins` says that a keyframe begins with it. False when it is dropped: what waits already takes too
     /// long. Whole pictures are, with all that refer to them.
     pub(super) fn push(&mut self, now: Instant, waiting: Waiting, begins: bool) -> bool {
-        let backlog = self.backlog();
         let index = usize::from(waiting.slot);
-        if self.tails.len() <= index {
-            self.tails.resize_with(index + 1, Tail::default);
+        if self.lanes.len() <= index {
+            self.lanes.resize_with(index + 1, Lane::default);
         }
-        let Some(tail) = self.tails.get_mut(index) else {
+        let backlog = self.backlog(index);
+        let Some(lane) = self.lanes.get_mut(index) else {
             return false;
         };
         let timestamp = waiting.packet.timestamp;
         // A retransmission for a gap belongs to a picture that was decided upon.
-        let newer = tail
+        let newer = lane
             .picture
             .is_none_or(|newest| (1..1 << 31).contains(&timestamp.wrapping_sub(newest)));
         if newer {
-            tail.picture = Some(timestamp);
-            if tail.dropping {
-                tail.dropping = !(begins && backlog <= SHORT);
+            lane.picture = Some(timestamp);
+            if lane.dropping {
+                lane.dropping = !(begins && backlog <= SHORT);
             } else {
-                tail.dropping = backlog > LONGEST;
+                lane.dropping = backlog > LONGEST;
             }
         }
-        if tail.dropping {
-            tail.dropped = Some(now);
+        if lane.dropping {
+            lane.dropped = Some(now);
             return false;
         }
-        self.bytes += waiting.payload.len();
-        self.queue.push_back(waiting);
+        lane.bytes += waiting.payload.len();
+        lane.queue.push_back(waiting);
         true
     }
 
@@ -121,8 +123,16 @@ impl Pacer {
         if self.pace.is_some() && self.credit <= 0 {
             return None;
         }
-        let next = self.queue.pop_front()?;
-        self.bytes -= next.payload.len();
+        let lanes = self.lanes.len();
+        let mut turns = (0..lanes).map(|step| (self.turn + step) % lanes);
+        let lane = turns.find(|at| {
+            let lane = self.lanes.get(*at);
+            lane.is_some_and(|lane| !lane.queue.is_empty())
+        })?;
+        self.turn = lane + 1;
+        let lane = self.lanes.get_mut(lane)?;
+        let next = lane.queue.pop_front()?;
+        lane.bytes -= next.payload.len();
         if self.pace.is_some() {
             self.credit -= i64::try_from(next.payload.len()).unwrap_or(i64::MAX);
         }
@@ -131,37 +141,41 @@ impl Pacer {
 
     /// When [`Self::pop`] has the next packet; `None` while nothing waits.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.queue.front()?;
+        self.lanes.iter().find(|lane| !lane.queue.is_empty())?;
         let missing = usize::try_from(1 - self.credit).unwrap_or(0);
         Some(self.refilled + self.time_of(missing))
     }
 
     /// A slot that needs a keyframe to begin again and whose line is free for it; each is told of seldom, see [`FIRST_WISH`].
     pub(super) fn wish(&mut self, now: Instant) -> Option<u8> {
-        if !self.tails.iter().any(|tail| tail.dropping) || self.backlog() > SHORT {
-            return None;
-        }
-        let slot = self.tails.iter_mut().position(|tail| tail.wishes(now))?;
+        let slot = (0..self.lanes.len()).find(|at| {
+            let dropping = self.lanes.get(*at).is_some_and(|lane| lane.dropping);
+            dropping
+                && self.backlog(*at) <= SHORT
+                && self.lanes.get_mut(*at).is_some_and(|lane| lane.wishes(now))
+        })?;
         u8::try_from(slot).ok()
     }
 
     /// When [`Self::wish`] may have something to say, if anything is amiss.
     pub(super) fn wish_due(&self, now: Instant) -> Option<Instant> {
-        let amiss = self.tails.iter().any(|tail| tail.dropping);
+        let amiss = self.lanes.iter().any(|lane| lane.dropping);
         amiss.then(|| now + SHORT)
     }
 
     /// Whether pictures were dropped lately.
     pub(super) fn starves(&self, now: Instant) -> bool {
         let lately = |at: Instant| now.saturating_duration_since(at) < STARVED;
-        self.tails
+        self.lanes
             .iter()
-            .any(|tail| tail.dropped.is_some_and(lately))
+            .any(|lane| lane.dropped.is_some_and(lately))
     }
 
-    /// How long what waits takes to leave.
-    fn backlog(&self) -> Duration {
-        self.time_of(self.bytes)
+    /// How long what waits for a slot takes to leave, while all take turns.
+    fn backlog(&self, index: usize) -> Duration {
+        let own = self.lanes.get(index).map_or(0, |lane| lane.bytes);
+        let before = self.lanes.iter().map(|lane| lane.bytes.min(own));
+        self.time_of(before.sum())
     }
 
     fn time_of(&self, bytes: usize) -> Duration {
@@ -186,7 +200,7 @@ impl Pacer {
     }
 }
 
-impl Tail {
+impl Lane {
     fn wishes(&mut self, now: Instant) -> bool {
         if !self.dropping {
             return false;
@@ -288,6 +302,30 @@ mod tests {
     }
 
     #[test]
+    fn a_keyframe_of_one_slot_holds_up_no_other() {
+        let begin = Instant::now();
+        let mut pacer = Pacer::new(begin);
+        pacer.set_estimate(begin, 500_000);
+        // A screen's 180 kB, over a second at this pace, then a camera's pictures.
+        assert_eq!(picture(&mut pacer, begin, 1, 150, true), 150);
+        let mut now = begin;
+        let mut seen = 0;
+        for number in 1..=20_u32 {
+            for part in 0..2 {
+                let sequence = u64::from(number * 2 + part);
+                assert!(pacer.push(now, waiting(1, sequence, number * 3_000), false));
+            }
+            for _ in 0..50 {
+                now += Duration::from_millis(1);
+                seen += std::iter::from_fn(|| pacer.pop(now))
+                    .filter(|waiting| waiting.slot == 1)
+                    .count();
+            }
+        }
+        assert!(seen >= 38, "{seen} of 40 packets in step");
+    }
+
+    #[test]
     fn the_time_of_the_next_packet_is_told_exactly() {
         let mut now = Instant::now();
         let mut pacer = Pacer::new(now);
@@ -317,7 +355,7 @@ mod tests {
                 drain(&mut pacer, now);
                 now += Duration::from_millis(1);
             }
-            assert!(pacer.backlog() < LONGEST + Duration::from_millis(140));
+            assert!(pacer.backlog(0) < LONGEST + Duration::from_millis(140));
         }
         assert!(whole && taken < 200, "{taken}");
         assert_eq!(pacer.wish(now), Some(0));
