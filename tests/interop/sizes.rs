@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Result;
 use plenum_tests::browser::{Browsers, Colours, write_busy_camera, write_camera_of};
 use plenum_tests::process::eventually;
 use plenum_tests::relay::Relay;
@@ -21,22 +22,18 @@ const BEN: Colours = [
 
 const CY: [u8; 3] = [120, 90, 30];
 
+type Write = fn((usize, usize), &Path, &Colours) -> Result<()>;
+
 fn open(
     browsers: &mut Browsers,
     folder: &Path,
     name: &str,
-    size: (usize, usize),
-    camera_of: &Colours,
+    (write, size, camera_of): (Write, (usize, usize), &Colours),
     tone: f64,
 ) {
     let microphone = folder.join(format!("{name}.wav"));
     let camera = folder.join(format!("{name}.y4m"));
     sine(tone, -20.0, 60.0, 48_000).write(&microphone).unwrap();
-    let write = if size.0 < 640 {
-        write_camera_of
-    } else {
-        write_busy_camera
-    };
     write(size, &camera, camera_of).unwrap();
     browsers.open(name, &microphone, &camera).unwrap();
 }
@@ -53,7 +50,8 @@ fn a_good_line_has_one_camera_in_its_largest_size_and_the_other_in_the_middle_on
         ("ben", "Ben", BEN, (1_280, 720), 787.0),
         ("cy", "Cy", [CY; 4], (320, 180), 1_171.0),
     ] {
-        open(&mut browsers, &folder, name, size, &camera_of, tone);
+        let camera = (write_camera_of as Write, size, &camera_of);
+        open(&mut browsers, &folder, name, camera, tone);
         browsers
             .join(name, &page, person, &conference.guest_pin)
             .unwrap();
@@ -117,7 +115,12 @@ fn a_narrow_line_has_a_smaller_size_that_moves_and_others_keep_the_largest() {
             relay.narrow(NARROW);
         }
         let colours = if name == "ann" { ANN } else { [CY; 4] };
-        open(&mut browsers, &folder, name, size, &colours, tone);
+        let write: Write = if name == "ann" {
+            write_busy_camera
+        } else {
+            write_camera_of
+        };
+        open(&mut browsers, &folder, name, (write, size, &colours), tone);
         browsers
             .join(name, &page, person, &conference.guest_pin)
             .unwrap();
