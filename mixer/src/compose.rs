@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  people, talkers, floor ─► seating ─► tiles of the layout
-//!  decoded pictures ─► scaled into their tile ─► label, frame ─► canvas ◄─ banner, clock, mark
+//!  decoded pictures ─► scaled into their tile ─► label, frame ─► canvas ◄─ clock, mark
 //! ```
 //!
 //! A tile is drawn anew only when something in it has changed. Codecs are the caller's, see the composer thread of `mcu`.
@@ -22,7 +22,7 @@ use plenum_codecs::video::I420Picture;
 use crate::LegId;
 
 pub use layout::{Arrangement, DEFAULT_LAYOUT, Layout, LayoutError, Layouts, Place, Rect, Role};
-pub use overlay::{Mark, Overlay};
+pub use overlay::Mark;
 pub use scale::Scaler;
 pub use text::Fonts;
 
@@ -190,15 +190,15 @@ impl Composer {
         }
     }
 
-    /// What stands on top of all tiles; nothing when `words` are empty. What does not fit is cut off with an ellipsis.
-    pub fn write(&mut self, overlay: Overlay, words: &str) {
+    /// What the clock in the upper right corner says; there is none while that is empty.
+    pub fn set_time(&mut self, time: &str) {
         let (canvas, text) = (&self.canvas, &mut self.text);
-        self.anew |= self.overlays.write(overlay, words.trim(), canvas, text);
+        self.anew |= self.overlays.set_time(time, canvas, text);
     }
 
-    /// The operator's mark, from now on.
-    pub fn mark(&mut self, mark: &Mark) {
-        self.overlays.mark(mark, &self.canvas);
+    /// The operator's mark in the lower right corner, from now on.
+    pub fn set_mark(&mut self, mark: &Mark) {
+        self.overlays.set_mark(mark, &self.canvas);
         self.anew = true;
     }
 

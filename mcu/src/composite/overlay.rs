@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use plenum_mixer::compose::{Composer, Overlay};
+use plenum_mixer::compose::Composer;
 
 use crate::config::VideoConfig;
 
@@ -22,7 +22,7 @@ impl Overlays {
     /// Puts the mark on a new composer.
     pub(super) fn new(config: &VideoConfig, composer: &mut Composer) -> Self {
         if let Some(mark) = &config.watermark {
-            composer.mark(mark);
+            composer.set_mark(mark);
         }
         Self {
             zone: config.clock.clone(),
@@ -36,7 +36,7 @@ impl Overlays {
             return;
         };
         self.due = now + LOOK;
-        composer.write(Overlay::Clock, &time_of_day(Timestamp::now(), zone));
+        composer.set_time(&time_of_day(Timestamp::now(), zone));
     }
 }
 

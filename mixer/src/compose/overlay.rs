@@ -1,4 +1,4 @@
-//! What stands on top of all tiles: a line of text, the time of day, the operator's mark.
+//! What stands on top of all tiles: the time of day and the operator's mark, at the right, as names of tiles stand at their lower left.
 
 use plenum_codecs::video::I420Picture;
 use smallvec::SmallVec;
@@ -8,25 +8,12 @@ use super::layout::Rect;
 use super::sketch::Sketch;
 use super::text::Text;
 
+/// Behind the clock, and how dark that is, of 255.
 const GROUND: Colour = Colour::hex(0x000e_1016);
-const BANNER: Colour = Colour::hex(0x004f_46e5);
-const WHITE: Colour = Colour::hex(0x00ff_ffff);
-/// Darkness behind the clock, of 255, and of the banner.
 const SHADE: u8 = 168;
-const SOLID: u8 = 235;
+const WHITE: Colour = Colour::hex(0x00ff_ffff);
 
-/// Where something stands. Names of tiles stand at their lower left, so none of these does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Overlay {
-    /// A line of text at the top, in the middle.
-    Banner,
-    /// Short text in the upper right corner.
-    Clock,
-    /// A mark in the lower right corner.
-    Mark,
-}
-
-/// A drawing with opacity, for [`Overlay::Mark`].
+/// The operator's mark, a drawing with opacity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     width: usize,
@@ -65,47 +52,50 @@ impl Mark {
 /// The overlays of a canvas.
 #[derive(Debug, Default)]
 pub(super) struct Overlays {
-    laid: [Option<Laid>; 3],
+    /// What the clock says.
+    time: String,
+    clock: Option<Laid>,
+    mark: Option<Laid>,
 }
 
 #[derive(Debug)]
 struct Laid {
-    /// What it says; empty for a mark.
-    text: String,
     stamp: Stamp,
     rect: Rect,
     stale: bool,
 }
 
 impl Overlays {
-    /// Another text in that place, or none; whether that is a change.
-    pub(super) fn write(
-        &mut self,
-        overlay: Overlay,
-        words: &str,
-        canvas: &I420Picture,
-        text: &mut Text,
-    ) -> bool {
-        let place = &mut self.laid[overlay as usize];
-        let before = place.as_ref().map_or("", |laid| laid.text.as_str());
-        if before == words {
+    /// The clock says something else, or is gone when `time` is empty; whether that is a change.
+    pub(super) fn set_time(&mut self, time: &str, canvas: &I420Picture, text: &mut Text) -> bool {
+        if self.time == time {
             return false;
         }
-        let stamp = line(overlay, words, canvas, text);
-        *place = stamp.map(|stamp| Laid::new(overlay, words, stamp, canvas));
+        time.clone_into(&mut self.time);
+        self.clock = clock(time, canvas, text).map(|stamp| {
+            let right = right_of(&stamp, canvas);
+            Laid::new(stamp, right, margin(canvas))
+        });
         true
     }
 
-    pub(super) fn mark(&mut self, mark: &Mark, canvas: &I420Picture) {
-        self.laid[Overlay::Mark as usize] =
-            Some(Laid::new(Overlay::Mark, "", mark.stamp(), canvas));
+    pub(super) fn set_mark(&mut self, mark: &Mark, canvas: &I420Picture) {
+        let stamp = mark.stamp();
+        let right = right_of(&stamp, canvas);
+        let below = stamp.height() + margin(canvas);
+        let y = canvas.height().saturating_sub(below) & !1;
+        self.mark = Some(Laid::new(stamp, right, y));
+    }
+
+    fn laid(&mut self) -> impl Iterator<Item = &mut Laid> {
+        self.clock.iter_mut().chain(&mut self.mark)
     }
 
     /// Below it something is drawn anew, so that it is, too. Gives the areas of those of which that was not known yet: all that lies
     /// below them has to be drawn, or what is half transparent would be laid on itself.
-    pub(super) fn spoil(&mut self, is_drawn: impl Fn(Rect) -> bool) -> SmallVec<[Rect; 3]> {
-        let laid = self.laid.iter_mut().flatten();
-        laid.filter(|laid| !laid.stale && is_drawn(laid.rect))
+    pub(super) fn spoil(&mut self, is_drawn: impl Fn(Rect) -> bool) -> SmallVec<[Rect; 2]> {
+        self.laid()
+            .filter(|laid| !laid.stale && is_drawn(laid.rect))
             .map(|laid| {
                 laid.stale = true;
                 laid.rect
@@ -114,7 +104,7 @@ impl Overlays {
     }
 
     pub(super) fn draw(&mut self, canvas: &mut I420Picture) {
-        for laid in self.laid.iter_mut().flatten() {
+        for laid in self.laid() {
             if std::mem::take(&mut laid.stale) {
                 canvas::stamp(canvas, &laid.stamp, laid.rect.x, laid.rect.y);
             }
@@ -123,24 +113,15 @@ impl Overlays {
 }
 
 impl Laid {
-    fn new(overlay: Overlay, words: &str, stamp: Stamp, canvas: &I420Picture) -> Self {
-        let (width, height) = (stamp.width(), stamp.height());
-        let margin = margin(canvas);
-        let right = canvas.width().saturating_sub(width + margin) & !1;
-        let bottom = canvas.height().saturating_sub(height + margin) & !1;
-        let (x, y) = match overlay {
-            Overlay::Banner => ((canvas.width().saturating_sub(width) / 2) & !1, margin),
-            Overlay::Clock => (right, margin),
-            Overlay::Mark => (right, bottom),
-        };
+    /// With its corner at `(x, y)`.
+    fn new(stamp: Stamp, x: u16, y: u16) -> Self {
         let rect = Rect {
             x,
             y,
-            width,
-            height,
+            width: stamp.width(),
+            height: stamp.height(),
         };
         Self {
-            text: words.to_owned(),
             stamp,
             rect,
             stale: false,
@@ -153,25 +134,28 @@ const fn margin(canvas: &I420Picture) -> u16 {
     (canvas.height() / 60) & !1
 }
 
+/// Where a stamp begins that stands at the right.
+fn right_of(stamp: &Stamp, canvas: &I420Picture) -> u16 {
+    canvas
+        .width()
+        .saturating_sub(stamp.width() + margin(canvas))
+        & !1
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
     reason = "lengths within a canvas"
 )]
-fn line(overlay: Overlay, words: &str, canvas: &I420Picture, text: &mut Text) -> Option<Stamp> {
+fn clock(time: &str, canvas: &I420Picture, text: &mut Text) -> Option<Stamp> {
     let size = (f32::from(canvas.height()) / 30.0).round().max(12.0);
     let pad = (size * 0.6).round();
-    let (share, colour, shade) = match overlay {
-        Overlay::Banner => (0.6, BANNER, SOLID),
-        Overlay::Clock | Overlay::Mark => (0.3, GROUND, SHADE),
-    };
-    let space = f32::from(canvas.width()) * share - 2.0 * pad;
-    let words = text.line(words, size, space, overlay == Overlay::Banner, WHITE)?;
+    let words = text.line(time, size, f32::from(canvas.width()) * 0.3, false, WHITE)?;
     let height = (size * 1.75).round();
     let mut sketch = Sketch::new(words.width() + 2 * pad as usize, height as usize);
     let corner = (sketch.width() as f32, sketch.height() as f32);
-    sketch.round_rect((0.0, 0.0), corner, size * 0.4, colour, shade);
+    sketch.round_rect((0.0, 0.0), corner, size * 0.4, GROUND, SHADE);
     let top = (corner.1 - words.height() as f32) / 2.0;
     sketch.lay(&words, pad as i32, top.round() as i32);
     Some(sketch.stamp())

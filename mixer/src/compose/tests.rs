@@ -187,7 +187,7 @@ fn a_screen_takes_the_stage_whoever_speaks_and_is_shown_whole() {
 fn an_overlay_stands_above_pictures_and_is_never_laid_on_itself() {
     let mut composer = four("grid");
     let mark = Mark::new(3, vec![[255, 255, 255, 128]; 3 * 5]).unwrap();
-    composer.mark(&mark);
+    composer.set_mark(&mark);
     assert_eq!(composer.compose(), 4, "everything is drawn once");
     assert_eq!(composer.compose(), 0);
     // 4 x 6 pixels, 6 pixels from the lower right corner.
@@ -211,7 +211,7 @@ fn an_overlay_stands_above_pictures_and_is_never_laid_on_itself() {
 #[test]
 fn an_overlay_across_tiles_has_them_all_drawn() {
     let mut composer = four("grid");
-    composer.mark(&Mark::new(400, vec![[0, 0, 0, 100]; 400 * 20]).unwrap());
+    composer.set_mark(&Mark::new(400, vec![[0, 0, 0, 100]; 400 * 20]).unwrap());
     composer.compose();
     let before = composer.canvas().planes().map(<[u8]>::to_vec);
     composer.set_picture(LegId(4), &flat(COLOURS[3]));
@@ -220,7 +220,7 @@ fn an_overlay_across_tiles_has_them_all_drawn() {
 }
 
 #[test]
-fn a_text_that_is_gone_leaves_nothing_behind() {
+fn a_clock_that_is_gone_leaves_nothing_behind() {
     let fonts = Fonts::none().found_in(std::path::Path::new("/usr/share/fonts"));
     assert!(fonts.count() > 0, "fonts are among what tests need");
     let layouts = Layouts::built_in();
@@ -230,16 +230,14 @@ fn a_text_that_is_gone_leaves_nothing_behind() {
     composer.set_picture(LegId(1), &flat(COLOURS[0]));
     composer.compose();
     let before = composer.canvas().planes().map(<[u8]>::to_vec);
-    for overlay in [Overlay::Banner, Overlay::Clock] {
-        composer.write(overlay, "12:30");
-        assert_eq!(composer.compose(), 1);
-        assert_ne!(composer.canvas().planes().map(<[u8]>::to_vec), before);
-        composer.write(overlay, "12:30");
-        assert_eq!(composer.compose(), 0, "nothing has changed");
-        composer.write(overlay, " ");
-        assert_eq!(composer.compose(), 1);
-        assert_eq!(composer.canvas().planes().map(<[u8]>::to_vec), before);
-    }
+    composer.set_time("12:30");
+    assert_eq!(composer.compose(), 1);
+    assert_ne!(composer.canvas().planes().map(<[u8]>::to_vec), before);
+    composer.set_time("12:30");
+    assert_eq!(composer.compose(), 0, "nothing has changed");
+    composer.set_time("");
+    assert_eq!(composer.compose(), 1);
+    assert_eq!(composer.canvas().planes().map(<[u8]>::to_vec), before);
 }
 
 #[test]
