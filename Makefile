@@ -19,7 +19,7 @@ build: ## Build the server, with its page and prompts embedded
 	@scripts/deps.sh build
 	$(BUILD) --bin plenum
 
-voices: build ## Make the voices of all languages in ./data, once
+voices: build ## Make the voices of the languages in use in ./data, once
 	@scripts/deps.sh voices
 	@$(TARGET)/release/plenum prompts build
 

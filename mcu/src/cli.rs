@@ -51,13 +51,17 @@ struct ConfigFile {
 
 #[derive(Subcommand)]
 enum Prompts {
-    /// Make the voices in the data folder, from Debian's recordings and synthesisers; what is there already stays
+    /// Make the voices of the languages in use, in the data folder, from Debian's recordings and synthesisers; what is there
+    /// already stays
     Build {
         #[command(flatten)]
         file: ConfigFile,
-        /// Only this language, such as es; may be repeated
+        /// This language instead, such as es; may be repeated
         #[arg(long)]
         language: Vec<String>,
+        /// All languages that there are
+        #[arg(long, conflicts_with = "language")]
+        all: bool,
     },
     /// Tell which prompt is recorded, synthesised, replaced or missing
     List(ConfigFile),
@@ -278,6 +282,19 @@ fn room(command: Room) -> anyhow::Result<()> {
     })
 }
 
+/// Tells of each when it is made: one takes a quarter of a minute.
+fn make_voices(sources: &prompts::PromptSources<'_>, languages: &[String]) -> anyhow::Result<()> {
+    let mut faults = 0;
+    for code in languages {
+        let made = prompts::report::build(sources, code);
+        faults += usize::from(made.is_err());
+        let (Ok(told) | Err(told)) = made;
+        say(&format!("{code}: {told}\n"))?;
+    }
+    anyhow::ensure!(faults == 0, "faults: {faults}");
+    Ok(())
+}
+
 fn speak(command: &Prompts) -> anyhow::Result<()> {
     let (Prompts::Build { file, .. } | Prompts::List(file) | Prompts::Check(file)) = command;
     let config = read(file)?;
@@ -287,9 +304,17 @@ fn speak(command: &Prompts) -> anyhow::Result<()> {
         voices: &voices,
     };
     let report = match command {
-        Prompts::Build { language, .. } => {
+        Prompts::Build { language, all, .. } => {
             secret::create_folder(&config.server.data_dir).context("data folder")?;
-            prompts::report::build(&sources, language)
+            let wanted: Vec<String> = if *all {
+                prompts::known_languages().map(str::to_owned).collect()
+            } else if language.is_empty() {
+                let used = config.languages();
+                used.iter().map(|code| code.as_str().to_owned()).collect()
+            } else {
+                language.clone()
+            };
+            return make_voices(&sources, &wanted);
         }
         Prompts::List(_) => prompts::report::list(&sources),
         Prompts::Check(_) => prompts::report::check(&sources),

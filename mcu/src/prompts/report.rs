@@ -28,43 +28,25 @@ pub(crate) struct Report {
     pub(crate) faults: usize,
 }
 
-/// Makes the voices of all languages, or of those named.
-#[must_use]
-pub(crate) fn build(sources: &PromptSources<'_>, only: &[String]) -> Report {
-    let mut report = Report {
-        text: String::new(),
-        faults: 0,
-    };
-    for (code, text) in MANIFESTS {
-        if !only.is_empty() && !only.iter().any(|wanted| wanted == code) {
-            continue;
-        }
-        let made = manifest_of(text)
-            .map_err(|error| error.to_string())
-            .and_then(|manifest| {
-                let made = voices::make(sources.voices, &manifest, text);
-                made.map(|made| (made, manifest))
-                    .map_err(|error| error.to_string())
-            });
-        report.text += &match made {
-            Ok((Made::Before, _)) => format!("{code}: was there\n"),
-            Ok((
-                Made::Now {
-                    recorded,
-                    synthesised,
-                },
-                manifest,
-            )) => format!(
-                "{code}: {recorded} recorded, {synthesised} synthesised{}\n",
-                without_recordings(&manifest)
-            ),
-            Err(error) => {
-                report.faults += 1;
-                format!("{code}: {error}\n")
-            }
-        };
-    }
-    report
+/// Makes the voice of a language; gives what there is to say about it.
+///
+/// # Errors
+/// In words, when there is no manifest of it or it could not be made.
+pub(crate) fn build(sources: &PromptSources<'_>, code: &str) -> Result<String, String> {
+    let text = MANIFESTS.iter().find(|(known, _)| *known == code);
+    let (_, text) = text.ok_or("there are no words of this language")?;
+    let manifest = manifest_of(text).map_err(|error| error.to_string())?;
+    let made = voices::make(sources.voices, &manifest, text).map_err(|error| error.to_string())?;
+    Ok(match made {
+        Made::Before => "was there".to_owned(),
+        Made::Now {
+            recorded,
+            synthesised,
+        } => format!(
+            "{recorded} recorded, {synthesised} synthesised{}",
+            without_recordings(&manifest)
+        ),
+    })
 }
 
 fn without_recordings(manifest: &Manifest) -> String {
