@@ -132,6 +132,21 @@ pub enum Profile {
     FreeSwitch,
 }
 
+/// Keys and commands, in the order in which help tells of them.
+type Rows = &'static [(&'static str, InCallCommand)];
+
+/// What Lync and Teams share.
+const CONSOLE: Rows = &[
+    ("*1", InCallCommand::Help),
+    ("*6", InCallCommand::ToggleMute),
+    ("*5", InCallCommand::ToggleHand),
+    ("*3", InCallCommand::RollCall),
+    ("*4", InCallCommand::MuteAudience),
+    ("*7", InCallCommand::ToggleLock),
+    ("*8", InCallCommand::AdmitAll),
+    ("*9", InCallCommand::ToggleAnnouncements),
+];
+
 impl Profile {
     /// Reads its name.
     #[must_use]
@@ -145,44 +160,31 @@ impl Profile {
         }
     }
 
-    fn rows(self) -> &'static [(&'static str, InCallCommand)] {
+    /// Its rows, what it shares with another before what it has alone.
+    fn rows(self) -> [Rows; 2] {
         use InCallCommand as C;
         match self {
-            Self::Lync => &[
-                ("*1", C::Help),
-                ("*6", C::ToggleMute),
-                ("*5", C::ToggleHand),
-                ("*3", C::RollCall),
-                ("*4", C::MuteAudience),
-                ("*7", C::ToggleLock),
-                ("*8", C::AdmitAll),
-                ("*9", C::ToggleAnnouncements),
-                ("*2", C::ToggleRecording),
-                ("*0", C::Help),
+            Self::Lync => [CONSOLE, &[("*2", C::ToggleRecording), ("*0", C::Help)]],
+            Self::Teams => [CONSOLE, &[]],
+            Self::Pexip => [
+                &[
+                    ("*0", C::Help),
+                    ("*6", C::ToggleMute),
+                    ("*1", C::ToggleHand),
+                    ("*5", C::MuteAudience),
+                    ("*7", C::ToggleLock),
+                    ("##", C::End),
+                ],
+                &[],
             ],
-            Self::Teams => &[
-                ("*1", C::Help),
-                ("*6", C::ToggleMute),
-                ("*5", C::ToggleHand),
-                ("*3", C::RollCall),
-                ("*4", C::MuteAudience),
-                ("*7", C::ToggleLock),
-                ("*8", C::AdmitAll),
-                ("*9", C::ToggleAnnouncements),
-            ],
-            Self::Pexip => &[
-                ("*0", C::Help),
-                ("*6", C::ToggleMute),
-                ("*1", C::ToggleHand),
-                ("*5", C::MuteAudience),
-                ("*7", C::ToggleLock),
-                ("##", C::End),
-            ],
-            Self::FreeSwitch => &[
-                ("0", C::ToggleMute),
-                ("3", C::Louder),
-                ("1", C::Softer),
-                ("#", C::Leave),
+            Self::FreeSwitch => [
+                &[
+                    ("0", C::ToggleMute),
+                    ("3", C::Louder),
+                    ("1", C::Softer),
+                    ("#", C::Leave),
+                ],
+                &[],
             ],
         }
     }
@@ -227,7 +229,7 @@ impl CommandTable {
     /// The rows of a profile.
     #[must_use]
     pub fn new(profile: Profile) -> Self {
-        let rows = profile.rows().iter();
+        let rows = profile.rows().into_iter().flatten();
         Self {
             rows: rows
                 .map(|(keys, command)| ((*keys).to_owned(), *command))
@@ -368,7 +370,7 @@ mod tests {
     fn every_row_of_every_profile_could_have_been_configured() {
         for profile in PROFILES {
             let mut table = CommandTable { rows: Vec::new() };
-            for (keys, command) in profile.rows() {
+            for (keys, command) in profile.rows().into_iter().flatten() {
                 assert_eq!(table.lay(&format!("{keys} {}", command.as_str())), Ok(()));
             }
             assert_eq!(table, CommandTable::new(profile));
