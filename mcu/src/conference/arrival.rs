@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use plenum_mixer::RoomConfig;
+use plenum_mixer::{LegId, RoomConfig};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::mpsc;
@@ -14,6 +14,12 @@ use super::seat::{Command, Link, Newcomer, Outgoing, Seat};
 use crate::auth::Role;
 use crate::media::RoomId;
 use crate::signal::protocol::{EndReason, Kind};
+
+/// What somebody new is known by, and the secret by which they come back.
+pub(super) fn fresh() -> Result<(String, String), Refusal> {
+    let secret = crate::secret::token().map_err(|_| Refusal::Unavailable)?;
+    Ok((format!("p_{}", ulid::Ulid::new()), secret))
+}
 
 impl Focus {
     pub(super) async fn join(&mut self, newcomer: Newcomer) -> Result<Seat, Refusal> {
@@ -27,18 +33,8 @@ impl Focus {
             return self.join_lobby(newcomer, waits_for).await;
         }
         let room = self.open_room().await?;
-        if let Some(leg) = newcomer.leg {
-            self.around
-                .media
-                .move_leg(leg, room)
-                .await
-                .map_err(|error| {
-                    tracing::warn!(%error, "leg could not be moved in");
-                    Refusal::Unavailable
-                })?;
-        }
-        let secret = crate::secret::token().map_err(|_| Refusal::Unavailable)?;
-        let id = format!("p_{}", ulid::Ulid::new());
+        self.bring_in(newcomer.leg, room).await?;
+        let (id, secret) = fresh()?;
         let has_leg = newcomer.leg.is_some();
         let seat = self.seat(id, newcomer, &secret)?;
         if let Some(person) = self.roster.get_mut(&seat.participant) {
@@ -47,6 +43,16 @@ impl Focus {
         self.greet(&seat.participant, secret);
         self.settle_lobby().await;
         Ok(seat)
+    }
+
+    /// Moves the leg of a newcomer, who has one if by phone, from the attendant into a room of ours.
+    pub(super) async fn bring_in(&self, leg: Option<LegId>, room: RoomId) -> Result<(), Refusal> {
+        let Some(leg) = leg else { return Ok(()) };
+        let moved = self.around.media.move_leg(leg, room).await;
+        moved.map_err(|error| {
+            tracing::warn!(%error, "leg could not be moved in");
+            Refusal::Unavailable
+        })
     }
 
     /// The conference's media room, opened by the first who needs it.

@@ -6,6 +6,7 @@ use plenum_dialin::attendant::PromptKey;
 use plenum_mixer::{Channels, Command as MixerCommand, LegId, RoomConfig};
 use sha2::{Digest, Sha256};
 
+use super::arrival::fresh;
 use super::entry::Refusal;
 use super::focus::Focus;
 use super::lobby::{Stay, words_for};
@@ -26,18 +27,8 @@ impl Focus {
         waits_for: WaitsFor,
     ) -> Result<Seat, Refusal> {
         let room = self.open_lobby().await?;
-        if let Some(leg) = newcomer.leg {
-            self.around
-                .media
-                .move_leg(leg, room)
-                .await
-                .map_err(|error| {
-                    tracing::warn!(%error, "leg could not be moved into the lobby");
-                    Refusal::Unavailable
-                })?;
-        }
-        let secret = crate::secret::token().map_err(|_| Refusal::Unavailable)?;
-        let id = format!("p_{}", ulid::Ulid::new());
+        self.bring_in(newcomer.leg, room).await?;
+        let (id, secret) = fresh()?;
         let (mut person, seat) = self.place(id.clone(), newcomer, &secret)?;
         person.room = person.leg.map(|_| room);
         self.opened = true;
