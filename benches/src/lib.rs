@@ -6,6 +6,7 @@ pub mod speech;
 pub mod crowd;
 pub mod floor;
 pub mod process;
+pub mod server;
 
 use std::fmt;
 
@@ -39,6 +40,18 @@ impl fmt::Display for Figure<'_> {
             value / floor
         )
     }
+}
+
+/// Prints a figure with two decimals.
+#[expect(clippy::print_stdout, reason = "what benches are for")]
+pub fn print(name: &str, value: f64, unit: &str, floor: f64) {
+    let figure = Figure {
+        name,
+        value,
+        unit,
+        floor,
+    };
+    println!("{figure:.2}");
 }
 
 /// Time that this thread has spent on a processor: unlike a clock's it does not count what others do on the machine.

@@ -4,7 +4,6 @@
 //! Listeners are lean ([`plenum_benches::crowd`]) and in a process of their own. The worker thread's CPU time
 //! with few and with many of them gives the slope, so that the room's own work (decode, mix, one encode) falls
 //! out. The floors, sealing a packet and the kernel's send, are measured in the same run.
-#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
@@ -13,16 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use plenum_benches::Figure;
 use plenum_benches::crowd::{self, Crowd};
 use plenum_benches::floor::{drain, drained, floor};
-use plenum_benches::process::{resident_kib, thread_cpu_micros};
+use plenum_benches::print;
+use plenum_benches::process::resident_kib;
+use plenum_benches::server::{Server, Used};
 use plenum_codecs::audio::AudioCodec;
 use plenum_dialin::sdp::Direction;
-use plenum_mcu::media::{Clip, Media, MediaConfig, PhoneMedia, RoomId};
-use plenum_mixer::RoomConfig;
-use prometheus::Registry;
-use tokio::sync::mpsc;
+use plenum_mcu::media::{Clip, PhoneMedia};
 
 const FEW: usize = 20;
 const MANY: usize = 220;
@@ -63,97 +60,10 @@ fn main() -> Result<()> {
     }
 }
 
-fn print(name: &str, value: f64, unit: &str, floor: f64) {
-    let figure = Figure {
-        name,
-        value,
-        unit,
-        floor,
-    };
-    println!("{figure:.2}");
-}
-
-/// A server with one worker and one room in which somebody talks.
-struct Server {
-    media: Media,
-    registry: Registry,
-    room: RoomId,
-    /// Events are not of interest; the worker drops the oldest when nobody takes them.
-    _events: mpsc::Receiver<(RoomId, plenum_mcu::media::RoomEvent)>,
-}
-
-impl Server {
-    async fn start() -> Result<Self> {
-        let registry = Registry::new();
-        let config = MediaConfig {
-            udp_port: 0,
-            ..MediaConfig::default()
-        };
-        let media = Media::start(config, &registry)?;
-        let (events, kept) = mpsc::channel(16);
-        let config = RoomConfig {
-            video_slots: 0,
-            ..RoomConfig::default()
-        };
-        let room = media.open_room(config, events).await?;
-        let noise: Vec<i16> = (0..48_000).map(|_| fastrand::i16(-4_000..4_000)).collect();
-        media
-            .add_clip(room, media.next_leg(), Clip::build(&noise, |_, _| ())?)
-            .await?;
-        Ok(Self {
-            media,
-            registry,
-            room,
-            _events: kept,
-        })
-    }
-
-    /// CPU of the worker in µs, packets out and packets in over [`TIME`].
-    async fn measure(&self, kind: &str) -> Result<Used> {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let before = self.used(kind)?;
-        tokio::time::sleep(TIME).await;
-        let after = self.used(kind)?;
-        Ok(Used {
-            cpu: after.cpu - before.cpu,
-            out: after.out - before.out,
-            came: after.came - before.came,
-        })
-    }
-
-    fn used(&self, kind: &str) -> Result<Used> {
-        let families = self.registry.gather();
-        let count = |direction: &str| -> f64 {
-            families
-                .iter()
-                .filter(|f| f.name() == "plenum_media_packets_total")
-                .flat_map(|f| f.get_metric())
-                .filter(|m| {
-                    let is = |value: &str| m.get_label().iter().any(|l| l.value() == value);
-                    is(kind) && is(direction)
-                })
-                .map(|m| m.get_counter().get_value())
-                .sum()
-        };
-        Ok(Used {
-            cpu: thread_cpu_micros("media-0")?,
-            out: count("out"),
-            came: count("in"),
-        })
-    }
-
-    async fn stop(self) -> Result<()> {
-        let left = self.media.stop(Duration::from_secs(2)).await;
-        anyhow::ensure!(left == 0, "media worker did not stop");
-        Ok(())
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Used {
-    cpu: f64,
-    out: f64,
-    came: f64,
+/// A room in which somebody talks.
+async fn talking() -> Result<Server> {
+    let noise: Vec<i16> = (0..48_000).map(|_| fastrand::i16(-4_000..4_000)).collect();
+    Server::start(0, Clip::build(&noise, |_, _| ())?).await
 }
 
 /// µs per packet out between few and many silent listeners, and per packet in of many.
@@ -178,16 +88,16 @@ fn print_costs(kind: &str, floor: f64, few: Used, many: Used, speaking: Used) {
 }
 
 async fn webrtc(floor: f64) -> Result<()> {
-    let server = Server::start().await?;
+    let server = talking().await?;
     let mut crowd = Crowd::start()?;
     join(&server, &mut crowd, FEW).await?;
-    let few = server.measure("webrtc").await?;
+    let few = server.measure("webrtc", TIME).await?;
     let resident = resident_kib()?;
     join(&server, &mut crowd, MANY - FEW).await?;
-    let many = server.measure("webrtc").await?;
+    let many = server.measure("webrtc", TIME).await?;
     let heard = crowd.heard()?;
     crowd.speak(true)?;
-    let speaking = server.measure("webrtc").await?;
+    let speaking = server.measure("webrtc", TIME).await?;
     let grown = resident_kib()? - resident;
     print_costs("webrtc_listener", floor, few, many, speaking);
     anyhow::ensure!(
@@ -321,15 +231,15 @@ impl Desk {
 }
 
 async fn phones(floor: f64) -> Result<()> {
-    let server = Server::start().await?;
+    let server = talking().await?;
     let desk = Desk::start();
     desk.call(&server, FEW).await?;
-    let few = server.measure("rtp").await?;
+    let few = server.measure("rtp", TIME).await?;
     let resident = resident_kib()?;
     desk.call(&server, MANY - FEW).await?;
-    let many = server.measure("rtp").await?;
+    let many = server.measure("rtp", TIME).await?;
     desk.speaking.store(true, Ordering::Relaxed);
-    let speaking = server.measure("rtp").await?;
+    let speaking = server.measure("rtp", TIME).await?;
     let grown = resident_kib()? - resident;
     desk.stop()?;
     print_costs("phone", floor, few, many, speaking);
