@@ -173,7 +173,7 @@ async fn guests_wait_for_the_leader_and_the_conference_ends_after_it_has_left() 
 
 /// A phone calls, hears music, is let in and then sent back.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_phone_waits_with_music_and_is_let_in_without_a_gap() {
+async fn a_phone_waits_with_music_is_let_in_and_sent_back() {
     let stage = Stage::open("attendees-lobby-phone").unwrap();
     assert_eq!(patch(&stage, &json!({ "wait_for_leader": true })), 204);
     let digits = format!("{}#{}#", stage.conference.id, stage.conference.guest_pin);

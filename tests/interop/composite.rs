@@ -8,27 +8,15 @@ use plenum_tests::server::Server;
 use plenum_tests::tone::sine;
 use plenum_tests::workspace::scratch;
 
-/// Four tiles, one in each quarter, which is what a page's picture is measured by.
-const CONFIG: &str = r#"
-[conference]
-video = "composite"
-layout = "quarters"
-
-[[video.layouts]]
-name = "quarters"
-grid = "2x2"
-tiles = ["0,0,1,1", "1,0,1,1", "0,1,1,1", "1,1,1,1"]
-"#;
+use crate::quarters::{self, GROUND};
 
 const ANN: [u8; 3] = [200, 40, 40];
 const BEN: [u8; 3] = [40, 90, 200];
-/// Where nobody sits.
-const GROUND: [u8; 3] = [14, 16, 22];
 
 #[test]
 fn two_pages_see_each_other_in_one_live_picture_and_change_its_layout() {
     let folder = scratch("composite").unwrap();
-    let server = Server::start_with(&folder, 20, CONFIG).unwrap();
+    let server = Server::start_with(&folder, 20, &quarters::config("composite")).unwrap();
     let conference = server.conference("Picture").unwrap();
     let page = server.page(&conference);
     let mut browsers = Browsers::start(&folder).unwrap();

@@ -8,6 +8,7 @@
 mod composite;
 mod languages;
 mod lossy;
+mod quarters;
 mod room;
 mod screen;
 mod silence;

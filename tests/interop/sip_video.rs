@@ -11,23 +11,11 @@ use plenum_tests::server::Server;
 use plenum_tests::tone::sine;
 use plenum_tests::workspace::scratch;
 
-/// Four tiles, one in each quarter, which is what a page's picture is measured by.
-const CONFIG: &str = r#"
-[conference]
-video = "composite"
-layout = "quarters"
-
-[[video.layouts]]
-name = "quarters"
-grid = "2x2"
-tiles = ["0,0,1,1", "1,0,1,1", "0,1,1,1", "1,1,1,1"]
-"#;
+use crate::quarters::{self, GROUND};
 
 const ANN: [u8; 3] = [200, 40, 40];
 /// Luma 100, chroma 170 and 90 in BT.601.
 const PHONE: [u8; 3] = [37, 113, 183];
-/// Where nobody sits.
-const GROUND: [u8; 3] = [14, 16, 22];
 
 /// 90 s of one colour at 10 pictures a second, with a bar that wanders.
 fn film(path: &Path) {
@@ -53,7 +41,7 @@ fn film(path: &Path) {
 #[test]
 fn baresip_and_a_page_are_tiles_of_a_picture_that_both_see() {
     let folder = scratch("sip-video").unwrap();
-    let server = Server::start_with(&folder, 20, CONFIG).unwrap();
+    let server = Server::start_with(&folder, 20, &quarters::config("composite")).unwrap();
     let conference = server.conference("Video phone").unwrap();
     let page = server.page(&conference);
     let mut browsers = Browsers::start(&folder).unwrap();

@@ -9,27 +9,16 @@ use plenum_tests::server::Server;
 use plenum_tests::tone::sine;
 use plenum_tests::workspace::scratch;
 
-/// Four tiles, one in each quarter, which is what a page's picture is measured by.
-const CONFIG: &str = r#"
-[conference]
-layout = "quarters"
-
-[[video.layouts]]
-name = "quarters"
-grid = "2x2"
-tiles = ["0,0,1,1", "1,0,1,1", "0,1,1,1", "1,1,1,1"]
-"#;
+use crate::quarters::{self, GROUND};
 
 const ANN: [u8; 3] = [200, 40, 40];
 const BEN: [u8; 3] = [40, 90, 200];
 const CY: [u8; 3] = [40, 160, 60];
-/// Where nobody sits.
-const GROUND: [u8; 3] = [14, 16, 22];
 
 #[test]
 fn a_page_without_vp8_sees_all_in_one_picture_while_others_see_cameras_or_what_they_choose() {
     let folder = scratch("views").unwrap();
-    let server = Server::start_with(&folder, 20, CONFIG).unwrap();
+    let server = Server::start_with(&folder, 20, &quarters::config("switched")).unwrap();
     let conference = server.conference("Views").unwrap();
     let page = server.page(&conference);
     let mut browsers = Browsers::start(&folder).unwrap();
