@@ -353,7 +353,6 @@ async fn settle_demo(config: &Config, store: &Store, pins: &PinVerifier) -> Resu
     Ok(())
 }
 
-/// Encodes the demo host's clip beside everything else; it takes a few seconds.
 /// The prompts of all languages in use; says which of them English stands in for.
 fn open_prompts(config: &Config) -> Result<PromptLibrary, PromptError> {
     let voices = config.voices_dir();
@@ -371,6 +370,7 @@ fn open_prompts(config: &Config) -> Result<PromptLibrary, PromptError> {
     PromptLibrary::open(&sources, &languages)
 }
 
+/// Encodes the demo host's clip beside everything else; it takes a few seconds.
 fn make_clip(prompts: &Arc<PromptLibrary>) -> watch::Receiver<Option<Clip>> {
     let (ready, receiver) = watch::channel(None);
     let speech = prompts.demo_host();
