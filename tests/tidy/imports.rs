@@ -142,7 +142,9 @@ fn the_cores_read_no_clock_and_open_no_socket() {
         "std::time::Instant",
     ];
     for folder in ["codecs/src/", "mixer/src/", "companion/src/"] {
-        for path in rust_below(folder) {
+        // The companion's shell has sockets and a clock, its rules have none.
+        let rules = |path: &String| !path.starts_with("companion/src/server");
+        for path in rust_below(folder).into_iter().filter(rules) {
             let text = text(&path).unwrap();
             let breach =
                 code_lines(&text).find(|line| banned.iter().any(|word| line.contains(word)));
