@@ -24,9 +24,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 pub use bridge::{Bridge, BridgeError, Pending};
 pub use files::FileLimits;
-pub use people::{
-    DEMO_USERS, DemoUser, Kdf, NewUser, People, PeopleError, Role, User, UserChange,
-};
+pub use people::{DEMO_USERS, DemoUser, Kdf, NewUser, People, PeopleError, Role, User, UserChange};
 pub use store::{Database, StoreError, Upkeep};
 
 use hub::Hub;

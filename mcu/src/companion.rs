@@ -62,7 +62,11 @@ impl Bridge for Engine {
     fn make<'a>(&'a self, subject: &'a str) -> Pending<'a, Result<String, BridgeError>> {
         Box::pin(async move {
             let around = self.conferences.around();
-            let name: String = subject.chars().filter(|c| !c.is_control()).take(100).collect();
+            let name: String = subject
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(100)
+                .collect();
             let wanted = NewConference {
                 name: if name.trim().is_empty() {
                     "Conversation".to_owned()

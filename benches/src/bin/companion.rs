@@ -223,7 +223,9 @@ async fn delivered(stage: &Stage) -> Result<()> {
     delays.sort();
     let of = |percent: usize| {
         let at = delays.len() * percent / 100;
-        delays.get(at).map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e3)
+        delays
+            .get(at)
+            .map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e3)
     };
     print("companion/delivered_p50", of(50), "ms", ALLOWED);
     print("companion/delivered_p95", of(95), "ms", ALLOWED);

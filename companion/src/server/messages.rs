@@ -27,8 +27,8 @@ use super::socket::Client;
 
 /// Requests that are answered here.
 pub(crate) const KINDS: &[&str] = &[
-    "open", "add", "leave", "rename", "send", "edit", "delete", "react", "history", "read", "typing",
-    "notify", "confer", "decline", "calls",
+    "open", "add", "leave", "rename", "send", "edit", "delete", "react", "history", "read",
+    "typing", "notify", "confer", "decline", "calls",
 ];
 
 /// Answers one of [`KINDS`].

@@ -11,17 +11,17 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use tower_http::timeout::TimeoutLayer;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use tower_http::timeout::TimeoutLayer;
 use utoipa::{OpenApi, ToSchema};
 
 use super::clock::now_ms;
-use super::{Companion, files, messages};
 use super::hub::Sessions;
 use super::people::{Found, SESSION_S, SignIn, User};
 use super::problem::Problem;
 use super::socket;
+use super::{Companion, files, messages};
 
 /// The cookie's name.
 const COOKIE: &str = "plenum_session";
@@ -162,7 +162,7 @@ pub(crate) async fn sign_in(
         .inc();
     match outcome {
         SignIn::Good(user, secret) => Ok(with_cookie(
-            Json(SignedIn { user }).into_response(),
+            Json(SignedIn { user: *user }).into_response(),
             &companion,
             &secret,
             SESSION_S,

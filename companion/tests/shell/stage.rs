@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -132,7 +132,12 @@ impl Stage {
                 file: 3 * 1024 * 1024,
                 quota: 5 * 1024 * 1024,
                 forbidden: vec!["exe".to_owned()],
-                scan: vec!["sh".to_owned(), "-c".to_owned(), "! grep -q EICAR \"$1\"".to_owned(), "sh".to_owned()],
+                scan: vec![
+                    "sh".to_owned(),
+                    "-c".to_owned(),
+                    "! grep -q EICAR \"$1\"".to_owned(),
+                    "sh".to_owned(),
+                ],
             },
             secure: false,
             limits,

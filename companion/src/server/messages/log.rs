@@ -50,10 +50,11 @@ pub(super) async fn conversations(client: &Client) -> Answer {
         }
     }
     // Whoever was taken out of one meanwhile must not listen on.
-    let still: Vec<(String,)> = sqlx::query_as("SELECT conversation FROM members WHERE user_id = $1")
-        .bind(user.clone())
-        .fetch_all(client.companion.store.reader())
-        .await?;
+    let still: Vec<(String,)> =
+        sqlx::query_as("SELECT conversation FROM members WHERE user_id = $1")
+            .bind(user.clone())
+            .fetch_all(client.companion.store.reader())
+            .await?;
     let still: HashSet<String> = still.into_iter().map(|(id,)| id).collect();
     let list: Vec<Value> = list
         .into_iter()

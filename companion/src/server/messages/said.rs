@@ -105,13 +105,12 @@ async fn said(
     let text: Text = parse(request.body.clone())?;
     let limits = &client.companion.config.limits;
     // A room's posts may be longer; which it is the database knows, and asks only about long ones.
-    let limit = if text.text.len() > limits.message
-        && is_room(client, &request.conversation).await?
-    {
-        limits.post
-    } else {
-        limits.message
-    };
+    let limit =
+        if text.text.len() > limits.message && is_room(client, &request.conversation).await? {
+            limits.post
+        } else {
+            limits.message
+        };
     if text.files.is_empty() || !text.text.trim().is_empty() {
         text::body(&text.text, limit)?;
     }
@@ -271,11 +270,7 @@ pub(super) async fn delete(client: &mut Client, request: Delete) -> Answer {
 }
 
 /// Empties a message and its edits, takes its files from the conversation and its mentions away.
-pub(crate) async fn erase(
-    tx: &mut Tx,
-    conversation: &str,
-    target: i64,
-) -> Result<(), StoreError> {
+pub(crate) async fn erase(tx: &mut Tx, conversation: &str, target: i64) -> Result<(), StoreError> {
     rewrite(tx, conversation, target, "{}".to_owned()).await?;
     for sql in [
         "UPDATE events SET body = '{}' WHERE conversation = $1 AND target = $2 AND kind = 'edit'",

@@ -164,7 +164,14 @@ impl Tx {
             }
             let rows = query.fetch_all(&mut *self.connection).await?;
             found.extend(rows.into_iter().map(|(conversation, sender, id, seq, ts)| {
-                ((conversation, sender, id), Receipt { seq, ts, fresh: false })
+                (
+                    (conversation, sender, id),
+                    Receipt {
+                        seq,
+                        ts,
+                        fresh: false,
+                    },
+                )
             }));
             rest = after;
         }
