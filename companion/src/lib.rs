@@ -2,4 +2,8 @@
 //!
 //! Pure: time comes as an argument, nothing here opens, locks or waits.
 
+pub mod filter;
 pub mod presence;
+pub mod search;
+pub mod story;
+pub mod words;
