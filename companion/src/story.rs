@@ -1,4 +1,4 @@
-//! Stories: a long post as one line, which opens on a click; and the names that a post mentions.
+//! Stories: a long post as one line, which opens on a click.
 //!
 //! Pure text; it knows no store and no reader.
 
@@ -7,8 +7,6 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// A post of more characters than this is shown as a story.
 pub const STORY_CHARS: usize = 280;
-/// A post mentions at most so many.
-pub const MENTIONS: usize = 50;
 
 /// The one line for a post of more than [`STORY_CHARS`] characters: without Markdown's marks, cut at a word, with an ellipsis, at most
 /// [`STORY_CHARS`]. None for a shorter one.
@@ -77,33 +75,6 @@ fn cut(line: &str) -> String {
     format!("{}…", line.get(..end).unwrap_or_default().trim_end())
 }
 
-/// The logins that `text` mentions as `@login`, each once, in small letters, at most [`MENTIONS`]. An address (`a@b.example`) mentions nobody.
-#[must_use]
-pub fn mentions(text: &str) -> Vec<String> {
-    let mut logins: Vec<String> = Vec::new();
-    let mut before = ' ';
-    for (at, c) in text.char_indices() {
-        if c == '@' && !before.is_alphanumeric() {
-            let rest = text.get(at + 1..).unwrap_or_default();
-            let end = rest.find(|c: char| !login_char(c)).unwrap_or(rest.len());
-            let login = rest
-                .get(..end)
-                .unwrap_or_default()
-                .trim_end_matches(['.', '-', '_'])
-                .to_lowercase();
-            if !login.is_empty() && !logins.contains(&login) && logins.len() < MENTIONS {
-                logins.push(login);
-            }
-        }
-        before = c;
-    }
-    logins
-}
-
-fn login_char(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '+')
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -148,15 +119,6 @@ mod tests {
         assert!(story(&"東".repeat(400)).unwrap().chars().count() == STORY_CHARS);
     }
 
-    #[test]
-    fn mentions_are_logins_and_not_addresses() {
-        assert_eq!(
-            mentions("@Ada, see bob@x.example (@bob.b) and @ada. @ @-"),
-            ["ada", "bob.b"]
-        );
-        assert_eq!(mentions(&"@a1 @a2 ".repeat(90)).len(), 2);
-    }
-
     proptest! {
         #[test]
         fn any_text_becomes_a_line(text in "(?s).{0,600}") {
@@ -164,7 +126,6 @@ mod tests {
                 prop_assert!(line.chars().count() <= STORY_CHARS);
                 prop_assert!(!line.contains('\n'));
             }
-            prop_assert!(mentions(&text).len() <= MENTIONS);
         }
     }
 }

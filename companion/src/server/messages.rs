@@ -12,7 +12,9 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+pub(crate) use log::conversation;
 pub(crate) use marks::delivered;
+pub(crate) use members::{announce, note, require_users};
 pub(crate) use rate::Rate;
 
 use super::Companion;

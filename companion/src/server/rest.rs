@@ -12,11 +12,11 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Companion;
 use super::hub::Sessions;
 use super::people::{Found, SESSION_S, SignIn, User};
 use super::problem::Problem;
 use super::socket;
+use super::{Companion, export};
 
 /// The cookie's name.
 const COOKIE: &str = "plenum_session";
@@ -26,6 +26,7 @@ pub(crate) fn router(companion: Companion) -> Router {
     Router::new()
         .route("/session", get(show).post(sign_in).delete(sign_out))
         .route("/session/password", put(change_password))
+        .route("/conversations/{id}/export", get(export::export))
         .route("/socket", get(socket::upgrade))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "There is no such resource.") })
         .with_state(companion)

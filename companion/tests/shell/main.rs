@@ -3,4 +3,6 @@
 
 mod conversing;
 mod postgres;
+mod rooming;
+mod searching;
 mod stage;

@@ -11,7 +11,8 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode, header};
 use futures_util::{SinkExt, StreamExt};
 use plenum_companion::server::{
-    Bridge, BridgeError, Companion, CompanionConfig, Database, Limits, NewUser, Pending,
+    Bridge, BridgeError, Companion, CompanionConfig, Database, Limits, NewUser, Pending, Retention,
+    RoomPolicy,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -107,6 +108,7 @@ impl Bridge for Engine {
 pub(crate) struct Stage {
     pub(crate) companion: Companion,
     pub(crate) address: SocketAddr,
+    pub(crate) config: CompanionConfig,
     _folder: Arc<Folder>,
 }
 
@@ -126,12 +128,28 @@ impl Stage {
             files: folder.0.join("files"),
             secure: false,
             limits,
+            rooms: RoomPolicy::default(),
+            retention: Retention::default(),
         };
         Self::start(config, Arc::new(folder)).await
     }
 
+    /// The same, started anew with what its configuration says now.
+    pub(crate) async fn again(self) -> Self {
+        Self::start(self.config, self._folder).await
+    }
+
+    /// The same without bounds on how fast one may ask.
+    pub(crate) async fn unhurried(mut self) -> Self {
+        self.config.limits.rate = 1_000_000;
+        self.config.limits.burst = 1_000_000;
+        self.again().await
+    }
+
     async fn start(config: CompanionConfig, folder: Arc<Folder>) -> Self {
-        let companion = Companion::open(config, Arc::new(Engine)).await.unwrap();
+        let companion = Companion::open(config.clone(), Arc::new(Engine))
+            .await
+            .unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = companion
@@ -141,6 +159,7 @@ impl Stage {
         Self {
             companion,
             address,
+            config,
             _folder: folder,
         }
     }

@@ -6,8 +6,10 @@ use sqlx::AssertSqlSafe;
 
 use super::require_member;
 use crate::server::protocol::{Answer, Code, Kind, Refusal};
+use crate::server::rooms;
 use crate::server::socket::Client;
 use crate::server::store::{Draft, Receipt};
+use crate::story::story;
 use crate::text;
 
 /// `send`
@@ -27,15 +29,20 @@ struct Text {
     text: String,
 }
 
-pub(super) async fn send(client: &mut Client, request: Send) -> Answer {
+pub(super) async fn send(client: &mut Client, mut request: Send) -> Answer {
     require_member(client, &request.conversation)?;
     require_id(&request.client_id)?;
     client.rate.take()?;
-    let limit = client.companion.config.limits.message;
+    let is_room = rooms::check_post(client, &request.conversation).await?;
+    let limits = &client.companion.config.limits;
+    let limit = if is_room { limits.post } else { limits.message };
     let mentions = match request.kind {
         Kind::Text => {
             let Text { text } = crate::server::protocol::parse(request.body.clone())?;
             text::body(&text, limit)?;
+            if is_room && let Some(line) = story(&text) {
+                request.body.insert("story".to_owned(), line.into());
+            }
             text::mentions(&text)
         }
         _ => return Err(Refusal::bad("Only text and ink are sent.")),
