@@ -6,12 +6,15 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::words::{Run, cut, pairs, runs, spans, tokens_of};
+use crate::words::{Run, TOKEN_CHARS, cut, pairs, runs, spans, tokens_of};
 
 /// What is typed has at most so many characters.
 pub const QUERY_CHARS: usize = 512;
 /// And so many words, phrases and conditions.
 pub const QUERY_TERMS: usize = 24;
+/// A word of so many characters or more finds what begins with it: SQLite's index has beginnings of this length, and shorter ones
+/// would find nearly everything.
+const BEGINNING: usize = 3;
 /// Length of a [`Query::snippet`], in characters.
 pub const SNIPPET_CHARS: usize = 160;
 
@@ -107,9 +110,9 @@ impl Term {
 /// The text may go on behind a run without spaces: its last character is the beginning of a pair.
 fn last_tokens(run: &Run, open: bool, tokens: &mut Vec<String>) -> bool {
     if !run.spaceless {
-        let whole = run.text.chars().count() <= crate::words::TOKEN_CHARS;
+        let length = run.text.chars().count();
         tokens.push(cut(&run.text));
-        return open && whole;
+        return open && (BEGINNING..=TOKEN_CHARS).contains(&length);
     }
     let single = run.text.chars().nth(1).is_none();
     if single {

@@ -265,7 +265,7 @@ pub(crate) async fn check_post(client: &Client, conversation: &str) -> Result<bo
 /// What is refused, as the protocol tells.
 pub(crate) async fn answer(client: &mut Client, kind: &str, body: Map<String, Value>) -> Answer {
     match kind {
-        "view" => return views::view(client, parse(body)?).await,
+        "view" => return views::view(client, parse(body)?),
         "room_people" => return people::list(client, parse(body)?).await,
         _ => {}
     }

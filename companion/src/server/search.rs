@@ -18,7 +18,7 @@ use crate::words::{line, pattern};
 /// Hits of one answer.
 const LIMIT: i64 = 50;
 /// In so many conversations the index itself looks in them alone; who is in more sees hits of others dropped.
-const SCOPED: usize = 500;
+const SCOPED: usize = 32;
 /// Names in `from:` and `in:` stand for at most so many.
 const NAMED: usize = 100;
 /// Clocks are set back by less than this, ms: positions are taken so much too widely, times are then looked at one by one.

@@ -146,7 +146,7 @@ impl Views {
     }
 }
 
-pub(super) async fn view(client: &mut Client, request: View) -> Answer {
+pub(super) fn view(client: &Client, request: View) -> Answer {
     let views = &client.companion.views;
     if let Some(room) = &request.room {
         require_member(client, room)?;
