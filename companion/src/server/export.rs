@@ -81,6 +81,11 @@ enum Stage {
     Done,
 }
 
+/// The route's description.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(export))]
+pub(crate) struct ExportDoc;
+
 /// A conversation's log as a file.
 #[utoipa::path(get, path = "/api/v1/companion/conversations/{id}/export", params(Wish, ("id" = String, Path)), responses(
     (status = 200, description = "application/json or message/rfc822, as an attachment"),

@@ -169,11 +169,17 @@ async fn erase_one(
         .bind(pos)
         .execute(tx.connection())
         .await?;
-    sqlx::query("DELETE FROM mentions WHERE conversation = $1 AND seq = $2")
-        .bind(conversation.to_owned())
-        .bind(seq)
-        .execute(tx.connection())
-        .await?;
+    // A file that no message names any more is swept away by its own rule.
+    for sql in [
+        "DELETE FROM mentions WHERE conversation = $1 AND seq = $2",
+        "DELETE FROM file_shares WHERE conversation = $1 AND seq = $2",
+    ] {
+        sqlx::query(sql)
+            .bind(conversation.to_owned())
+            .bind(seq)
+            .execute(tx.connection())
+            .await?;
+    }
     let (last,): (i64,) =
         sqlx::query_as("SELECT COALESCE(MAX(seq), 0) FROM events WHERE conversation = $1")
             .bind(conversation.to_owned())

@@ -145,9 +145,8 @@ pub(crate) fn text_of(body: &str) -> String {
     body.and_then(|body| body.text).unwrap_or_default()
 }
 
-/// The columns of a [`Row`] of event `e`: its text as it was last edited.
-pub(crate) const HIT_COLUMNS: &str = "e.pos, e.conversation, e.seq, e.sender, e.ts, COALESCE((SELECT n.body FROM events n \
-     WHERE n.conversation = e.conversation AND n.target = e.seq AND n.kind = 'edit' ORDER BY n.seq DESC LIMIT 1), e.body)";
+/// The columns of a [`Row`] of event `e`, whose body has its text as it was last edited.
+pub(crate) const HIT_COLUMNS: &str = "e.pos, e.conversation, e.seq, e.sender, e.ts, e.body";
 
 async fn find(store: &Store, me: &str, query: &Query, plan: &Plan) -> Result<Vec<Row>, Refusal> {
     let (from, matches) = match store.dialect() {

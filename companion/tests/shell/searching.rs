@@ -9,6 +9,7 @@ use crate::stage::{Person, Stage, on_both};
 
 on_both!(
     posts_are_found_by_word_author_place_and_day,
+    an_edit_is_found_and_a_deleted_post_is_not,
     pages_of_hits_go_on_where_they_ended,
     whatever_is_typed_no_engine_complains,
     a_filter_catches_as_posts_arrive,
@@ -79,6 +80,26 @@ async fn posts_are_found_by_word_author_place_and_day(stage: Stage) {
     // Of what one has left nothing is found.
     ben.done(json!({"type": "room_leave", "room": room})).await;
     assert_eq!(found(&mut ben, "budget").await, [three]);
+}
+
+async fn an_edit_is_found_and_a_deleted_post_is_not(stage: Stage) {
+    let mut anna = stage.person("anna").await;
+    let room = create(&mut anna, json!({"name": "Edits"})).await;
+    let seq = anna.say(&room, "1", "before").await;
+    let edit = json!({"type": "edit", "conversation": room, "client_id": "2", "target": seq, "text": "afterwards"});
+    anna.done(edit).await;
+    assert!(found(&mut anna, "before").await.is_empty());
+    let answer = anna
+        .done(json!({"type": "search", "query": "afterwards"}))
+        .await;
+    let hit = &answer["hits"][0];
+    assert_eq!(
+        (&hit["seq"], &hit["snippet"]),
+        (&json!(seq), &json!("afterwards"))
+    );
+    anna.done(json!({"type": "delete", "conversation": room, "client_id": "3", "target": seq}))
+        .await;
+    assert!(found(&mut anna, "afterwards").await.is_empty());
 }
 
 async fn pages_of_hits_go_on_where_they_ended(stage: Stage) {

@@ -104,10 +104,8 @@ async fn edits_and_deletions_follow_in_the_same_commit() {
         .await
         .unwrap();
     assert!(found(&store, "before").await.is_empty());
-    assert_eq!(
-        found(&store, "afterwards").await,
-        [(seq, "afterwards".into())]
-    );
+    let hits = found(&store, "afterwards").await;
+    assert_eq!(hits.first().map(|(at, _)| *at), Some(seq));
     assert_eq!(
         found(&store, "ubersicht").await.len(),
         2,
