@@ -1,0 +1,233 @@
+//! The shell around the rules: database, people, sockets, REST.
+//!
+//! [`Companion::open`] starts it, [`Companion::router`] is what HTTP serves below `/api/v1/companion`. It knows no media: the
+//! engine is behind [`Bridge`], and tells what it knows of people by itself.
+
+mod bridge;
+mod clock;
+mod export;
+mod files;
+mod filters;
+mod hub;
+mod messages;
+mod metrics;
+mod people;
+mod problem;
+mod protocol;
+mod rest;
+mod retention;
+mod rooms;
+mod search;
+mod socket;
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::Registry;
+use tokio::sync::{Semaphore, mpsc};
+
+pub use bridge::{Bridge, BridgeError, Pending};
+pub use files::FileLimits;
+pub use people::{DEMO_USERS, DemoUser, Kdf, NewUser, People, PeopleError, Role, User, UserChange};
+pub use retention::Retention;
+pub use store::{Database, StoreError, Upkeep};
+
+use hub::Hub;
+use protocol::Event;
+use store::Store;
+
+/// Bounds; `[companion]` sets them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest message, bytes.
+    pub message: usize,
+    /// Longest post in a room, bytes.
+    pub post: usize,
+    /// People in a direct or group conversation.
+    pub people: usize,
+    /// Sockets that have not said `hello`.
+    pub waiting: usize,
+    /// They have this long to say it.
+    pub hello: Duration,
+    /// Messages of one user in a second, on average.
+    pub rate: u32,
+    /// Messages of one user at once.
+    pub burst: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: 8 * 1024,
+            post: 32 * 1024,
+            people: 100,
+            waiting: 256,
+            hello: Duration::from_secs(10),
+            rate: 10,
+            burst: 30,
+        }
+    }
+}
+
+/// What holds for all rooms; `[companion]` sets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomPolicy {
+    /// Whether newcomers read what was posted before they came.
+    pub past: bool,
+}
+
+impl Default for RoomPolicy {
+    fn default() -> Self {
+        Self { past: true }
+    }
+}
+
+/// What the companion is told at its start.
+#[derive(Debug, Clone)]
+pub struct CompanionConfig {
+    /// Where it keeps everything.
+    pub database: Database,
+    /// Files that people send.
+    pub files: FileLimits,
+    /// Whether pages come over TLS: cookies are marked so.
+    pub secure: bool,
+    /// Bounds.
+    pub limits: Limits,
+    /// What holds for all rooms.
+    pub rooms: RoomPolicy,
+    /// How long events are kept.
+    pub retention: Retention,
+}
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub struct Companion {
+    shell: Arc<Shell>,
+}
+
+impl std::fmt::Debug for Companion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Companion")
+    }
+}
+
+/// What handlers share.
+#[doc(hidden)]
+pub struct Shell {
+    pub(crate) config: CompanionConfig,
+    pub(crate) store: Store,
+    pub(crate) people: People,
+    pub(crate) hub: Hub,
+    pub(crate) halls: rooms::Halls,
+    pub(crate) views: rooms::views::Views,
+    pub(crate) bell: filters::Bell,
+    pub(crate) bridge: Arc<dyn Bridge>,
+    pub(crate) shelf: files::Shelf,
+    pub(crate) marks: messages::Marks,
+    pub(crate) heads: messages::Heads,
+    pub(crate) calls: messages::Calls,
+    pub(crate) metrics: metrics::Metrics,
+    /// Of sockets that have not said hello.
+    pub(crate) doors: Arc<Semaphore>,
+}
+
+impl std::ops::Deref for Companion {
+    type Target = Shell;
+
+    fn deref(&self) -> &Shell {
+        &self.shell
+    }
+}
+
+impl Companion {
+    /// Opens the database and starts what runs beside requests; it ends with the runtime.
+    ///
+    /// # Errors
+    /// When the database cannot be opened or there is no random source.
+    pub async fn open(
+        config: CompanionConfig,
+        bridge: Arc<dyn Bridge>,
+        registry: &Registry,
+    ) -> Result<Self, PeopleError> {
+        let (store, published) = Store::open(&config.database).await?;
+        let companion = Self {
+            shell: Arc::new(Shell {
+                people: People::new(store.clone())?,
+                hub: Hub::default(),
+                halls: rooms::Halls::read(store.reader())
+                    .await
+                    .map_err(StoreError::from)?,
+                views: rooms::views::Views::default(),
+                bell: filters::Bell::default(),
+                shelf: files::Shelf::new(&config.files.folder),
+                marks: messages::Marks::default(),
+                heads: messages::Heads::default(),
+                calls: messages::Calls::default(),
+                metrics: metrics::Metrics::register(registry)?,
+                doors: Arc::new(Semaphore::new(config.limits.waiting)),
+                config,
+                store,
+                bridge,
+            }),
+        };
+        tokio::spawn(companion.clone().carry(published));
+        tokio::spawn(filters::follow(companion.clone()));
+        tokio::spawn(rooms::views::tell(companion.clone()));
+        tokio::spawn(retention::keep(companion.clone()));
+        tokio::spawn(messages::keep_marked(companion.clone()));
+        tokio::spawn(messages::keep_told(companion.clone()));
+        tokio::spawn(messages::keep_called(companion.clone()));
+        tokio::spawn(files::keep_swept(companion.clone()));
+        Ok(companion)
+    }
+
+    /// Everything below `/api/v1/companion`; requests bring `ConnectInfo<SocketAddr>`.
+    pub fn router(&self) -> axum::Router {
+        rest::router(self.clone())
+    }
+
+    /// What `/api/v1/openapi.json` says of it.
+    #[must_use]
+    pub fn openapi() -> utoipa::openapi::OpenApi {
+        rest::openapi()
+    }
+
+    /// Says goodbye to all sockets.
+    pub fn close(&self) {
+        self.hub.close();
+    }
+
+    /// Users, for the command line.
+    #[must_use]
+    pub fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// Whether the database answers.
+    pub async fn is_ready(&self) -> bool {
+        self.store.is_ready().await
+    }
+
+    /// Deletes what the policy says is too old at `now_ms` and what was left of deleted rooms; how many events.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sweep(&self, now_ms: i64) -> Result<u64, StoreError> {
+        retention::sweep(&self.store, self.config.retention, now_ms).await
+    }
+
+    /// Carries committed events, in order, to who is connected and to what watches posts.
+    async fn carry(self, mut published: mpsc::Receiver<Vec<Event>>) {
+        while let Some(events) = published.recv().await {
+            self.metrics.commits.inc();
+            for event in &events {
+                let kind = event.kind.as_str();
+                self.metrics.events.with_label_values(&[kind]).inc();
+            }
+            self.heads.note(&events);
+            self.hub.publish(&events);
+            self.bell.ring();
+        }
+    }
+}
