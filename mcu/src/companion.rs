@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plenum_companion::server::{
-    Bridge, BridgeError, CompanionConfig, Database, FileLimits, Limits, Pending,
+    Bridge, BridgeError, CompanionConfig, Database, FileLimits, Limits, Pending, RoomPolicy,
 };
 
 use crate::auth::{ApiKeys, Role};
@@ -34,6 +34,10 @@ pub(crate) fn settings(config: &Config) -> CompanionConfig {
             people: section.people,
             ..Limits::default()
         },
+        rooms: RoomPolicy {
+            past: section.rooms_past,
+        },
+        retention: section.keep,
         files: FileLimits {
             folder: data.join(FILES),
             file: section.file,

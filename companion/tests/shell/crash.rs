@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use plenum_companion::server::{
-    Bridge, Companion, CompanionConfig, Database, FileLimits, Limits, NewUser, People, Upkeep,
+    Bridge, Companion, CompanionConfig, Database, FileLimits, Limits, NewUser, People, Retention,
+    RoomPolicy, Upkeep,
 };
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -37,6 +38,8 @@ fn database(text: &str) -> Database {
 async fn serves_until_killed() {
     let text = std::env::var(DATABASE).unwrap();
     let config = CompanionConfig {
+        rooms: RoomPolicy::default(),
+        retention: Retention::default(),
         database: database(&text),
         files: FileLimits {
             folder: std::env::temp_dir(),

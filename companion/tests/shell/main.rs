@@ -17,6 +17,8 @@ mod guests;
 mod overload;
 mod people;
 mod postgres;
+mod rooming;
+mod searching;
 mod sending;
 mod stage;
 mod upkeep;

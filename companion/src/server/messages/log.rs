@@ -10,6 +10,7 @@ use super::require_member;
 use crate::server::Companion;
 use crate::server::hub::Frame;
 use crate::server::protocol::{Answer, EVENT_COLUMNS, Event, EventRow, Refusal, message};
+use crate::server::rooms::{self, Room};
 use crate::server::socket::Client;
 
 /// Events that a cursor may lack; where it lacks more the client reads anew.
@@ -126,6 +127,11 @@ async fn list(
         .into_iter()
         .map(|row| (row.0.clone(), row.into()))
         .collect();
+    let mut rooms: HashMap<String, Room> = rooms::mine(reader, user, only)
+        .await?
+        .into_iter()
+        .map(|room| (room.id.clone(), room))
+        .collect();
     Ok(rows
         .into_iter()
         .map(
@@ -144,6 +150,10 @@ async fn list(
                 if let Value::Object(fields) = &mut value {
                     if let Some(last) = last.remove(&id) {
                         fields.insert("last".to_owned(), json!(last));
+                    }
+                    if let Some(room) = rooms.remove(&id) {
+                        fields.insert("members".to_owned(), companion.views.users(&id).into());
+                        fields.insert("room".to_owned(), json!(room));
                     }
                     fields.insert("id".to_owned(), id.into());
                 }

@@ -172,7 +172,7 @@ fn require_room(client: &Client, people: usize) -> Result<(), Refusal> {
 }
 
 /// Whether all of `ids` are users who can be written to.
-async fn require_users(companion: &Companion, ids: &[String]) -> Result<(), Refusal> {
+pub(crate) async fn require_users(companion: &Companion, ids: &[String]) -> Result<(), Refusal> {
     if ids.is_empty() {
         return Ok(());
     }

@@ -7,12 +7,13 @@ use std::collections::HashMap;
 
 use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AssertSqlSafe};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Dialect, StoreError};
 use crate::server::clock;
 use crate::server::protocol::{Event, Kind};
+use crate::server::search::index;
 
 /// Writes in one commit.
 const BATCH: usize = 256;
@@ -69,6 +70,11 @@ pub(crate) struct Tx {
 }
 
 impl Tx {
+    /// Whose SQL it takes.
+    pub(crate) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// Where to execute statements.
     pub(crate) fn connection(&mut self) -> &mut AnyConnection {
         &mut self.connection
@@ -117,6 +123,11 @@ impl Tx {
             self.insert(chunk).await?;
             rest = after;
         }
+        let indexed: Vec<(&Draft, i64)> = fresh
+            .iter()
+            .map(|(draft, receipt)| (*draft, receipt.seq))
+            .collect();
+        index::keep(self, &indexed).await?;
         for (draft, receipt) in &fresh {
             self.keep_mentions(draft, receipt.seq).await?;
             self.fresh.push(Event::new(draft, *receipt));
@@ -226,6 +237,24 @@ impl Tx {
         .await
     }
 
+    /// Begins, on another connection where this one is of no use any more: the database was away, or cut us off.
+    async fn begin_anew(&mut self, pool: &AnyPool) -> Result<(), StoreError> {
+        if self.begin().await.is_ok() {
+            return Ok(());
+        }
+        self.renew(pool).await?;
+        self.begin().await
+    }
+
+    /// Takes another connection.
+    async fn renew(&mut self, pool: &AnyPool) -> Result<(), StoreError> {
+        self.heads.clear();
+        let broken = std::mem::replace(&mut self.connection, pool.acquire().await?);
+        drop(broken.detach());
+        tracing::warn!("the companion's database was connected to anew");
+        Ok(())
+    }
+
     /// Forgets the transaction and what was remembered of it.
     async fn abandon(&mut self) {
         self.heads.clear();
@@ -255,6 +284,7 @@ fn places(rows: usize, columns: usize) -> String {
 
 /// Writes until nobody can ask any more.
 pub(super) async fn run(
+    pool: AnyPool,
     connection: PoolConnection<Any>,
     dialect: Dialect,
     mut queue: mpsc::Receiver<Job>,
@@ -268,7 +298,7 @@ pub(super) async fn run(
     };
     let mut jobs = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut jobs, BATCH).await > 0 {
-        let committed = commit(&mut tx, jobs.drain(..)).await;
+        let committed = commit(&mut tx, &pool, jobs.drain(..)).await;
         // The hub ends only with the server.
         if !committed.is_empty() && publish.send(committed).await.is_err() {
             tracing::debug!("nobody takes events any more");
@@ -283,9 +313,9 @@ enum Waiting {
 }
 
 /// One transaction; answers everybody and gives the events that are now on disk.
-async fn commit(tx: &mut Tx, jobs: impl Iterator<Item = Job>) -> Vec<Event> {
+async fn commit(tx: &mut Tx, pool: &AnyPool, jobs: impl Iterator<Item = Job>) -> Vec<Event> {
     let mut waiting = Vec::new();
-    let mut outcome = tx.begin().await;
+    let mut outcome = tx.begin_anew(pool).await;
     let mut drafts = Vec::new();
     let mut answers = Vec::new();
     for job in jobs {
@@ -315,7 +345,12 @@ async fn commit(tx: &mut Tx, jobs: impl Iterator<Item = Job>) -> Vec<Event> {
         tracing::error!(%error, "a commit failed");
         tx.abandon().await;
     }
-    // Those that never got to the database learn it by their dropped answer.
+    answer(waiting, done);
+    std::mem::take(&mut tx.fresh)
+}
+
+/// Tells everybody whether it is on disk. Those that never got to the database learn it by their dropped answer.
+fn answer(waiting: Vec<Waiting>, done: bool) {
     for waiting in waiting {
         match waiting {
             Waiting::Work(tell) => tell(done),
@@ -331,7 +366,6 @@ async fn commit(tx: &mut Tx, jobs: impl Iterator<Item = Job>) -> Vec<Event> {
             }
         }
     }
-    std::mem::take(&mut tx.fresh)
 }
 
 async fn flush(
