@@ -214,7 +214,9 @@ impl Companion {
     /// # Errors
     /// When the database fails.
     pub async fn sweep(&self, now_ms: i64) -> Result<u64, StoreError> {
-        retention::sweep(&self.store, self.config.retention, now_ms).await
+        let gone = retention::sweep(&self.store, self.config.retention, now_ms).await?;
+        self.metrics.expired.inc_by(gone);
+        Ok(gone)
     }
 
     /// Carries committed events, in order, to who is connected and to what watches posts.

@@ -11,6 +11,7 @@ pub(crate) struct Metrics {
     pub(crate) slow: IntCounter,
     pub(crate) commits: IntCounter,
     pub(crate) events: IntCounterVec,
+    pub(crate) expired: IntCounter,
     requests: IntCounterVec,
     pub(crate) sign_ins: IntCounterVec,
 }
@@ -47,6 +48,10 @@ impl Metrics {
                 "plenum_companion_events_total",
                 "Events on disk, by kind.",
                 &["kind"],
+            )?,
+            expired: counter(
+                "plenum_companion_expired_total",
+                "Events taken away by retention or with their room.",
             )?,
             requests: counters(
                 "plenum_companion_requests_total",

@@ -49,8 +49,7 @@ pub(crate) async fn keep(companion: Companion) {
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         pace.tick().await;
-        let policy = companion.config.retention;
-        match sweep(&companion.store, policy, clock::now_ms()).await {
+        match companion.sweep(clock::now_ms()).await {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "old events deleted"),
             Err(error) => tracing::error!(%error, "old events could not be deleted"),
