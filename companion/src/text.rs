@@ -106,7 +106,9 @@ pub fn mentions(text: &str) -> BTreeSet<String> {
             .take_while(|c| is_login(*c))
             .take(LOGIN)
             .collect();
-        let word = word.trim_end_matches(['.', '-', '@']);
+        let word = word
+            .trim_start_matches('@')
+            .trim_end_matches(['.', '-', '@']);
         if !word.is_empty() {
             found.insert(word.to_lowercase());
         }
