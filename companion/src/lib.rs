@@ -2,4 +2,6 @@
 //!
 //! Pure: time comes as an argument, nothing here opens, locks or waits.
 
+pub mod calendar;
 pub mod presence;
+pub mod visibility;

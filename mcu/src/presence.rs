@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use plenum_companion::presence::{Engaged, Engagement, Manual, Moment, Presentity, State};
+use plenum_companion::presence::{
+    Engaged, Engagement, LEASE, LOST_LEASE_GRACE, Manual, Moment, Presentity, State,
+};
 use tokio::sync::broadcast;
 
 /// Changes that a slow focus may be behind before it looks at everybody anew.
@@ -49,11 +51,12 @@ impl Presence {
         let now = self.moment();
         self.with(|people| {
             let person = people.entry(user.to_owned()).or_default();
-            person.renew(now, participant.to_owned(), true, true);
             let engaged = Engaged {
                 engagement: Engagement::Conference,
                 since: now,
-                presenting: false,
+                until: Some(lease(now)),
+                presenting: None,
+                subject: None,
             };
             person.engaged.insert(participant.to_owned(), engaged);
         });
@@ -63,8 +66,9 @@ impl Presence {
     pub(crate) fn renew(&self, user: &str, participant: &str) {
         let now = self.moment();
         self.with(|people| {
-            if let Some(person) = people.get_mut(user) {
-                person.renew(now, participant.to_owned(), true, true);
+            let person = people.get_mut(user);
+            if let Some(engaged) = person.and_then(|person| person.engaged.get_mut(participant)) {
+                engaged.until = Some(lease(now));
             }
         });
     }
@@ -77,7 +81,6 @@ impl Presence {
                 return;
             };
             person.engaged.remove(participant);
-            person.devices.remove(participant);
             if person.expire(now) {
                 people.remove(user);
             }
@@ -101,6 +104,7 @@ impl Presence {
             let person = people.entry(user.to_owned()).or_default();
             person.manual = choice.map(|(choice, life)| Manual {
                 choice,
+                custom: None,
                 since: now,
                 until: life.map(|life| Moment(now.0.saturating_add(life))),
             });
@@ -130,6 +134,11 @@ impl Presence {
     ) -> T {
         work(&mut self.people.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The end of a conference that nobody renews.
+fn lease(now: Moment) -> Moment {
+    Moment(now.0 + LEASE + LOST_LEASE_GRACE)
 }
 
 #[cfg(test)]
