@@ -92,7 +92,7 @@ pub fn read(
     if !is_calendar {
         return Err(CalendarError::NotACalendar);
     }
-    found.sort_by(|one: &Busy, other| (one.from, one.until).cmp(&(other.from, other.until)));
+    found.sort_by_key(|busy: &Busy| (busy.from, busy.until));
     found.truncate(MAX_INTERVALS);
     Ok(found)
 }

@@ -3,5 +3,6 @@
 //! Pure: time comes as an argument, nothing here opens, locks or waits.
 
 pub mod calendar;
+pub mod contacts;
 pub mod presence;
 pub mod visibility;

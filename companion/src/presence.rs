@@ -4,6 +4,7 @@
 //! It knows no watcher: who may see what is [`crate::visibility`]'s.
 
 mod aggregate;
+pub mod board;
 #[cfg(test)]
 mod tests;
 
