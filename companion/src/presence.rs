@@ -175,6 +175,37 @@ pub enum Choice {
     AppearOffline,
 }
 
+impl Choice {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Available,
+        Self::Busy,
+        Self::DoNotDisturb,
+        Self::BeRightBack,
+        Self::Away,
+        Self::AppearOffline,
+    ];
+
+    /// Its word on the wire and in the store.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Busy => "busy",
+            Self::DoNotDisturb => "do_not_disturb",
+            Self::BeRightBack => "be_right_back",
+            Self::Away => "away",
+            Self::AppearOffline => "appear_offline",
+        }
+    }
+
+    /// The choice of a word; `None` for any other.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.word() == word)
+    }
+}
+
 /// A [`Choice`] in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manual {

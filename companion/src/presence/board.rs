@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::{Busy, DeviceKind, Engaged, Limits, Manual, Moment, Observed, OutOfOffice, State};
 use crate::visibility::{Level, Location, Reach, reach};
 use person::{Edge, Person};
-pub use person::{Viewer, Words};
+pub use person::Viewer;
 use tags::Tags;
 
 /// One socket that watches.
@@ -141,6 +141,13 @@ impl Board {
         }
     }
 
+    /// Sockets of `user`.
+    #[must_use]
+    pub fn sockets(&self, user: &str) -> Vec<Watcher> {
+        let own = |(_, one): &(&Watcher, &Watching)| &*one.viewer.user == user;
+        self.watchers.iter().filter(own).map(|(id, _)| *id).collect()
+    }
+
     /// How many people `watcher` watches for `reason`.
     #[must_use]
     pub fn watched(&self, watcher: Watcher, reason: Reason) -> usize {
@@ -159,12 +166,30 @@ impl Board {
     pub fn alive(&mut self, now: Moment, user: &str, device: Watcher, alive: Alive) {
         self.with(now, user, |person| {
             let sources = &mut person.sources;
+            let known = sources.devices.contains_key(&device);
+            let touched = sources.last_active(now);
             sources.renew(now, device, alive.kind, alive.active);
+            // A page that connects anew while its last connection is still believed was not touched by that.
+            if let (false, false, Some(touched)) = (known, alive.active, touched)
+                && let Some(device) = sources.devices.get_mut(&device)
+            {
+                device.last_active = Some(touched);
+            }
             if let Some(device) = sources.devices.get_mut(&device) {
                 device.full_screen = match (alive.full_screen, device.full_screen) {
                     (true, since) => since.or(Some(now)),
                     (false, _) => None,
                 };
+            }
+        });
+    }
+
+    /// A device's connection is gone without a sign-out: the grace begins.
+    pub fn lost(&mut self, now: Moment, user: &str, device: Watcher) {
+        self.with(now, user, |person| {
+            if let Some(device) = person.sources.devices.get_mut(&device) {
+                device.lease_until = device.lease_until.min(now);
+                device.full_screen = None;
             }
         });
     }
@@ -306,6 +331,12 @@ impl Board {
     pub fn counts(&self) -> (usize, usize, usize) {
         let edges = self.people.values().map(Person::watchers).sum();
         (self.people.len(), self.watchers.len(), edges)
+    }
+
+    /// People who are known.
+    #[must_use]
+    pub fn counts_people(&self) -> usize {
+        self.people.len()
     }
 
     /// When [`Self::flush`] has something to do at the latest.

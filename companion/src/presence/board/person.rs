@@ -23,11 +23,9 @@ pub struct Viewer {
 
 /// What a person has written about themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Words {
-    /// Note.
-    pub note: Option<String>,
-    /// Location.
-    pub location: Option<Location>,
+pub(super) struct Words {
+    pub(super) note: Option<String>,
+    pub(super) location: Option<Location>,
 }
 
 /// As whom somebody sees a person.
