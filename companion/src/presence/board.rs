@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use super::{Busy, DeviceKind, Engaged, Limits, Manual, Moment, Observed, OutOfOffice, State};
 use crate::visibility::{Level, Location, Reach, reach};
-use person::{Edge, Person};
 pub use person::Viewer;
+use person::{Edge, Person};
 use tags::Tags;
 
 /// One socket that watches.
@@ -145,7 +145,11 @@ impl Board {
     #[must_use]
     pub fn sockets(&self, user: &str) -> Vec<Watcher> {
         let own = |(_, one): &(&Watcher, &Watching)| &*one.viewer.user == user;
-        self.watchers.iter().filter(own).map(|(id, _)| *id).collect()
+        self.watchers
+            .iter()
+            .filter(own)
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     /// How many people `watcher` watches for `reason`.

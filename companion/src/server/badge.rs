@@ -90,12 +90,18 @@ pub(crate) async fn show(
         None => (user.as_str(), false),
     };
     let directory = companion.directories.latest(&companion.store).await?;
-    let found = directory.get(user).or_else(|| directory.login(&user.to_lowercase()));
+    let found = directory
+        .get(user)
+        .or_else(|| directory.login(&user.to_lowercase()));
     let allowed = found.filter(|user| companion.presence.shows_badge(&user.id));
     let Some(found) = allowed else {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "There is no such badge."));
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "There is no such badge.",
+        ));
     };
-    let seen: Value = serde_json::from_str(&companion.presence.public(&found.id)).unwrap_or_default();
+    let seen: Value =
+        serde_json::from_str(&companion.presence.public(&found.id)).unwrap_or_default();
     let class = seen["class"].as_str().unwrap_or("unknown");
     let (text, kind) = if picture {
         let word = picture::word(class, look.lang.as_deref().unwrap_or("en"));

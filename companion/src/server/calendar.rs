@@ -67,9 +67,14 @@ pub(crate) async fn answer(client: &mut Client, _kind: &str, body: Map<String, V
         return Err(Refusal::forbidden("Guests and programs have no calendar."));
     }
     let Address { url } = parse(body)?;
-    let url = url.map(|url| url.trim().to_owned()).filter(|url| !url.is_empty());
+    let url = url
+        .map(|url| url.trim().to_owned())
+        .filter(|url| !url.is_empty());
     if url.as_ref().is_some_and(|url| url.len() > MAX_URL) {
-        return Err(Refusal::new(Code::TooLarge, "An address is 2048 bytes at most."));
+        return Err(Refusal::new(
+            Code::TooLarge,
+            "An address is 2048 bytes at most.",
+        ));
     }
     // The form that Apple and Google show.
     let url = url.map(|url| match url.strip_prefix("webcal://") {
@@ -122,13 +127,17 @@ pub(crate) async fn run(companion: Companion) {
 }
 
 async fn round(companion: &Companion) -> Result<(), StoreError> {
-    let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT user_id, calendar FROM presence WHERE calendar IS NOT NULL ORDER BY user_id")
-            .fetch_all(companion.store.reader())
-            .await?;
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT user_id, calendar FROM presence WHERE calendar IS NOT NULL ORDER BY user_id",
+    )
+    .fetch_all(companion.store.reader())
+    .await?;
     let mut running = tokio::task::JoinSet::new();
     for (user, url) in rows {
-        let Ok(permit) = Arc::clone(&companion.calendars.at_once).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(&companion.calendars.at_once)
+            .acquire_owned()
+            .await
+        else {
             break;
         };
         let companion = companion.clone();

@@ -53,11 +53,7 @@ pub(crate) async fn answer(client: &mut Client, kind: &str, body: Map<String, Va
 }
 
 /// All devices get the list, watch who is new in it, and everybody sees as much as they now may.
-async fn changed(
-    companion: &Companion,
-    owner: &str,
-    before: &[Watched],
-) -> Result<(), Refusal> {
+async fn changed(companion: &Companion, owner: &str, before: &[Watched]) -> Result<(), Refusal> {
     let list = List::read(&companion.store, owner).await?;
     let after = list.watched();
     let rules = list.rules();
@@ -78,7 +74,10 @@ async fn changed(
                     fresh.extend(seen.map(|seen| (socket, seen)));
                 }
             }
-            for gone in before.iter().filter(|one| !kept.contains(one.user.as_str())) {
+            for gone in before
+                .iter()
+                .filter(|one| !kept.contains(one.user.as_str()))
+            {
                 board.unwatch(socket, &gone.user, Reason::Tagged);
                 board.unwatch(socket, &gone.user, Reason::Contact);
             }

@@ -136,8 +136,7 @@ impl Presence {
 
     async fn run(self) {
         loop {
-            let (dirty, next) =
-                self.with(|state| (state.board.is_dirty(), state.board.next()));
+            let (dirty, next) = self.with(|state| (state.board.is_dirty(), state.board.next()));
             let wait = next.map(|next| next.0.saturating_sub(self.now().0));
             match (dirty, wait) {
                 (true, _) => {
@@ -198,6 +197,12 @@ impl Presence {
         let (start, ms) = self.inner.start;
         let passed = clock::instant().saturating_duration_since(start);
         Moment::from_ms(ms.saturating_add(i64::try_from(passed.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// Now, in milliseconds since 1970.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.now().ms()
     }
 
     /// The house's states.

@@ -2,14 +2,65 @@
 
 /// Words of a class by language: English, German, Spanish, French, Italian.
 const WORDS: [(&str, [&str; 5]); 8] = [
-    ("available", ["Available", "Verfügbar", "Disponible", "Disponible", "Disponibile"]),
-    ("available_idle", ["Inactive", "Inaktiv", "Inactivo", "Inactif", "Inattivo"]),
-    ("busy", ["Busy", "Beschäftigt", "Ocupado", "Occupé", "Occupato"]),
-    ("busy_idle", ["Busy, inactive", "Beschäftigt, inaktiv", "Ocupado, inactivo", "Occupé, inactif", "Occupato, inattivo"]),
-    ("do_not_disturb", ["Do not disturb", "Bitte nicht stören", "No molestar", "Ne pas déranger", "Non disturbare"]),
+    (
+        "available",
+        [
+            "Available",
+            "Verfügbar",
+            "Disponible",
+            "Disponible",
+            "Disponibile",
+        ],
+    ),
+    (
+        "available_idle",
+        ["Inactive", "Inaktiv", "Inactivo", "Inactif", "Inattivo"],
+    ),
+    (
+        "busy",
+        ["Busy", "Beschäftigt", "Ocupado", "Occupé", "Occupato"],
+    ),
+    (
+        "busy_idle",
+        [
+            "Busy, inactive",
+            "Beschäftigt, inaktiv",
+            "Ocupado, inactivo",
+            "Occupé, inactif",
+            "Occupato, inattivo",
+        ],
+    ),
+    (
+        "do_not_disturb",
+        [
+            "Do not disturb",
+            "Bitte nicht stören",
+            "No molestar",
+            "Ne pas déranger",
+            "Non disturbare",
+        ],
+    ),
     ("away", ["Away", "Abwesend", "Ausente", "Absent", "Assente"]),
-    ("offline", ["Offline", "Offline", "Desconectado", "Hors ligne", "Non in linea"]),
-    ("unknown", ["Unknown", "Unbekannt", "Desconocido", "Inconnu", "Sconosciuto"]),
+    (
+        "offline",
+        [
+            "Offline",
+            "Offline",
+            "Desconectado",
+            "Hors ligne",
+            "Non in linea",
+        ],
+    ),
+    (
+        "unknown",
+        [
+            "Unknown",
+            "Unbekannt",
+            "Desconocido",
+            "Inconnu",
+            "Sconosciuto",
+        ],
+    ),
 ];
 
 /// The word of a class; English where the language is another.
@@ -23,7 +74,10 @@ pub(super) fn word(class: &str, language: &str) -> &'static str {
     };
     let row = WORDS.iter().find(|(name, _)| *name == class);
     let words = row.or(WORDS.last()).map(|(_, words)| words);
-    words.and_then(|words| words.get(column)).copied().unwrap_or("Unknown")
+    words
+        .and_then(|words| words.get(column))
+        .copied()
+        .unwrap_or("Unknown")
 }
 
 fn sign(class: &str) -> &'static str {
@@ -42,7 +96,9 @@ fn sign(class: &str) -> &'static str {
         "away" => {
             r##"<circle cx="10" cy="10" r="6" fill="#d99a00"/><path d="M10 6.5V10l2.5 2" stroke="#fff" stroke-width="1.5" fill="none"/>"##
         }
-        "offline" => r##"<circle cx="10" cy="10" r="5.2" fill="#fff" stroke="#7a7f87" stroke-width="1.6"/>"##,
+        "offline" => {
+            r##"<circle cx="10" cy="10" r="5.2" fill="#fff" stroke="#7a7f87" stroke-width="1.6"/>"##
+        }
         _ => {
             r##"<circle cx="10" cy="10" r="5.2" fill="#fff" stroke="#7a7f87" stroke-width="1.6" stroke-dasharray="2 2"/>"##
         }

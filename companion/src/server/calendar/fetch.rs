@@ -110,11 +110,9 @@ impl Fetcher {
             let end = clock::instant() + READING;
             let mut alive = || clock::instant() < end;
             // Bytes of anybody's in a library of others: what fails there fails here alone.
-            std::panic::catch_unwind(AssertUnwindSafe(|| {
-                read(&text, window, &zone, &mut alive)
-            }))
-            .map_err(|_| FetchError::Reader)?
-            .map_err(FetchError::from)
+            std::panic::catch_unwind(AssertUnwindSafe(|| read(&text, window, &zone, &mut alive)))
+                .map_err(|_| FetchError::Reader)?
+                .map_err(FetchError::from)
         };
         match tokio::task::spawn_blocking(work).await {
             Ok(done) => done,
@@ -153,7 +151,9 @@ pub(super) fn is_address(url: &str) -> bool {
         return false;
     };
     let scheme = uri.scheme_str();
-    let plain = uri.authority().is_some_and(|host| !host.as_str().contains('@'));
+    let plain = uri
+        .authority()
+        .is_some_and(|host| !host.as_str().contains('@'));
     matches!(scheme, Some("http" | "https")) && plain
 }
 
@@ -173,7 +173,10 @@ impl Resolver for Guard {
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let found = self.resolver.resolve(uri, config, timeout)?;
         let mut allowed = self.empty();
-        for address in found.iter().filter(|address| self.private || is_public(address.ip())) {
+        for address in found
+            .iter()
+            .filter(|address| self.private || is_public(address.ip()))
+        {
             allowed.push(*address);
         }
         if allowed.is_empty() {
@@ -232,25 +235,62 @@ mod tests {
 
     #[test]
     fn nothing_inside_is_an_address_of_the_internet() {
-        let outside = ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "64:ff9b::1.1.1.1", "::ffff:8.8.8.8"];
+        let outside = [
+            "1.1.1.1",
+            "93.184.216.34",
+            "2606:4700::1111",
+            "64:ff9b::1.1.1.1",
+            "::ffff:8.8.8.8",
+        ];
         for address in outside {
             assert!(is_public(address.parse().expect("an address")), "{address}");
         }
         let inside = [
-            "127.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
-            "192.0.0.8", "198.18.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1", "192.0.2.1",
-            "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "fe80::1", "fc00::1", "fd12::1", "ff02::1",
-            "64:ff9b::10.0.0.1", "2002:7f00:1::", "2001:db8::1", "2001::1",
+            "127.0.0.1",
+            "0.0.0.0",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "192.0.0.8",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "240.0.0.1",
+            "192.0.2.1",
+            "::",
+            "::1",
+            "::127.0.0.1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "ff02::1",
+            "64:ff9b::10.0.0.1",
+            "2002:7f00:1::",
+            "2001:db8::1",
+            "2001::1",
         ];
         for address in inside {
-            assert!(!is_public(address.parse().expect("an address")), "{address}");
+            assert!(
+                !is_public(address.parse().expect("an address")),
+                "{address}"
+            );
         }
     }
 
     #[test]
     fn addresses_are_of_the_web_and_hold_no_password() {
         assert!(is_address("https://example.org/a.ics?key=x"));
-        for bad in ["ftp://example.org/", "file:///etc/passwd", "example.org", "https://a:b@example.org/", "https://"] {
+        for bad in [
+            "ftp://example.org/",
+            "file:///etc/passwd",
+            "example.org",
+            "https://a:b@example.org/",
+            "https://",
+        ] {
             assert!(!is_address(bad), "{bad}");
         }
     }

@@ -66,8 +66,15 @@ pub(super) async fn contact_set(client: &Client, mut set: ContactSet) -> Answer 
             name => Some(text::line(name, MAX_NAME)?),
         });
     }
-    if set.groups.as_ref().is_some_and(|groups| groups.len() > MAX_GROUPS_OF_ONE) {
-        return Err(Refusal::new(Code::TooMany, "A contact is in 20 groups at most."));
+    if set
+        .groups
+        .as_ref()
+        .is_some_and(|groups| groups.len() > MAX_GROUPS_OF_ONE)
+    {
+        return Err(Refusal::new(
+            Code::TooMany,
+            "A contact is in 20 groups at most.",
+        ));
     }
     let targets = [&set.contact, &set.user, &set.phone];
     if targets.into_iter().flatten().count() != 1 {
@@ -84,7 +91,12 @@ pub(super) async fn contact_set(client: &Client, mut set: ContactSet) -> Answer 
 
 async fn set_contact(tx: &mut Tx, owner: String, set: ContactSet) -> Done<String> {
     let target = [&set.contact, &set.user, &set.phone];
-    let target = target.into_iter().flatten().next().cloned().unwrap_or_default();
+    let target = target
+        .into_iter()
+        .flatten()
+        .next()
+        .cloned()
+        .unwrap_or_default();
     let column = match (&set.contact, &set.user) {
         (Some(_), _) => "SELECT id FROM contacts WHERE owner = $1 AND id = $2",
         (_, Some(_)) => "SELECT id FROM contacts WHERE owner = $1 AND user_id = $2",
@@ -127,7 +139,13 @@ async fn set_contact(tx: &mut Tx, owner: String, set: ContactSet) -> Done<String
     }
     if let Some(level) = set.level {
         let word = level.map(|level| level.word().to_owned());
-        update(tx, "UPDATE contacts SET level = $2 WHERE id = $1", &id, word).await?;
+        update(
+            tx,
+            "UPDATE contacts SET level = $2 WHERE id = $1",
+            &id,
+            word,
+        )
+        .await?;
     }
     if let Some(tagged) = set.tagged {
         sqlx::query("UPDATE contacts SET tagged = $2 WHERE id = $1")
@@ -255,7 +273,10 @@ pub(super) struct GroupSet {
 
 /// `group_set`: a new group, or changes of one.
 pub(super) async fn group_set(client: &Client, set: GroupSet) -> Answer {
-    let name = set.name.map(|name| text::line(&name, MAX_NAME)).transpose()?;
+    let name = set
+        .name
+        .map(|name| text::line(&name, MAX_NAME))
+        .transpose()?;
     if set.group.is_none() && name.is_none() {
         return Err(Refusal::bad("A group has a name."));
     }
@@ -370,15 +391,13 @@ async fn set_level(
     word: Option<String>,
 ) -> Done<()> {
     let of_contact = match kind {
-        "user" => {
-            sqlx::query("UPDATE contacts SET level = $3 WHERE owner = $1 AND user_id = $2")
-                .bind(owner.clone())
-                .bind(target.clone())
-                .bind(word.clone())
-                .execute(tx.connection())
-                .await?
-                .rows_affected()
-        }
+        "user" => sqlx::query("UPDATE contacts SET level = $3 WHERE owner = $1 AND user_id = $2")
+            .bind(owner.clone())
+            .bind(target.clone())
+            .bind(word.clone())
+            .execute(tx.connection())
+            .await?
+            .rows_affected(),
         _ => 0,
     };
     let sql = "SELECT COUNT(*) FROM contact_levels WHERE owner = $1";
@@ -392,13 +411,15 @@ async fn set_level(
         .execute(tx.connection())
         .await?;
     if let (Some(word), 0) = (word, of_contact) {
-        sqlx::query("INSERT INTO contact_levels (owner, kind, target, level) VALUES ($1, $2, $3, $4)")
-            .bind(owner.clone())
-            .bind(kind)
-            .bind(target)
-            .bind(word)
-            .execute(tx.connection())
-            .await?;
+        sqlx::query(
+            "INSERT INTO contact_levels (owner, kind, target, level) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(owner.clone())
+        .bind(kind)
+        .bind(target)
+        .bind(word)
+        .execute(tx.connection())
+        .await?;
     }
     next_revision(tx, owner).await?;
     Ok(Ok(()))

@@ -90,11 +90,12 @@ impl List {
                 .bind(owner.to_owned())
                 .fetch_optional(reader)
                 .await?;
-        let groups: Vec<(String, String, Option<String>)> =
-            sqlx::query_as("SELECT id, name, level FROM contact_groups WHERE owner = $1 ORDER BY created_ms, id")
-                .bind(owner.to_owned())
-                .fetch_all(reader)
-                .await?;
+        let groups: Vec<(String, String, Option<String>)> = sqlx::query_as(
+            "SELECT id, name, level FROM contact_groups WHERE owner = $1 ORDER BY created_ms, id",
+        )
+        .bind(owner.to_owned())
+        .fetch_all(reader)
+        .await?;
         let contacts: Vec<ContactRow> = owned(
             "SELECT id, user_id, phone, name, tagged, level FROM contacts WHERE owner = $1 ORDER BY created_ms, id",
         )
@@ -182,7 +183,9 @@ impl List {
                 Some(Given {
                     user: contact.user.as_deref()?,
                     own: contact.level,
-                    groups: groups.filter_map(|id| levels.get(id.as_str()).copied()).collect(),
+                    groups: groups
+                        .filter_map(|id| levels.get(id.as_str()).copied())
+                        .collect(),
                 })
             })
             .collect();
@@ -213,7 +216,9 @@ impl List {
         });
         let levels = [("user", &self.users), ("domain", &self.domains)];
         let levels = levels.into_iter().flat_map(|(kind, given)| {
-            given.iter().map(move |(target, level)| json!({kind: target, "level": level}))
+            given
+                .iter()
+                .map(move |(target, level)| json!({kind: target, "level": level}))
         });
         Ok(json!({
             "revision": self.revision,

@@ -34,7 +34,10 @@ impl Directory {
         };
         Self {
             search: contacts::Directory::new(colleagues.map(entry).collect()),
-            users: users.into_iter().map(|user| (user.id.clone(), user)).collect(),
+            users: users
+                .into_iter()
+                .map(|user| (user.id.clone(), user))
+                .collect(),
         }
     }
 

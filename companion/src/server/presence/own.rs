@@ -113,7 +113,10 @@ pub(super) async fn settings(client: &mut Client, change: SettingsChange) -> Ans
     }
     let text = written(&settings)?;
     if written(&settings.client)?.len() > MAX_CLIENT {
-        return Err(Refusal::new(Code::TooLarge, "client is 4096 bytes at most."));
+        return Err(Refusal::new(
+            Code::TooLarge,
+            "client is 4096 bytes at most.",
+        ));
     }
     let user = client.user.id.clone();
     keep(
@@ -159,7 +162,10 @@ pub(super) async fn choose(client: &mut Client, wish: Wish) -> Answer {
                 .ok_or_else(|| Refusal::not_found("There is no such state."))?,
         ),
     };
-    if wish.life_s.is_some_and(|life| life == 0 || life > MAX_LIFE_S) {
+    if wish
+        .life_s
+        .is_some_and(|life| life == 0 || life > MAX_LIFE_S)
+    {
         return Err(Refusal::bad("life_s is 1 to 31622400."));
     }
     let choice = match (wish.choice, custom) {
@@ -265,7 +271,9 @@ pub(super) async fn location(client: &mut Client, place: Place) -> Answer {
     client.rate.take()?;
     let text = short(place.text, MAX_PLACE)?;
     if place.audience.len() > Level::ALL.len() || place.audience.contains(&Level::Blocked) {
-        return Err(Refusal::bad("for names levels: personal, team, company, public."));
+        return Err(Refusal::bad(
+            "for names levels: personal, team, company, public.",
+        ));
     }
     let location = match (place.kind, text) {
         (None, None) => None,
@@ -394,7 +402,9 @@ pub(crate) async fn load(store: &Store, presence: &Presence) -> Result<(), Store
         .iter()
         .map(|state| (state.id.as_str(), state.class))
         .collect();
-    for (user, choice, custom, since, until, note, location, oof_since, oof_until, oof, settings) in rows {
+    for (user, choice, custom, since, until, note, location, oof_since, oof_until, oof, settings) in
+        rows
+    {
         // A state that the house has no more is no wish any more.
         let gone = custom.as_deref().is_some_and(|id| !known.contains_key(id));
         let manual = choice

@@ -67,7 +67,10 @@ async fn come(client: &Client, hello: &Hello) -> Result<Vec<Arc<str>>, Refusal> 
 ///
 /// # Errors
 /// When the database fails.
-pub(crate) async fn greeting(client: &Client, hello: &Hello) -> Result<Map<String, Value>, Refusal> {
+pub(crate) async fn greeting(
+    client: &Client,
+    hello: &Hello,
+) -> Result<Map<String, Value>, Refusal> {
     let store = &client.companion.store;
     let seen = come(client, hello).await?;
     let directory = client.companion.directories.latest(store).await?;
@@ -143,7 +146,10 @@ pub(super) async fn watch(client: &Client, Users { users }: Users) -> Answer {
     let directory = whom(client, &users).await?;
     let presence = &client.companion.presence;
     let id = client.outlet.id;
-    let fresh = users.iter().collect::<std::collections::BTreeSet<_>>().len();
+    let fresh = users
+        .iter()
+        .collect::<std::collections::BTreeSet<_>>()
+        .len();
     if presence.look(|board, _| board.watched(id, Reason::Asked)) + fresh > MAX_WATCHED {
         return Err(Refusal::new(
             Code::TooMany,
@@ -227,7 +233,10 @@ pub(super) async fn users(client: &Client, Users { users }: Users) -> Answer {
 pub(crate) fn users_of(client: &Client, users: &[&User]) -> Vec<Value> {
     let viewer = viewer(&client.user);
     let level = |user: &User| level(client, &viewer, &user.id);
-    users.iter().map(|user| seen_user(user, level(user))).collect()
+    users
+        .iter()
+        .map(|user| seen_user(user, level(user)))
+        .collect()
 }
 
 /// What the client sees of them, as `Presence`s.
@@ -261,7 +270,10 @@ pub(super) async fn people(client: &Client, search: Search) -> Answer {
         return Err(Refusal::forbidden("Guests and programs search nobody."));
     }
     if search.query.len() > MAX_QUERY {
-        return Err(Refusal::new(Code::TooLarge, "A query is 200 bytes at most."));
+        return Err(Refusal::new(
+            Code::TooLarge,
+            "A query is 200 bytes at most.",
+        ));
     }
     let directories = &client.companion.directories;
     let directory = directories.latest(&client.companion.store).await?;
