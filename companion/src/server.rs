@@ -134,6 +134,7 @@ impl Companion {
         presence::load(&store, &presence).await?;
         contacts::load(&store, &presence).await?;
         presence.start();
+        presence.keep(store.clone());
         let companion = Self {
             shell: Arc::new(Shell {
                 people: People::new(store.clone())?,
@@ -167,6 +168,12 @@ impl Companion {
     #[must_use]
     pub fn presence(&self) -> &Presence {
         &self.presence
+    }
+
+    /// How a message or a call of `from` reaches the user `to`: whoever rings or pops up something asks.
+    #[must_use]
+    pub fn reach(&self, from: &User, to: &str) -> crate::visibility::Reach {
+        self.presence.reach(to, &presence::viewer(from))
     }
 
     /// Users, for the command line.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use plenum_companion::server::Presence;
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,7 +18,6 @@ use crate::config::Config;
 use crate::http::{self, Api, PublicInfo};
 use crate::media::{Clip, Media, MediaConfig, MediaError};
 use crate::metrics::ControlMetrics;
-use crate::presence::Presence;
 use crate::prompts::{PromptError, PromptLibrary, PromptSources};
 use crate::recording::Recorder;
 use crate::secret::{self, SecretError};
@@ -134,6 +134,8 @@ impl Server {
             .enabled
             .then(|| (demo::NUMBER.to_owned(), make_clip(&prompts)));
         let announced = shell.as_ref().map(|shell| shell.announced().to_string());
+        let presence = Presence::new(Vec::new());
+        presence.start();
         let conferences = Conferences::new(Surroundings {
             store,
             media,
@@ -143,7 +145,7 @@ impl Server {
             tokens,
             prompts,
             tones: Tones::new(),
-            presence: Presence::new(),
+            presence,
             recorder,
             composites: Composites::new(config.video.clone(), &registry)?,
             metrics,

@@ -395,6 +395,7 @@ impl Board {
             self.dirty.insert(Arc::clone(&person.key));
         } else {
             arm(&mut self.timers, now, person);
+            self.drop_if_empty(user);
         }
     }
 

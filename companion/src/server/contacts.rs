@@ -13,7 +13,7 @@ pub(crate) use list::{List, Watched, watched};
 
 use super::Companion;
 use super::people::User;
-use super::presence::{Directory, Presence, viewer};
+use super::presence::{Directory, Presence};
 use super::protocol::{Answer, Refusal, message, parse};
 use super::socket::Client;
 use super::store::{Store, StoreError};
@@ -138,10 +138,4 @@ pub(crate) async fn load(store: &Store, presence: &Presence) -> Result<(), Store
         presence.board(|board, now| board.rules(now, &owner, rules));
     }
     Ok(())
-}
-
-/// How a message or a call of `from` reaches `to`: whoever rings or pops up something asks.
-#[must_use]
-pub(crate) fn reach(companion: &Companion, from: &User, to: &str) -> crate::visibility::Reach {
-    companion.presence.reach(to, &viewer(from))
 }

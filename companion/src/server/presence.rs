@@ -12,12 +12,12 @@ mod own;
 mod watching;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, mpsc};
 
 pub(crate) use directory::{Directories, Directory, seen_user, viewer};
 pub(crate) use own::{load, settings_of};
@@ -27,6 +27,7 @@ use super::clock;
 use super::hub::Outlet;
 use super::protocol::{Answer, Refusal, parse};
 use super::socket::Client;
+use super::store::Store;
 use crate::presence::board::{Board, Told, Viewer};
 use crate::presence::{
     Choice, Engaged, Engagement, LEASE, LOST_LEASE_GRACE, Manual, Moment, State as Shown,
@@ -51,6 +52,8 @@ pub(crate) const KINDS: &[&str] = &[
 const COALESCE: Duration = Duration::from_millis(150);
 /// Changes that a slow focus may be behind before it looks at everybody anew.
 const CHANGES: usize = 256;
+/// Wishes set by the API that wait to be written; more are refused.
+const WISHES: usize = 256;
 /// People who are known at once, users or not.
 const CAPACITY: usize = 200_000;
 
@@ -88,9 +91,14 @@ struct Inner {
     wake: Notify,
     changes: broadcast::Sender<Arc<str>>,
     custom: Vec<CustomState>,
+    /// Takes wishes that the API sets, to be written.
+    kept: OnceLock<mpsc::Sender<Wish>>,
     /// The clock that never goes back, from milliseconds since 1970.
     start: (Instant, i64),
 }
+
+/// Whose, and which.
+type Wish = (String, Option<Manual>);
 
 #[derive(Default)]
 struct State {
@@ -124,6 +132,7 @@ impl Presence {
                 wake: Notify::new(),
                 changes: broadcast::channel(CHANGES).0,
                 custom,
+                kept: OnceLock::new(),
                 start: (clock::instant(), clock::now_ms()),
             }),
         }
@@ -254,7 +263,17 @@ impl Presence {
         self.look(|board, now| board.state(now, user))
     }
 
-    /// Sets or clears the wish of anybody, in memory; `false` when too many people are known.
+    /// Has the wishes of users that the API sets written from now on; ends with the runtime.
+    pub(crate) fn keep(&self, store: Store) {
+        let (sender, wishes) = mpsc::channel(WISHES);
+        // Whoever comes second has nothing to keep.
+        if self.inner.kept.set(sender).is_ok() {
+            tokio::spawn(own::keep_wishes(store, wishes));
+        }
+    }
+
+    /// Sets or clears the wish of anybody; a user's outlives the server. `false` when too many people are known or too many
+    /// wishes wait to be written.
     #[must_use]
     pub fn wish(&self, user: &str, choice: Option<(Choice, Option<Duration>)>) -> bool {
         self.board(|board, now| {
@@ -267,6 +286,11 @@ impl Presence {
                 since: now,
                 until: life.map(|life| now.plus(life)),
             });
+            let kept = self.inner.kept.get();
+            let row = (user.to_owned(), manual.clone());
+            if kept.is_some_and(|kept| kept.try_send(row).is_err()) {
+                return false;
+            }
             board.choose(now, user, manual);
             true
         })
@@ -344,3 +368,6 @@ pub(crate) async fn answer(client: &mut Client, kind: &str, body: Map<String, Va
         _ => Err(Refusal::bad("There is no request of this type.")),
     }
 }
+
+#[cfg(test)]
+mod tests;

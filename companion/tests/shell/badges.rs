@@ -48,7 +48,7 @@ async fn a_badge_shows_what_the_public_sees_of_who_allows_it(stage: Stage) {
     assert!(text.contains("anna of Example: Beschäftigt"), "{text}");
     let tag = headers["etag"].to_str().unwrap();
     assert_eq!(get(&stage, &path, Some(tag)).await.0, 304);
-    for _ in 0..200 {
+    for _ in 0..400 {
         get(&stage, "/badge/anna", None).await;
     }
     assert_eq!(get(&stage, "/badge/anna", None).await.0, 429);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plenum_companion::presence::Engagement;
+use plenum_companion::presence::{Choice, Engagement};
 use serde_json::{Value, json};
 
 use crate::stage::{Person, Stage, on_both};
@@ -105,8 +105,23 @@ async fn the_engine_is_seen_and_a_wish_outlives_the_server(stage: Stage) {
         .await;
     ben.done(json!({"type": "note", "text": "kept"})).await;
     ben.done(json!({"type": "settings", "away_s": 1000})).await;
+    assert!(
+        stage
+            .companion
+            .presence()
+            .wish(&anna.id, Some((Choice::Busy, None)))
+    );
+    assert!(
+        stage
+            .companion
+            .presence()
+            .wish("p_2", Some((Choice::Busy, None)))
+    );
+    anna.sees(&anna.id.clone(), |seen| seen["choice"] == "busy")
+        .await;
     let stage = stage.again().await;
     let mut anna = stage.connect(&anna.cookie).await;
+    assert_eq!(anna.welcome["presence"][0]["choice"], "busy");
     let ben = stage.connect(&ben.cookie).await;
     let own = &ben.welcome["presence"][0];
     assert_eq!(
@@ -133,7 +148,7 @@ async fn whoever_blocks_looks_offline_in_everything(stage: Stage) {
     anna.done(json!({"type": "level_set", "user": eve.id, "level": "blocked"}))
         .await;
     let both = ((anna.id.clone(), zoe.clone()), ("anna", "zoe"));
-    let mut same = async |eve: &mut Person, request: Value, query: &str| {
+    let same = async |eve: &mut Person, request: Value, query: &str| {
         let ask = |user: &str, query: &str| {
             let mut request = request.clone();
             match request["type"].as_str().unwrap() {
@@ -153,7 +168,7 @@ async fn whoever_blocks_looks_offline_in_everything(stage: Stage) {
         assert_eq!(as_of(&blocked, (anna, one), (zoe, other)), offline);
         blocked
     };
-    let mut all = async |eve: &mut Person| {
+    let all = async |eve: &mut Person| {
         same(eve, json!({"type": "watch"}), "").await;
         same(eve, json!({"type": "users"}), "").await;
         same(eve, json!({"type": "people"}), "anna").await;

@@ -179,6 +179,8 @@ impl Person {
         self.edges.is_empty()
             && self.rules.is_none()
             && self.words == Words::default()
+            && self.sources.devices.is_empty()
+            && self.sources.engaged.is_empty()
             && self.sources == Presentity::default()
     }
 

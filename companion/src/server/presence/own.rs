@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
 
 use super::Presence;
 use crate::presence::{Choice, Limits, Manual, Moment, OutOfOffice};
@@ -194,9 +195,38 @@ pub(crate) async fn wished(
     user: &str,
     manual: Option<Manual>,
 ) -> Result<(), StoreError> {
-    let row = manual.clone();
-    let key = user.to_owned();
-    let kept = companion.store.write(move |tx| {
+    write_wish(&companion.store, user.to_owned(), manual.clone()).await?;
+    companion
+        .presence
+        .board(|board, now| board.choose(now, user, manual));
+    Ok(())
+}
+
+/// Writes wishes that are on the board already, of users alone: the engine knows people by other keys, too.
+pub(super) async fn keep_wishes(
+    store: Store,
+    mut wishes: mpsc::Receiver<(String, Option<Manual>)>,
+) {
+    while let Some((user, manual)) = wishes.recv().await {
+        if let Err(error) = keep_wish(&store, user, manual).await {
+            tracing::warn!(%error, "a wish was not written");
+        }
+    }
+}
+
+async fn keep_wish(store: &Store, user: String, manual: Option<Manual>) -> Result<(), StoreError> {
+    let known: Option<(String,)> = sqlx::query_as("SELECT id FROM users WHERE id = $1")
+        .bind(user.clone())
+        .fetch_optional(store.reader())
+        .await?;
+    match known {
+        Some(_) => write_wish(store, user, manual).await,
+        None => Ok(()),
+    }
+}
+
+async fn write_wish(store: &Store, key: String, row: Option<Manual>) -> Result<(), StoreError> {
+    let kept = store.write(move |tx| {
         async move {
             let row = row.as_ref();
             sqlx::query(
@@ -215,11 +245,7 @@ pub(crate) async fn wished(
         }
         .boxed()
     });
-    kept.await?;
-    companion
-        .presence
-        .board(|board, now| board.choose(now, user, manual));
-    Ok(())
+    kept.await
 }
 
 /// A text; none or blank takes it away.
