@@ -12,8 +12,7 @@ use serde_json::{Map, Value, json};
 pub(crate) use list::{List, Watched, watched};
 
 use super::Companion;
-use super::people::User;
-use super::presence::{Directory, Presence};
+use super::presence::Presence;
 use super::protocol::{Answer, Refusal, message, parse};
 use super::socket::Client;
 use super::store::{Store, StoreError};
@@ -106,10 +105,7 @@ pub(crate) async fn contacts(client: &Client) -> Answer {
 ///
 /// # Errors
 /// When the database fails.
-pub(crate) async fn known<'a>(
-    client: &Client,
-    directory: &'a Directory,
-) -> Result<Vec<&'a User>, Refusal> {
+pub(crate) async fn known(client: &Client) -> Result<Vec<String>, Refusal> {
     let store = &client.companion.store;
     let rows: Vec<(String,)> = sqlx::query_as(
         "SELECT DISTINCT other.user_id FROM members own \
@@ -126,7 +122,7 @@ pub(crate) async fn known<'a>(
         .map(|(user,)| user)
         .chain(contacts.into_iter().map(|contact| contact.user))
         .collect();
-    Ok(ids.iter().filter_map(|id| directory.get(id)).collect())
+    Ok(ids.into_iter().collect())
 }
 
 /// Puts the levels that people give on the board, at the start.

@@ -16,6 +16,8 @@ use crate::visibility::{Field, Level, sees};
 
 /// Users are read anew when they are older than this: a command line may have added some.
 const AGE: Duration = Duration::from_secs(1);
+/// Or, when somebody is asked for who is not among them, than this.
+const AGE_OF_A_MISS: Duration = Duration::from_millis(100);
 
 /// Everybody at one moment.
 #[derive(Debug, Default)]
@@ -76,11 +78,29 @@ impl Directories {
     /// # Errors
     /// When the database fails.
     pub(crate) async fn latest(&self, store: &Store) -> Result<Arc<Directory>, StoreError> {
+        self.holding(store, &[]).await
+    }
+
+    /// The same, read anew if one of `users` is not in it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn holding(
+        &self,
+        store: &Store,
+        users: &[String],
+    ) -> Result<Arc<Directory>, StoreError> {
         let mut latest = self.latest.lock().await;
-        if let Some((read, directory)) = &*latest
-            && clock::instant().saturating_duration_since(*read) < AGE
-        {
-            return Ok(Arc::clone(directory));
+        if let Some((read, directory)) = &*latest {
+            let age = clock::instant().saturating_duration_since(*read);
+            let holds = users.iter().all(|user| directory.get(user).is_some());
+            if holds && age < AGE {
+                return Ok(Arc::clone(directory));
+            }
+            if !holds {
+                // Whoever asks for nobodies has everybody read ten times a second at most.
+                tokio::time::sleep(AGE_OF_A_MISS.saturating_sub(age)).await;
+            }
         }
         let sql = format!("SELECT {USER_COLUMNS} FROM users u WHERE u.disabled = 0");
         let users: Vec<User> = sqlx::query_as(sqlx::AssertSqlSafe(sql))

@@ -73,8 +73,9 @@ pub(crate) async fn greeting(
 ) -> Result<Map<String, Value>, Refusal> {
     let store = &client.companion.store;
     let seen = come(client, hello).await?;
-    let directory = client.companion.directories.latest(store).await?;
-    let known = contacts::known(client, &directory).await?;
+    let known = contacts::known(client).await?;
+    let directory = client.companion.directories.holding(store, &known).await?;
+    let known: Vec<_> = known.iter().filter_map(|id| directory.get(id)).collect();
     let settings = super::settings_of(store, &client.user.id).await?;
     let greeting = json!({
         "contacts": contacts::contacts(client).await?,
@@ -202,7 +203,7 @@ async fn whom(client: &Client, users: &[String]) -> Result<Arc<Directory>, Refus
         }
     }
     let directories = &client.companion.directories;
-    Ok(directories.latest(&client.companion.store).await?)
+    Ok(directories.holding(&client.companion.store, users).await?)
 }
 
 /// Whom a guest knows: the members of their one conversation.
