@@ -97,6 +97,12 @@ pub fn read(
     Ok(found)
 }
 
+/// Whether `name` is a time zone for [`read`].
+#[must_use]
+pub fn is_zone(name: &str) -> bool {
+    name.parse::<Tz>().is_ok()
+}
+
 struct Reader {
     window: Window,
     zone: Tz,

@@ -7,9 +7,11 @@ mod badge;
 mod bridge;
 mod calendar;
 mod clock;
+mod files;
 mod contacts;
 mod hub;
 mod messages;
+mod metrics;
 mod people;
 mod presence;
 mod problem;
@@ -18,17 +20,20 @@ mod rest;
 mod socket;
 mod store;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::Registry;
 use tokio::sync::{Semaphore, mpsc};
 
 pub use bridge::{Bridge, BridgeError, Pending};
+pub use files::FileLimits;
+pub use people::{
+    DEMO_USERS, DemoUser, Kdf, NewUser, People, PeopleError, Role, User, UserChange,
+};
+pub use store::{Database, StoreError, Upkeep};
 pub use calendar::CalendarConfig;
-pub use people::{Kdf, NewUser, People, PeopleError, Role, User};
 pub use presence::{Changed, CustomState, Presence};
-pub use store::{Database, StoreError};
 
 use hub::Hub;
 use protocol::Event;
@@ -72,14 +77,14 @@ impl Default for Limits {
 pub struct CompanionConfig {
     /// Where it keeps everything.
     pub database: Database,
-    /// Folder of files that people send.
-    pub files: PathBuf,
+    /// Files that people send.
+    pub files: FileLimits,
     /// Whether pages come over TLS: cookies are marked so.
     pub secure: bool,
     /// Bounds.
     pub limits: Limits,
-    /// States of the house's.
-    pub states: Vec<CustomState>,
+    /// Who is there: the engine's own, which knows the house's states.
+    pub presence: Presence,
     /// How calendars are got.
     pub calendar: CalendarConfig,
 }
@@ -108,6 +113,11 @@ pub struct Shell {
     pub(crate) calendars: calendar::Calendars,
     pub(crate) badges: badge::Badges,
     pub(crate) bridge: Arc<dyn Bridge>,
+    pub(crate) shelf: files::Shelf,
+    pub(crate) marks: messages::Marks,
+    pub(crate) heads: messages::Heads,
+    pub(crate) calls: messages::Calls,
+    pub(crate) metrics: metrics::Metrics,
     /// Of sockets that have not said hello.
     pub(crate) doors: Arc<Semaphore>,
 }
@@ -128,9 +138,10 @@ impl Companion {
     pub async fn open(
         config: CompanionConfig,
         bridge: Arc<dyn Bridge>,
+        registry: &Registry,
     ) -> Result<Self, PeopleError> {
         let (store, published) = Store::open(&config.database).await?;
-        let presence = Presence::new(config.states.clone());
+        let presence = config.presence.clone();
         presence::load(&store, &presence).await?;
         contacts::load(&store, &presence).await?;
         presence.start();
@@ -139,6 +150,11 @@ impl Companion {
             shell: Arc::new(Shell {
                 people: People::new(store.clone())?,
                 hub: Hub::default(),
+                shelf: files::Shelf::new(&config.files.folder),
+                marks: messages::Marks::default(),
+                heads: messages::Heads::default(),
+                calls: messages::Calls::default(),
+                metrics: metrics::Metrics::register(registry)?,
                 presence,
                 directories: presence::Directories::default(),
                 calendars: calendar::Calendars::new(config.calendar.clone()),
@@ -150,6 +166,10 @@ impl Companion {
             }),
         };
         tokio::spawn(companion.clone().carry(published));
+        tokio::spawn(messages::keep_marked(companion.clone()));
+        tokio::spawn(messages::keep_told(companion.clone()));
+        tokio::spawn(messages::keep_called(companion.clone()));
+        tokio::spawn(files::keep_swept(companion.clone()));
         tokio::spawn(calendar::run(companion.clone()));
         Ok(companion)
     }
@@ -159,8 +179,17 @@ impl Companion {
         rest::router(self.clone())
     }
 
+    /// What `/api/v1/openapi.json` says of it.
+    #[must_use]
+    pub fn openapi() -> utoipa::openapi::OpenApi {
+        rest::openapi()
+    }
+
+    /// Says goodbye to all sockets.
+    pub fn close(&self) {
+        self.hub.close();
     /// What HTTP serves at `/badge.js`.
-    pub fn badge_script(&self) -> axum::routing::MethodRouter {
+    pub fn badge_script<S: Clone + Send + Sync + 'static>(&self) -> axum::routing::MethodRouter<S> {
         axum::routing::get(badge::script)
     }
 
@@ -190,6 +219,12 @@ impl Companion {
     /// Carries committed events, in order, to who is connected and to what watches posts.
     async fn carry(self, mut published: mpsc::Receiver<Vec<Event>>) {
         while let Some(events) = published.recv().await {
+            self.metrics.commits.inc();
+            for event in &events {
+                let kind = event.kind.as_str();
+                self.metrics.events.with_label_values(&[kind]).inc();
+            }
+            self.heads.note(&events);
             self.hub.publish(&events);
         }
     }

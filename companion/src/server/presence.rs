@@ -12,6 +12,7 @@ mod own;
 mod watching;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -91,6 +92,7 @@ struct Inner {
     wake: Notify,
     changes: broadcast::Sender<Arc<str>>,
     custom: Vec<CustomState>,
+    started: AtomicBool,
     /// Takes wishes that the API sets, to be written.
     kept: OnceLock<mpsc::Sender<Wish>>,
     /// The clock that never goes back, from milliseconds since 1970.
@@ -132,15 +134,18 @@ impl Presence {
                 wake: Notify::new(),
                 changes: broadcast::channel(CHANGES).0,
                 custom,
+                started: AtomicBool::new(false),
                 kept: OnceLock::new(),
                 start: (clock::instant(), clock::now_ms()),
             }),
         }
     }
 
-    /// Starts telling watchers; ends with the runtime.
+    /// Starts telling watchers, unless it was started already; ends with the runtime.
     pub fn start(&self) {
-        tokio::spawn(self.clone().run());
+        if !self.inner.started.swap(true, Ordering::Relaxed) {
+            tokio::spawn(self.clone().run());
+        }
     }
 
     async fn run(self) {

@@ -2,8 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod badges;
+mod conferring;
 mod contacts;
 mod conversing;
+mod crash;
+mod groups;
+mod guests;
+mod overload;
+mod people;
 mod postgres;
 mod presence;
+mod sending;
 mod stage;
+mod upkeep;

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,8 +12,8 @@ use axum::http::{Request, Response, StatusCode, header};
 use futures_util::{SinkExt, StreamExt};
 use plenum_companion::presence::Choice;
 use plenum_companion::server::{
-    Bridge, BridgeError, CalendarConfig, Companion, CompanionConfig, CustomState, Database, Limits,
-    NewUser, Pending,
+    Bridge, BridgeError, CalendarConfig, Companion, CompanionConfig, CustomState, Database,
+    FileLimits, Limits, NewUser, Pending, Presence,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -78,9 +78,11 @@ impl Drop for Folder {
     }
 }
 
-/// An engine that makes conferences in name only.
+/// An engine that makes conferences in name only: whoever stands in it is there.
 #[derive(Default)]
-pub(crate) struct Engine;
+pub(crate) struct Engine {
+    pub(crate) present: Mutex<Option<Vec<String>>>,
+}
 
 impl Bridge for Engine {
     fn make<'a>(&'a self, subject: &'a str) -> Pending<'a, Result<String, BridgeError>> {
@@ -96,8 +98,8 @@ impl Bridge for Engine {
         Box::pin(async move { Ok(format!("/join/{conference}#{user}")) })
     }
 
-    fn is_running(&self, _conference: &str) -> bool {
-        true
+    fn present<'a>(&'a self, _conference: &'a str) -> Pending<'a, Option<Vec<String>>> {
+        Box::pin(async move { self.present.lock().unwrap().clone() })
     }
 
     fn accepts_key(&self, key: &str) -> bool {
@@ -105,12 +107,26 @@ impl Bridge for Engine {
     }
 }
 
+/// Presence of nobody, in a house with one state of its own.
+fn nobody() -> Presence {
+    let text = [("en", "In court"), ("de", "Vor Gericht")];
+    Presence::new(vec![CustomState {
+        id: "court".to_owned(),
+        class: Choice::Busy,
+        text: text
+            .map(|(language, text)| (language.to_owned(), text.to_owned()))
+            .into(),
+    }])
+}
+
 /// A companion that serves on the loopback address.
 pub(crate) struct Stage {
     pub(crate) companion: Companion,
     pub(crate) address: SocketAddr,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) database: Database,
+    pub(crate) folder: Arc<Folder>,
     config: CompanionConfig,
-    folder: Arc<Folder>,
 }
 
 impl Stage {
@@ -126,17 +142,21 @@ impl Stage {
         };
         let config = CompanionConfig {
             database,
-            files: folder.0.join("files"),
+            files: FileLimits {
+                folder: folder.0.join("files"),
+                file: 3 * 1024 * 1024,
+                quota: 5 * 1024 * 1024,
+                forbidden: vec!["exe".to_owned()],
+                scan: vec![
+                    "sh".to_owned(),
+                    "-c".to_owned(),
+                    "! grep -q EICAR \"$1\"".to_owned(),
+                    "sh".to_owned(),
+                ],
+            },
             secure: false,
             limits,
-            states: vec![CustomState {
-                id: "court".to_owned(),
-                class: Choice::Busy,
-                text: vec![
-                    ("en".to_owned(), "In court".to_owned()),
-                    ("de".to_owned(), "Vor Gericht".to_owned()),
-                ],
-            }],
+            presence: nobody(),
             calendar: CalendarConfig {
                 private: true,
                 ..CalendarConfig::default()
@@ -147,11 +167,18 @@ impl Stage {
 
     /// The same companion after it was started anew.
     pub(crate) async fn again(&self) -> Self {
-        Self::start(self.config.clone(), Arc::clone(&self.folder)).await
+        let config = CompanionConfig {
+            presence: nobody(),
+            ..self.config.clone()
+        };
+        Self::start(config, Arc::clone(&self.folder)).await
     }
 
     async fn start(config: CompanionConfig, folder: Arc<Folder>) -> Self {
-        let companion = Companion::open(config.clone(), Arc::new(Engine))
+        let engine = Arc::new(Engine::default());
+        let database = config.database.clone();
+        let bridge = Arc::clone(&engine) as Arc<dyn Bridge>;
+        let companion = Companion::open(config.clone(), bridge, &prometheus::Registry::new())
             .await
             .unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -163,6 +190,8 @@ impl Stage {
         Self {
             companion,
             address,
+            engine,
+            database,
             config,
             folder,
         }
@@ -235,6 +264,22 @@ impl Stage {
         assert!(cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
         let value = cookie.split(['=', ';']).nth(1).unwrap();
         value.to_owned()
+    }
+
+    /// Executes SQL behind the companion's back.
+    pub(crate) async fn spoil(&self, sql: &'static str) {
+        use sqlx::Connection;
+        let url = match &self.database {
+            Database::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Database::Postgres(url) => url.clone(),
+        };
+        let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    }
+
+    /// The cookie of a session without a password: a hundred sign-ins take seconds.
+    pub(crate) async fn companion_session(&self, user: &str) -> String {
+        self.companion.people().make_token(user).await.unwrap()
     }
 
     /// A user of that login, signed in and connected.

@@ -26,6 +26,7 @@ const STEPS: &[(i64, Sql)] = &[
             postgres: include_str!("migrations/0002_events.postgres.sql"),
         },
     ),
+    (3, Sql::Same(include_str!("migrations/0003_talk.sql"))),
     (10, Sql::Same(include_str!("migrations/0010_presence.sql"))),
     (11, Sql::Same(include_str!("migrations/0011_contacts.sql"))),
 ];
