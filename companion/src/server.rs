@@ -7,8 +7,8 @@ mod badge;
 mod bridge;
 mod calendar;
 mod clock;
-mod files;
 mod contacts;
+mod files;
 mod hub;
 mod messages;
 mod metrics;
@@ -27,13 +27,11 @@ use prometheus::Registry;
 use tokio::sync::{Semaphore, mpsc};
 
 pub use bridge::{Bridge, BridgeError, Pending};
-pub use files::FileLimits;
-pub use people::{
-    DEMO_USERS, DemoUser, Kdf, NewUser, People, PeopleError, Role, User, UserChange,
-};
-pub use store::{Database, StoreError, Upkeep};
 pub use calendar::CalendarConfig;
+pub use files::FileLimits;
+pub use people::{DEMO_USERS, DemoUser, Kdf, NewUser, People, PeopleError, Role, User, UserChange};
 pub use presence::{Changed, CustomState, Presence};
+pub use store::{Database, StoreError, Upkeep};
 
 use hub::Hub;
 use protocol::Event;
@@ -188,6 +186,8 @@ impl Companion {
     /// Says goodbye to all sockets.
     pub fn close(&self) {
         self.hub.close();
+    }
+
     /// What HTTP serves at `/badge.js`.
     pub fn badge_script<S: Clone + Send + Sync + 'static>(&self) -> axum::routing::MethodRouter<S> {
         axum::routing::get(badge::script)

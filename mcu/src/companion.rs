@@ -2,7 +2,6 @@
 //!
 //! Called by the companion through [`Bridge`]; knows no message and no contact.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ pub(crate) fn settings(config: &Config, presence: Presence) -> CompanionConfig {
     let data = &config.server.data_dir;
     let section = &config.companion;
     CompanionConfig {
-        database: database(config, data),
+        database: database(config),
         secure: config.http.tls != TlsConfig::Off,
         limits: Limits {
             message: section.message,
@@ -50,12 +49,13 @@ pub(crate) fn settings(config: &Config, presence: Presence) -> CompanionConfig {
     }
 }
 
-fn database(config: &Config, data: &Path) -> Database {
+/// Where the companion keeps everything.
+pub(crate) fn database(config: &Config) -> Database {
     config
         .companion
         .database
         .clone()
-        .unwrap_or_else(|| Database::Sqlite(data.join(DATABASE)))
+        .unwrap_or_else(|| Database::Sqlite(config.server.data_dir.join(DATABASE)))
 }
 
 /// The engine as the companion sees it.

@@ -50,7 +50,9 @@ pub(super) async fn contact_set(client: &Client, mut set: ContactSet) -> Answer 
     if let Some(user) = &set.user {
         let directories = &client.companion.directories;
         let store = &client.companion.store;
-        let directory = directories.holding(store, std::slice::from_ref(user)).await?;
+        let directory = directories
+            .holding(store, std::slice::from_ref(user))
+            .await?;
         if *user == client.user.id {
             return Err(Refusal::bad("You are no contact of your own."));
         }
@@ -370,7 +372,9 @@ pub(super) async fn level_set(client: &Client, set: LevelSet) -> Answer {
     if kind == "user" {
         let directories = &client.companion.directories;
         let store = &client.companion.store;
-        let directory = directories.holding(store, std::slice::from_ref(&target)).await?;
+        let directory = directories
+            .holding(store, std::slice::from_ref(&target))
+            .await?;
         if directory.get(&target).is_none() || target == client.user.id {
             return Err(Refusal::not_found("There is no such person."));
         }
