@@ -48,12 +48,13 @@ pub(crate) use record::{RecordOrder, RecordRefusal};
 use seat::FocusHandle;
 pub(crate) use seat::{Action, Command, Link, MediaHold, Newcomer, Order, Outgoing, Seat, Summary};
 
+use plenum_companion::server::Presence;
+
 use crate::auth::{Guard, Lockout, PinError, PinVerifier, Role, Shut, Tokens};
 use crate::composite::Composites;
 use crate::config::ConferenceConfig;
 use crate::media::{Clip, Media};
 use crate::metrics::ControlMetrics;
-use crate::presence::Presence;
 use crate::prompts::PromptLibrary;
 use crate::recording::Recorder;
 use crate::signal::protocol::{DialIn, EndReason, ParticipantView, WaitingView};

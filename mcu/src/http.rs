@@ -243,7 +243,9 @@ pub(crate) fn router(api: Api) -> Router {
         ));
     let mut router = timed.route("/api/v1/signal", get(upgrade));
     if let Some(companion) = &api.companion {
-        router = router.nest_service("/api/v1/companion", companion.router());
+        router = router
+            .nest_service("/api/v1/companion", companion.router())
+            .route("/badge.js", companion.badge_script());
     }
     #[cfg(feature = "web")]
     let router = router.fallback(page::serve);

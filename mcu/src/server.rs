@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use plenum_companion::server::{Companion, PeopleError};
+use plenum_companion::server::{Companion, PeopleError, Presence};
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,7 +19,6 @@ use crate::config::Config;
 use crate::http::{self, Api, PublicInfo};
 use crate::media::{Clip, Media, MediaConfig, MediaError};
 use crate::metrics::ControlMetrics;
-use crate::presence::Presence;
 use crate::prompts::{PromptError, PromptLibrary, PromptSources};
 use crate::recording::Recorder;
 use crate::secret::{self, SecretError};
@@ -144,6 +143,8 @@ impl Server {
             .enabled
             .then(|| (demo::NUMBER.to_owned(), make_clip(&prompts)));
         let announced = shell.as_ref().map(|shell| shell.announced().to_string());
+        let presence = Presence::new(config.companion.states.clone());
+        presence.start();
         let conferences = Conferences::new(Surroundings {
             store,
             media,
@@ -153,7 +154,7 @@ impl Server {
             tokens,
             prompts,
             tones: Tones::new(),
-            presence: Presence::new(),
+            presence,
             recorder,
             composites: Composites::new(config.video.clone(), &registry)?,
             metrics,
@@ -303,11 +304,13 @@ async fn open_companion(
     if !config.companion.enabled {
         return Ok(None);
     }
+    let presence = conferences.around().presence.clone();
     let engine = Arc::new(Engine {
         conferences: conferences.clone(),
         keys: Arc::clone(keys),
     });
-    let companion = Companion::open(companion::settings(config), engine, registry).await?;
+    let companion =
+        Companion::open(companion::settings(config, presence), engine, registry).await?;
     let first = companion.people().make_first_admin().await?;
     companion.people().settle_demo(config.demo.enabled).await?;
     if let Some(password) = &first {

@@ -1,7 +1,9 @@
 //! The companion as its clients meet it: real sockets on the loopback address, on SQLite and on PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod badges;
 mod conferring;
+mod contacts;
 mod conversing;
 mod crash;
 mod groups;
@@ -9,6 +11,7 @@ mod guests;
 mod overload;
 mod people;
 mod postgres;
+mod presence;
 mod rooming;
 mod searching;
 mod sending;

@@ -110,7 +110,7 @@ impl Focus {
 
     /// Takes `person` onto the roster.
     pub(super) fn seat_person(&mut self, mut person: Participant) {
-        self.around.presence.joined(&person.user, &person.id);
+        self.engage(&person);
         person.presence = self.around.presence.state(&person.user);
         let id = person.id.clone();
         self.around.metrics.of(person.kind).inc();

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use plenum_companion::presence::Engagement;
 use plenum_dialin::DigitSource;
 use plenum_mixer::LegId;
 use tokio::sync::mpsc;
@@ -418,13 +419,29 @@ impl Focus {
 
     fn renew_presence(&mut self) {
         for person in self.roster.iter().filter(|person| person.lost.is_none()) {
-            self.around.presence.renew(&person.user, &person.id);
+            self.engage(person);
         }
     }
 
-    fn presence_changed(&mut self, user: Result<String, tokio::sync::broadcast::error::RecvError>) {
+    /// Tells presence that `person` is in here, and whether it shows its screen.
+    pub(super) fn engage(&self, person: &Participant) {
+        // Whom nobody knows has no wish that presenting be Do not disturb.
+        let presents = person.presenting && person.user != person.id;
+        self.around.presence.engaged(
+            &person.user,
+            &person.id,
+            Engagement::Conference,
+            presents,
+            Some(&self.record.name),
+        );
+    }
+
+    fn presence_changed(
+        &mut self,
+        user: Result<Arc<str>, tokio::sync::broadcast::error::RecvError>,
+    ) {
         let concerned = |person: &Participant| match &user {
-            Ok(user) => person.user == *user,
+            Ok(user) => *person.user == **user,
             // Missed some: look at everybody.
             Err(_) => true,
         };

@@ -137,6 +137,9 @@ impl Focus {
                 if let Some(person) = self.roster.get_mut(participant) {
                     person.presenting = presents;
                 }
+                if let Some(person) = self.roster.get(participant) {
+                    self.engage(person);
+                }
                 self.gate_screen(participant);
                 self.show(participant);
             }
