@@ -165,7 +165,7 @@ pub(crate) async fn sign_in(
         .inc();
     match outcome {
         SignIn::Good(user, secret) => Ok(with_cookie(
-            Json(SignedIn { user }).into_response(),
+            Json(SignedIn { user: *user }).into_response(),
             &companion,
             &secret,
             SESSION_S,

@@ -183,15 +183,14 @@ async fn serve(
     let Ok(Some(text)) = first else {
         return;
     };
-    let (id, hello) = match read(&text).and_then(|request| {
-        if request.kind == "hello" {
-            Ok((request.id, parse::<Hello>(request.body)?))
-        } else {
-            Err(Refusal::bad("The first request is hello."))
-        }
-    }) {
+    let (id, hello) = match read(&text) {
+        Ok(request) if request.kind == "hello" => (request.id, parse::<Hello>(request.body)),
+        Ok(request) => (request.id, Err(Refusal::bad("The first request is hello."))),
+        Err(refusal) => (0, Err(refusal)),
+    };
+    let hello = match hello {
         Ok(hello) => hello,
-        Err(refusal) => return refuse(socket, 0, refusal, 1008).await,
+        Err(refusal) => return refuse(socket, id, refusal, 1008).await,
     };
     if hello.version != VERSION {
         let refusal = Refusal::bad("The server speaks version 1.");
@@ -252,6 +251,35 @@ async fn refuse(mut socket: WebSocket, id: u64, refusal: Refusal, code: u16) {
     let _ = tokio::time::timeout(STUCK, said).await;
 }
 
+/// Answers hello and brings the socket up to date; whether that was done.
+async fn welcome(client: &Client, id: u64, hello: Hello) -> bool {
+    let answer = greet(client, &hello).await;
+    let greeted = answer.is_ok();
+    client.outlet.send(reply(id, answer));
+    if !greeted {
+        return false;
+    }
+    if let Err(refusal) = catch_up(client, hello).await {
+        tracing::warn!(
+            detail = refusal.detail,
+            "a socket could not be brought up to date"
+        );
+        return false;
+    }
+    true
+}
+
+/// Whether the session still holds; the user may have changed.
+async fn is_signed_in(client: &mut Client, session: &str) -> bool {
+    let people = &client.companion.people;
+    match people.by_session(session.to_owned()).await {
+        Ok(Some(found)) => client.user = found.user,
+        Ok(None) => return false,
+        Err(error) => tracing::warn!(%error, "a session could not be looked at"),
+    }
+    true
+}
+
 /// Answers hello and then everything else, until the socket ends or is to be closed.
 async fn converse(
     client: &mut Client,
@@ -260,17 +288,7 @@ async fn converse(
     hello: Hello,
     mut stream: SplitStream<WebSocket>,
 ) {
-    let answer = greet(client, &hello).await;
-    let welcome = answer.is_ok();
-    client.outlet.send(reply(id, answer));
-    if !welcome {
-        return client.outlet.close(1011);
-    }
-    if let Err(refusal) = catch_up(client, hello).await {
-        tracing::warn!(
-            detail = refusal.detail,
-            "a socket could not be brought up to date"
-        );
+    if !welcome(client, id, hello).await {
         return client.outlet.close(1011);
     }
     let mut closing = client.outlet.closing();
@@ -283,12 +301,10 @@ async fn converse(
             () = tokio::time::sleep_until(silent_until) => return,
             message = stream.next() => message,
             _ = recheck.tick() => {
-                match client.companion.people.by_session(session.clone()).await {
-                    Ok(Some(found)) => client.user = found.user,
-                    Ok(None) => return client.outlet.close(SIGNED_OUT),
-                    Err(error) => tracing::warn!(%error, "a session could not be looked at"),
+                if is_signed_in(client, &session).await {
+                    continue;
                 }
-                continue;
+                return client.outlet.close(SIGNED_OUT);
             }
         };
         let Some(Ok(message)) = message else {

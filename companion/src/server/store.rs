@@ -23,6 +23,8 @@ use super::protocol::Event;
 
 /// Connections that read at once.
 const READERS: u32 = 4;
+/// Connections of the one writer: a second takes the place of one that broke.
+const WRITERS: u32 = 2;
 /// Writes that wait for the writer; more are refused.
 const WAITING: usize = 4096;
 /// Commits whose events wait for the hub; the writer waits when it is full.
@@ -101,13 +103,13 @@ impl Store {
     ) -> Result<(Self, mpsc::Receiver<Vec<Event>>), StoreError> {
         sqlx::any::install_default_drivers();
         let (dialect, options) = options(database)?;
-        let writing = pool(dialect, 1).connect_with(options.clone()).await?;
+        let writing = pool(dialect, WRITERS).connect_with(options.clone()).await?;
         let mut connection = writing.acquire().await?;
         migrate::run(&mut connection, dialect).await?;
         let readers = pool(dialect, READERS).connect_with(options).await?;
         let (jobs, queue) = mpsc::channel(WAITING);
         let (publish, published) = mpsc::channel(PUBLISHED);
-        tokio::spawn(writer::run(connection, dialect, queue, publish));
+        tokio::spawn(writer::run(writing, connection, dialect, queue, publish));
         Ok((
             Self {
                 dialect,

@@ -1,5 +1,13 @@
 //! The companion as its clients meet it: real sockets on the loopback address, on SQLite and on PostgreSQL.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cognitive_complexity,
+    clippy::too_many_lines,
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests tell stories; threads and locks of theirs are not the cores'"
+)]
 
 mod badges;
 mod conferring;

@@ -12,6 +12,7 @@ on_both!(
     a_closed_room_is_known_and_shut,
     who_is_dismissed_comes_back_by_appointment_only,
     managers_alter_and_delete,
+    a_manager_deletes_what_another_said,
     the_directory_is_searched_by_words_and_paged,
     who_looks_at_a_room_is_seen_there,
     newcomers_read_the_past_as_read,
@@ -84,10 +85,10 @@ async fn a_room_of_a_hundred_hears_each_post_once_in_one_order(stage: Stage) {
         .done(json!({"type": "room_people", "room": room}))
         .await;
     assert_eq!(people["people"].as_array().unwrap().len(), 100);
-    for n in 0..10 {
+    for (n, listener) in listeners.iter_mut().enumerate() {
         anna.say(&room, &format!("a{n}"), &format!("anna {n}"))
             .await;
-        listeners[n]
+        listener
             .say(&room, &format!("l{n}"), &format!("listener {n}"))
             .await;
         anna.say(&room, &format!("a{n}"), &format!("anna {n}"))
@@ -264,6 +265,24 @@ async fn who_is_dismissed_comes_back_by_appointment_only(stage: Stage) {
             .contains(&json!({"user": anna.id, "role": "manager"})),
         "{people}"
     );
+}
+
+async fn a_manager_deletes_what_another_said(stage: Stage) {
+    let mut anna = stage.person("anna").await;
+    let mut ben = stage.person("ben").await;
+    let mut carl = stage.person("carl").await;
+    let room = create(&mut anna, json!({"name": "Press"})).await;
+    join(&mut ben, &room).await;
+    join(&mut carl, &room).await;
+    let seq = ben.say(&room, "b1", "spam").await;
+    let delete =
+        |id: &str| json!({"type": "delete", "conversation": room, "client_id": id, "target": seq});
+    assert_eq!(carl.refused(delete("c1")).await, "conflict");
+    anna.done(delete("a1")).await;
+    let read = carl
+        .done(json!({"type": "history", "conversation": room, "after": seq - 1, "limit": 1}))
+        .await;
+    assert_eq!(read["events"][0]["body"], json!({}));
 }
 
 async fn managers_alter_and_delete(stage: Stage) {

@@ -52,3 +52,23 @@ async fn damage_is_told() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_cut_us_off_is_connected_to_anew() {
+    let stage = Stage::open(On::Postgres).await;
+    let mut anna = stage.person("anna").await;
+    let ben = stage.user("ben").await;
+    let talk = anna.open(&[&ben]).await;
+    anna.say(&talk, "a1", "before").await;
+    stage
+        .spoil(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+             AND pid <> pg_backend_pid()",
+        )
+        .await;
+    assert_eq!(anna.say(&talk, "a2", "after").await, 2);
+    let read = anna
+        .done(json!({"type": "history", "conversation": talk}))
+        .await;
+    assert_eq!(read["events"].as_array().map(Vec::len), Some(2));
+}

@@ -362,6 +362,7 @@ async fn find(
     }
 }
 
+/// Whether `sender` may delete what stands at `seq`: their own, and in a room its managers everybody's.
 async fn find_own(
     tx: &mut Tx,
     conversation: &str,
@@ -369,7 +370,9 @@ async fn find_own(
     sender: &str,
 ) -> Result<(), StoreError> {
     let own: Option<(i64,)> = sqlx::query_as(
-        "SELECT seq FROM events WHERE conversation = $1 AND seq = $2 AND sender = $3 AND kind IN ('text', 'ink') AND body <> '{}'",
+        "SELECT seq FROM events e WHERE conversation = $1 AND seq = $2 AND kind IN ('text', 'ink') AND body <> '{}' \
+         AND (sender = $3 OR EXISTS (SELECT 1 FROM room_roles r WHERE r.conversation = e.conversation AND r.user_id = $3 \
+         AND r.role = 'manager'))",
     )
     .bind(conversation.to_owned())
     .bind(seq)

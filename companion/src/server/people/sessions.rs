@@ -39,7 +39,7 @@ pub(crate) fn digest(secret: &str) -> String {
 /// What a password was worth.
 pub(crate) enum Verdict {
     /// It is the user's.
-    Good(User),
+    Good(Box<User>),
     /// Wrong password or no such login: nobody learns which.
     Wrong,
     /// Too many wrong ones; so many seconds.
@@ -49,7 +49,7 @@ pub(crate) enum Verdict {
 /// How an attempt to sign in ended.
 pub(crate) enum SignIn {
     /// The cookie's value.
-    Good(User, String),
+    Good(Box<User>, String),
     /// As [`Verdict::Wrong`].
     Wrong,
     /// As [`Verdict::Wait`].
@@ -115,7 +115,7 @@ impl People {
         Ok(match user.filter(|_| known && right) {
             Some(user) => {
                 self.guesses.forget(&login, from);
-                Verdict::Good(user)
+                Verdict::Good(Box::new(user))
             }
             None => Verdict::Wrong,
         })

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AssertSqlSafe};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Dialect, StoreError};
@@ -237,6 +237,24 @@ impl Tx {
         .await
     }
 
+    /// Begins, on another connection where this one is of no use any more: the database was away, or cut us off.
+    async fn begin_anew(&mut self, pool: &AnyPool) -> Result<(), StoreError> {
+        if self.begin().await.is_ok() {
+            return Ok(());
+        }
+        self.renew(pool).await?;
+        self.begin().await
+    }
+
+    /// Takes another connection.
+    async fn renew(&mut self, pool: &AnyPool) -> Result<(), StoreError> {
+        self.heads.clear();
+        let broken = std::mem::replace(&mut self.connection, pool.acquire().await?);
+        drop(broken.detach());
+        tracing::warn!("the companion's database was connected to anew");
+        Ok(())
+    }
+
     /// Forgets the transaction and what was remembered of it.
     async fn abandon(&mut self) {
         self.heads.clear();
@@ -266,6 +284,7 @@ fn places(rows: usize, columns: usize) -> String {
 
 /// Writes until nobody can ask any more.
 pub(super) async fn run(
+    pool: AnyPool,
     connection: PoolConnection<Any>,
     dialect: Dialect,
     mut queue: mpsc::Receiver<Job>,
@@ -279,7 +298,7 @@ pub(super) async fn run(
     };
     let mut jobs = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut jobs, BATCH).await > 0 {
-        let committed = commit(&mut tx, jobs.drain(..)).await;
+        let committed = commit(&mut tx, &pool, jobs.drain(..)).await;
         // The hub ends only with the server.
         if !committed.is_empty() && publish.send(committed).await.is_err() {
             tracing::debug!("nobody takes events any more");
@@ -294,9 +313,9 @@ enum Waiting {
 }
 
 /// One transaction; answers everybody and gives the events that are now on disk.
-async fn commit(tx: &mut Tx, jobs: impl Iterator<Item = Job>) -> Vec<Event> {
+async fn commit(tx: &mut Tx, pool: &AnyPool, jobs: impl Iterator<Item = Job>) -> Vec<Event> {
     let mut waiting = Vec::new();
-    let mut outcome = tx.begin().await;
+    let mut outcome = tx.begin_anew(pool).await;
     let mut drafts = Vec::new();
     let mut answers = Vec::new();
     for job in jobs {
@@ -326,7 +345,12 @@ async fn commit(tx: &mut Tx, jobs: impl Iterator<Item = Job>) -> Vec<Event> {
         tracing::error!(%error, "a commit failed");
         tx.abandon().await;
     }
-    // Those that never got to the database learn it by their dropped answer.
+    answer(waiting, done);
+    std::mem::take(&mut tx.fresh)
+}
+
+/// Tells everybody whether it is on disk. Those that never got to the database learn it by their dropped answer.
+fn answer(waiting: Vec<Waiting>, done: bool) {
     for waiting in waiting {
         match waiting {
             Waiting::Work(tell) => tell(done),
@@ -342,7 +366,6 @@ async fn commit(tx: &mut Tx, jobs: impl Iterator<Item = Job>) -> Vec<Event> {
             }
         }
     }
-    std::mem::take(&mut tx.fresh)
 }
 
 async fn flush(
