@@ -9,6 +9,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { answerer } from './answerer.mjs'
+import { companion } from './companion.mjs'
+import { CompanionMock } from './companion-mock.mjs'
+import { screens } from './companion-screens.mjs'
 import { composite } from './composite.mjs'
 import { directing } from './directing.mjs'
 import { lobby } from './lobby.mjs'
@@ -38,14 +41,17 @@ const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
 const mock = new Mock()
 const address = await mock.start(dist)
+const other = new CompanionMock()
+const app = await other.start(dist)
 const browser = await chromium.launch({ executablePath, args: FLAGS })
 const media = await answerer(browser)
 
 const failures = []
 let passed = 0
-for (const [name, test] of Object.entries({ ...tests, ...composite, ...directing, ...lobby, ...quality, ...sharing })) {
+for (const [name, test] of Object.entries({ ...tests, ...companion, ...screens, ...composite, ...directing, ...lobby, ...quality, ...sharing })) {
   if (!name.includes(only)) continue
   mock.reset()
+  other.reset()
   mock.cameras = []
   mock.mids = []
   mock.answer = async (id, sdp) => {
@@ -63,13 +69,13 @@ for (const [name, test] of Object.entries({ ...tests, ...composite, ...directing
     page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
     page.on('pageerror', (error) => complaints.push(String(error)))
     if (options.before) await options.before(page)
-    await page.goto(address + path)
+    await page.goto((path.startsWith('/app') ? app : address) + path)
     return page
   }
   const shot = (page, as) => page.screenshot({ path: join(shots, `${as}.png`) })
   const started = Date.now()
   try {
-    await test({ open, shot, mock, media, address })
+    await test({ open, shot, mock, media, address, other, app, dist })
     const bad = complaints.filter((text) => !/WebSocket connection|ERR_CONNECTION|Failed to load resource/.test(text))
     if (bad.length > 0) throw new Error(`the console complained: ${bad.join(' | ')}`)
     passed += 1
@@ -85,6 +91,7 @@ for (const [name, test] of Object.entries({ ...tests, ...composite, ...directing
 }
 
 mock.stop()
+other.stop()
 await browser.close()
 console.log(`screenshots: ${shots}`)
 if (failures.length > 0) console.log(`failed: ${failures.join(', ')}`)

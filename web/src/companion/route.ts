@@ -7,6 +7,7 @@ export type Route =
   | { readonly screen: 'talk'; readonly conversation: Id; readonly seq: number }
   | { readonly screen: 'search'; readonly query: string }
   | { readonly screen: 'filter'; readonly filter: Id }
+  | { readonly screen: 'person'; readonly user: Id }
   | { readonly screen: 'guest'; readonly invite: string }
 
 const PLAIN = ['contacts', 'rooms', 'calls', 'filters', 'settings'] as const
@@ -17,6 +18,7 @@ export function read(page: Pick<Location, 'pathname' | 'search'>): Route {
   if (first === 'c' && second !== '') return { screen: 'talk', conversation: second, seq: Math.max(0, Math.trunc(Number(third) || 0)) }
   if (first === 'search') return { screen: 'search', query: new URLSearchParams(page.search).get('q') ?? '' }
   if (first === 'filters' && second !== '') return { screen: 'filter', filter: second }
+  if (first === 'contacts' && second !== '') return { screen: 'person', user: second }
   if (first === 'guest' && second !== '') return { screen: 'guest', invite: second }
   return { screen: plain ?? 'chats' }
 }
@@ -31,6 +33,8 @@ export function write(route: Route): string {
       return route.query === '' ? '/app/search' : `/app/search?q=${encodeURIComponent(route.query)}`
     case 'filter':
       return `/app/filters/${encodeURIComponent(route.filter)}`
+    case 'person':
+      return `/app/contacts/${encodeURIComponent(route.user)}`
     case 'guest':
       return `/app/guest/${encodeURIComponent(route.invite)}`
     default:

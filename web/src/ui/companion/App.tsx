@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useState } from 'react'
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from 'react'
 import { Button } from 'react-aria-components'
 import type { Companion } from '../../companion/client'
 import { load, save, type Preferences } from '../../companion/preferences'
@@ -7,9 +7,10 @@ import { speak, words } from '../../companion/words'
 import { pickLanguage } from '../../language'
 import { Brand } from '../controls'
 import { PageContext, useCompanion, type Asked, type Page } from './context'
-import { Dialogs } from './Dialogs'
 import { Shell } from './Shell'
 import { SignIn } from './SignIn'
+
+const Dialogs = lazy(async () => ({ default: (await import('./Dialogs')).Dialogs }))
 
 /** Everything below `/app`; drawn anew when the language changes. */
 export function App({ client }: { readonly client: Companion }) {
@@ -48,7 +49,11 @@ export function App({ client }: { readonly client: Companion }) {
   return (
     <PageContext value={page}>
       <Screen key={tongue} />
-      <Dialogs key={`dialogs-${tongue}`} asked={asked} close={() => ask({ dialog: 'none' })} />
+      {asked.dialog !== 'none' && (
+        <Suspense>
+          <Dialogs key={`dialogs-${tongue}`} asked={asked} close={() => ask({ dialog: 'none' })} />
+        </Suspense>
+      )}
     </PageContext>
   )
 }

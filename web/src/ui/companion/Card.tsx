@@ -2,14 +2,28 @@ import { useEffect } from 'react'
 import { Button, Switch } from 'react-aria-components'
 import { LEVELS, type Id, type Level } from '../../companion/protocol'
 import { when, words } from '../../companion/words'
+import { IconButton } from '../controls'
 import { CameraIcon, PhoneIcon } from '../icons'
 import { Choice, Face } from './bits'
 import { confer } from './confer'
 import { nameOf, nobody, presenceOf, stateText, useCompanion, useNow, usePage } from './context'
-import { ChatIcon, MailIcon } from './icons'
+import { BackIcon, ChatIcon, MailIcon } from './icons'
+
+/** The card in the main place. */
+export function Person({ user }: { readonly user: Id }) {
+  const { go } = usePage()
+  return (
+    <div className="screen person">
+      <IconButton className="quiet only-narrow" label={words.talk.back} onPress={() => go({ screen: 'contacts' })}>
+        <BackIcon />
+      </IconButton>
+      <Card user={user} done={() => undefined} />
+    </div>
+  )
+}
 
 /** A person as far as one may see them, one press away from each way to reach them. */
-export function Card({ user, done }: { readonly user: Id; readonly done: () => void }) {
+export function Card({ user, done, titled = false }: { readonly user: Id; readonly done: () => void; readonly titled?: boolean }) {
   const { client, go } = usePage()
   const state = useCompanion()
   const person = state.people[user] ?? nobody
@@ -30,7 +44,7 @@ export function Card({ user, done }: { readonly user: Id; readonly done: () => v
       <div className="card-head">
         <Face user={user} size="large" />
         <div>
-          <h3>{nameOf(state, user)}</h3>
+          {!titled && <h1>{nameOf(state, user)}</h1>}
           <p>{[person.title, person.company].filter((part) => part !== '').join(', ')}</p>
           <p className="card-state">
             {stateText(shown)}

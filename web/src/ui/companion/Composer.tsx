@@ -1,4 +1,4 @@
-import { useImperativeHandle, useLayoutEffect, useRef, useState, type ClipboardEvent, type KeyboardEvent, type Ref } from 'react'
+import { lazy, Suspense, useImperativeHandle, useLayoutEffect, useRef, useState, type ClipboardEvent, type KeyboardEvent, type Ref } from 'react'
 import { Button, Dialog, DialogTrigger, Popover } from 'react-aria-components'
 import { PICKER } from '../../companion/emoticons'
 import { markdownOf } from '../../companion/pasted'
@@ -8,7 +8,8 @@ import { IconButton } from '../controls'
 import { Attachments, useAttachments } from './Attachments'
 import { title, useCompanion, usePage } from './context'
 import { AlertIcon, ClipIcon, PenIcon, SendIcon, SmileIcon } from './icons'
-import { InkPad } from './Ink'
+
+const InkPad = lazy(async () => ({ default: (await import('./InkPad')).InkPad }))
 
 export interface ComposerHandle {
   readonly attach: (files: readonly File[]) => void
@@ -136,7 +137,11 @@ export function Composer({ talk, editLast, ref }: ComposerProps) {
           <SendIcon />
         </Button>
       </div>
-      {drawing && <InkPad close={() => setDrawing(false)} send={(body) => client.post(id, body, 'ink')} />}
+      {drawing && (
+        <Suspense>
+          <InkPad close={() => setDrawing(false)} send={(body) => client.post(id, body, 'ink')} />
+        </Suspense>
+      )}
     </form>
   )
 }

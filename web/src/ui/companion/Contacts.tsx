@@ -4,7 +4,7 @@ import { arrange, type Section } from '../../companion/arrange'
 import type { Contact, Id } from '../../companion/protocol'
 import { words } from '../../companion/words'
 import { IconButton } from '../controls'
-import { MoreIcon, PhoneIcon } from '../icons'
+import { CloseIcon, MoreIcon, PhoneIcon } from '../icons'
 import { Choice, Face, Field, Nothing, Sheet } from './bits'
 import { nameOf, presenceOf, stateText, useCompanion, usePage } from './context'
 import { MobileIcon, PlusIcon, TagIcon } from './icons'
@@ -173,12 +173,12 @@ function Group({ section: { key, contacts } }: { readonly section: Section }) {
 }
 
 function Person({ user, contact }: { readonly user: Id; readonly contact?: Contact }) {
-  const { ask } = usePage()
+  const { go, route } = usePage()
   const state = useCompanion()
   const shown = presenceOf(state, user)
   return (
     <li>
-      <Button className="row" onPress={() => ask({ dialog: 'card', user })}>
+      <Button className="row" aria-current={route.screen === 'person' && route.user === user} onPress={() => go({ screen: 'person', user })}>
         <Face user={user} />
         <span className="row-text">
           <span className="row-title">
@@ -208,9 +208,9 @@ function Phone({ contact }: { readonly contact: Contact }) {
           <span className="row-last">{contact.phone}</span>
         </span>
       </a>
-      <Button className="link-button" aria-label={words.people.remove(contact.name || contact.phone)} onPress={() => void client.request('contact_remove', { contact: contact.id })}>
-        ✕
-      </Button>
+      <IconButton className="quiet" label={words.people.remove(contact.name || contact.phone)} onPress={() => void client.request('contact_remove', { contact: contact.id })}>
+        <CloseIcon />
+      </IconButton>
     </li>
   )
 }

@@ -87,7 +87,7 @@ function Head({ talk, details, setDetails }: HeadProps) {
       </IconButton>
       <TalkFace talk={talk} />
       <div className="talk-title">
-        <h1>{person ? <Name user={person} /> : title(state, talk)}</h1>
+        <h1>{person ? <Name user={person} bare /> : title(state, talk)}</h1>
         <p>{sub}</p>
       </div>
       <div className="talk-tools">

@@ -175,7 +175,7 @@ function Members({ room, close }: { readonly room: Id; readonly close: () => voi
       <PeoplePicker chosen={chosen} onChange={setChosen} without={people.map(({ user }) => user)} />
       <div className="dialog-actions">
         <Choice<Role> hidden label={words.rooms.appoint} value={role} options={roles} onChange={setRole} />
-        <Button className="button button-primary" isDisabled={chosen.length === 0} onPress={() => void deed('room_appoint', { users: chosen, role })}>
+        <Button className="button button-primary" onPress={() => void (chosen.length > 0 && deed('room_appoint', { users: chosen, role }))}>
           {words.rooms.appoint}
         </Button>
       </div>

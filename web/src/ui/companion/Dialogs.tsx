@@ -13,8 +13,8 @@ import { TalkFace } from './Chats'
 
 /** What stands over the screens, one at a time. */
 export function Dialogs({ asked, close }: { readonly asked: Asked; readonly close: () => void }) {
-  const { phase } = useCompanion()
-  if (phase === 'signed_out') return null
+  const state = useCompanion()
+  if (state.phase === 'signed_out') return null
   switch (asked.dialog) {
     case 'none':
       return null
@@ -28,8 +28,8 @@ export function Dialogs({ asked, close }: { readonly asked: Asked; readonly clos
       return <Add conversation={asked.conversation} close={close} />
     case 'card':
       return (
-        <Sheet title={words.screens.contacts} onClose={close}>
-          <Card user={asked.user} done={close} />
+        <Sheet title={nameOf(state, asked.user)} onClose={close}>
+          <Card user={asked.user} done={close} titled />
         </Sheet>
       )
   }

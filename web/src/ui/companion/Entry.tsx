@@ -35,7 +35,7 @@ export function Entry(props: EntryProps) {
   if (post.kind !== 'text' && post.kind !== 'ink') return <Happened post={post} />
   return (
     <li className="post" data-seq={post.seq} data-below={below || undefined} data-wanted={wanted || undefined} data-high={post.body.importance === 'high' || undefined}>
-      {below ? <time className="post-side">{clock(post.ts)}</time> : <Face user={post.sender} />}
+      {below ? <time className="post-side">{clock(post.ts)}</time> : <Face user={post.sender} bare />}
       <div className="post-body">
         {!below && (
           <p className="post-head">

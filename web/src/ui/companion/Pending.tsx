@@ -16,7 +16,7 @@ export function Pending({ outgoing }: { readonly outgoing: Outgoing }) {
   const shown = text(body, 'text') || (texts(body, 'strokes').length > 0 ? words.talk.drawing : words.talk.sending)
   return (
     <li className="post post-pending" data-refused={outgoing.refused || undefined}>
-      <Face user={state.me?.id ?? ''} />
+      <Face user={state.me?.id ?? ''} bare />
       <div className="post-body">
         <Markdown text={shown} faces={preferences.emoticons} />
         <p className="pending" role={outgoing.refused === '' ? undefined : 'alert'}>

@@ -2,7 +2,6 @@ import { useState } from 'react'
 import { Button, Switch } from 'react-aria-components'
 import type { Room } from '../../companion/protocol'
 import { words } from '../../companion/words'
-import { Confirm } from '../controls'
 import { Choice, Field, Sheet } from './bits'
 import { usePage } from './context'
 
@@ -15,7 +14,6 @@ export function RoomForm({ room, close }: { readonly room: Room | null; readonly
   const [description, setDescription] = useState(room?.description ?? '')
   const [access, setAccess] = useState<Room['access']>(room?.access ?? 'open')
   const [auditorium, setAuditorium] = useState(room?.auditorium ?? false)
-  const [sure, setSure] = useState(false)
   const save = async () => {
     const told = { name: name.trim(), category: category.trim(), topic: topic.trim(), description: description.trim(), access, auditorium }
     if (room) {
@@ -54,26 +52,41 @@ export function RoomForm({ room, close }: { readonly room: Room | null; readonly
           <span className="switch-track" aria-hidden="true" />
         </Switch>
         <div className="dialog-actions">
-          {room && (
-            <Button className="button" onPress={() => setSure(true)}>
-              {words.rooms.remove}
-            </Button>
-          )}
+          {room && <Remove room={room} />}
           <Button className="button button-primary" type="submit" isDisabled={name.trim() === ''}>
             {words.rooms.save}
           </Button>
         </div>
       </form>
-      {room && (
-        <Confirm
-          open={sure}
-          title={words.rooms.remove}
-          text={words.rooms.removeSure}
-          action={words.rooms.remove}
-          onClose={() => setSure(false)}
-          onConfirm={() => void client.request('room_delete', { room: room.id, name: room.name }).then((answer) => answer && go({ screen: 'rooms' }))}
-        />
-      )}
     </Sheet>
+  )
+}
+
+/** Asks once more, in the same place: what is deleted is gone. */
+function Remove({ room }: { readonly room: Room }) {
+  const { client, go } = usePage()
+  const [sure, setSure] = useState(false)
+  const remove = async () => {
+    if (await client.request('room_delete', { room: room.id, name: room.name })) go({ screen: 'rooms' })
+  }
+  if (!sure) {
+    return (
+      <Button className="button" onPress={() => setSure(true)}>
+        {words.rooms.remove}
+      </Button>
+    )
+  }
+  return (
+    <>
+      <p className="field-error" role="alert">
+        {words.rooms.removeSure}
+      </p>
+      <Button className="button" onPress={() => setSure(false)}>
+        {words.confirm.cancel}
+      </Button>
+      <Button className="button button-danger" onPress={() => void remove()}>
+        {words.rooms.remove}
+      </Button>
+    </>
   )
 }

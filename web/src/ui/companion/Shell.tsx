@@ -1,25 +1,29 @@
-import { useEffect, useRef } from 'react'
+import { lazy, Suspense, useEffect, useRef } from 'react'
 import { Button } from 'react-aria-components'
 import type { Route } from '../../companion/route'
 import { words } from '../../companion/words'
 import { PeopleIcon, SettingsIcon } from '../icons'
-import { Calls } from './Calls'
 import { Chats } from './Chats'
-import { Contacts } from './Contacts'
 import { useCompanion, usePage } from './context'
 import { Conversation } from './Conversation'
-import { FilterHits, Filters } from './Filters'
 import { ChatIcon, FilterIcon, HistoryIcon, RoomsIcon, SearchIcon } from './icons'
 import { useKeys } from './keys'
 import { Me } from './Me'
 import { Notices } from './Notices'
 import { Rings } from './Rings'
-import { Rooms } from './Rooms'
-import { Search } from './Search'
-import { Settings } from './Settings'
 import { Nothing } from './bits'
 
-type Plain = Exclude<Route['screen'], 'talk' | 'filter' | 'guest'>
+// Shell and conversations come first; the other screens when they are asked for.
+const Calls = lazy(async () => ({ default: (await import('./Calls')).Calls }))
+const Contacts = lazy(async () => ({ default: (await import('./Contacts')).Contacts }))
+const Person = lazy(async () => ({ default: (await import('./Card')).Person }))
+const Filters = lazy(async () => ({ default: (await import('./Filters')).Filters }))
+const FilterHits = lazy(async () => ({ default: (await import('./Filters')).FilterHits }))
+const Rooms = lazy(async () => ({ default: (await import('./Rooms')).Rooms }))
+const Search = lazy(async () => ({ default: (await import('./Search')).Search }))
+const Settings = lazy(async () => ({ default: (await import('./Settings')).Settings }))
+
+type Plain = Exclude<Route['screen'], 'talk' | 'filter' | 'person' | 'guest'>
 
 const ICONS = { chats: ChatIcon, contacts: PeopleIcon, rooms: RoomsIcon, calls: HistoryIcon, filters: FilterIcon, search: SearchIcon, settings: SettingsIcon }
 
@@ -45,12 +49,18 @@ export function Shell() {
       </a>
       <Rail />
       {(route.screen === 'talk' || route.screen === 'chats' || route.screen === 'guest') && <Chats />}
-      {route.screen === 'contacts' && <Contacts />}
+      {(route.screen === 'contacts' || route.screen === 'person') && (
+        <Suspense fallback={<section className="list" />}>
+          <Contacts />
+        </Suspense>
+      )}
       <main className="place" id="main" ref={main} tabIndex={-1}>
         <p className="offline-bar" role="status">
           {state.phase === 'reconnecting' && words.connection.reconnecting}
         </p>
-        <Place />
+        <Suspense>
+          <Place />
+        </Suspense>
       </main>
       <Notices />
       <Rings />
@@ -78,6 +88,8 @@ function Place() {
       return <Search key={route.query} query={route.query} />
     case 'settings':
       return <Settings />
+    case 'person':
+      return <Person key={route.user} user={route.user} />
     case 'contacts':
       return <Nothing title={words.contacts.pick} hint={words.contacts.pickHint} />
     default:
@@ -89,7 +101,7 @@ function Rail() {
   const { route, go } = usePage()
   const state = useCompanion()
   const unread = Object.values(state.talks).reduce((sum, { info }) => sum + (info.notify === 'none' ? 0 : info.unread), 0)
-  const here: Plain = route.screen === 'talk' || route.screen === 'guest' ? 'chats' : route.screen === 'filter' ? 'filters' : route.screen
+  const here: Plain = route.screen === 'talk' || route.screen === 'guest' ? 'chats' : route.screen === 'filter' ? 'filters' : route.screen === 'person' ? 'contacts' : route.screen
   const guest = state.me?.role === 'guest'
   const all: readonly Plain[] = guest ? ['chats', 'search', 'settings'] : ['chats', 'contacts', 'rooms', 'calls', 'filters', 'search', 'settings']
   return (

@@ -59,7 +59,7 @@ export function SignIn() {
           <p className="field-error" role="alert">
             {fault && why[fault]}
           </p>
-          <Button className="button button-primary button-large" type="submit" isPending={pending}>
+          <Button className="button button-primary button-large" type="submit" data-pending={pending || undefined}>
             {invite === null ? words.signIn.go : words.signIn.enter}
           </Button>
           <a className="link" href="/">

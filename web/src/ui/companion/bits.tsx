@@ -20,9 +20,10 @@ const SHAPES: Record<Class, ReactNode> = {
   unknown: <path className="on" d="M6.200 6.300c0-2.600 3.600-2.400 3.600-.2 0 1.500-1.800 1.500-1.800 3.100M8 11.500v.1" />,
 }
 
+/** Silent where the label is empty: the words beside it say it. */
 export function Badge({ kind, label }: { readonly kind: Class; readonly label: string }) {
   return (
-    <svg className="presence" data-class={kind} viewBox="0 0 16 16" role="img" aria-label={label}>
+    <svg className="presence" data-class={kind} viewBox="0 0 16 16" {...(label === '' ? { 'aria-hidden': true } : { role: 'img', 'aria-label': label })}>
       <circle className="ground" cx="8" cy="8" r="7" />
       {SHAPES[kind]}
     </svg>
@@ -36,8 +37,8 @@ export function PresenceOf({ user }: { readonly user: Id }) {
   return <Badge kind={shown.class} label={stateText(shown)} />
 }
 
-/** Initials and presence; silent where the name stands beside it. */
-export function Face({ user, size = 'small' }: { readonly user: Id; readonly size?: 'small' | 'large' }) {
+/** Initials, and presence unless `bare`: the name beside it then has the badge. */
+export function Face({ user, size = 'small', bare = false }: { readonly user: Id; readonly size?: 'small' | 'large'; readonly bare?: boolean }) {
   const state = useCompanion()
   const name = nameOf(state, user)
   return (
@@ -45,20 +46,20 @@ export function Face({ user, size = 'small' }: { readonly user: Id; readonly siz
       <span className={`avatar avatar-${size} hue-${hue(name)}`} aria-hidden="true">
         {initials(name)}
       </span>
-      <PresenceOf user={user} />
+      {!bare && <PresenceOf user={user} />}
     </span>
   )
 }
 
 /** A name with its badge; opens the card. */
-export function Name({ user }: { readonly user: Id }) {
+export function Name({ user, bare = false }: { readonly user: Id; readonly bare?: boolean }) {
   const state = useCompanion()
   const { ask } = usePage()
   const name = nameOf(state, user)
   return (
     <Button className="name" aria-label={words.card.open(name)} onPress={() => ask({ dialog: 'card', user })}>
       {name}
-      <PresenceOf user={user} />
+      {!bare && <PresenceOf user={user} />}
     </Button>
   )
 }
