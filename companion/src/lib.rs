@@ -1,5 +1,8 @@
-//! People rather than media: presence now; contacts, messages and group chat have their places later.
+//! People rather than media: presence, contacts, messages and group chat.
 //!
-//! Pure: time comes as an argument, nothing here opens, locks or waits.
+//! The rules are pure: time comes as an argument, nothing in them opens, locks or waits. [`server`] is their shell: the
+//! database, the sockets and the clock.
 
 pub mod presence;
+pub mod server;
+pub mod text;

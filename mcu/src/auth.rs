@@ -3,7 +3,6 @@
 //! Called by conferences, signalling and REST; knows no transport and no roster.
 
 mod guard;
-mod kdf;
 mod keys;
 mod lockout;
 mod pins;

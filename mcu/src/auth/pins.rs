@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use plenum_companion::server::Kdf;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use super::Role;
-use super::kdf::Kdf;
 use crate::secret;
 use crate::store::{ConferenceRecord, Pins};
 

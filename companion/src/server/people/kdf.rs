@@ -2,6 +2,11 @@
 //!
 //! A hash takes 19 MiB. Allocated and freed on whichever thread does the work, they stay behind in the allocator's arena of each, and add up.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "kept memory is taken and given back within nanoseconds"
+)]
+
 use std::sync::{Mutex, PoisonError};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
@@ -9,7 +14,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 
 /// Memory for as many hashes as are made at once.
 #[derive(Debug, Default)]
-pub(super) struct Kdf {
+pub struct Kdf {
     spare: Mutex<Vec<Vec<Block>>>,
 }
 
@@ -18,7 +23,7 @@ impl Kdf {
     ///
     /// # Errors
     /// Says what argon2 refused.
-    pub(super) fn hash(&self, secret: &str, salt: &[u8]) -> Result<String, String> {
+    pub fn hash(&self, secret: &str, salt: &[u8]) -> Result<String, String> {
         let params = Params::DEFAULT;
         let refused = |error: &dyn std::fmt::Display| error.to_string();
         let hash = PasswordHash {
@@ -32,7 +37,8 @@ impl Kdf {
     }
 
     /// Whether `text` is the PHC string of `secret`.
-    pub(super) fn matches(&self, text: &str, secret: &str) -> bool {
+    #[must_use]
+    pub fn matches(&self, text: &str, secret: &str) -> bool {
         let Ok(hash) = PasswordHash::new(text) else {
             return false;
         };

@@ -1,0 +1,155 @@
+//! The shell around the rules: database, people, sockets, REST.
+//!
+//! [`Companion::open`] starts it, [`Companion::router`] is what HTTP serves below `/api/v1/companion`. It knows no media: the
+//! engine is behind [`Bridge`], and tells what it knows of people by itself.
+
+mod bridge;
+mod clock;
+mod hub;
+mod messages;
+mod people;
+mod problem;
+mod protocol;
+mod rest;
+mod socket;
+mod store;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+
+pub use bridge::{Bridge, BridgeError, Pending};
+pub use people::{Kdf, NewUser, People, PeopleError, Role, User};
+pub use store::{Database, StoreError};
+
+use hub::Hub;
+use protocol::Event;
+use store::Store;
+
+/// Bounds; `[companion]` sets them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest message, bytes.
+    pub message: usize,
+    /// Longest post in a room, bytes.
+    pub post: usize,
+    /// People in a direct or group conversation.
+    pub people: usize,
+    /// Sockets that have not said `hello`.
+    pub waiting: usize,
+    /// They have this long to say it.
+    pub hello: Duration,
+    /// Messages of one user in a second, on average.
+    pub rate: u32,
+    /// Messages of one user at once.
+    pub burst: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: 8 * 1024,
+            post: 32 * 1024,
+            people: 100,
+            waiting: 256,
+            hello: Duration::from_secs(10),
+            rate: 10,
+            burst: 30,
+        }
+    }
+}
+
+/// What the companion is told at its start.
+#[derive(Debug, Clone)]
+pub struct CompanionConfig {
+    /// Where it keeps everything.
+    pub database: Database,
+    /// Folder of files that people send.
+    pub files: PathBuf,
+    /// Whether pages come over TLS: cookies are marked so.
+    pub secure: bool,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub struct Companion {
+    shell: Arc<Shell>,
+}
+
+impl std::fmt::Debug for Companion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Companion")
+    }
+}
+
+/// What handlers share.
+#[doc(hidden)]
+pub struct Shell {
+    pub(crate) config: CompanionConfig,
+    pub(crate) store: Store,
+    pub(crate) people: People,
+    pub(crate) hub: Hub,
+    pub(crate) bridge: Arc<dyn Bridge>,
+    /// Of sockets that have not said hello.
+    pub(crate) doors: Arc<Semaphore>,
+}
+
+impl std::ops::Deref for Companion {
+    type Target = Shell;
+
+    fn deref(&self) -> &Shell {
+        &self.shell
+    }
+}
+
+impl Companion {
+    /// Opens the database and starts what runs beside requests; it ends with the runtime.
+    ///
+    /// # Errors
+    /// When the database cannot be opened or there is no random source.
+    pub async fn open(
+        config: CompanionConfig,
+        bridge: Arc<dyn Bridge>,
+    ) -> Result<Self, PeopleError> {
+        let (store, published) = Store::open(&config.database).await?;
+        let companion = Self {
+            shell: Arc::new(Shell {
+                people: People::new(store.clone())?,
+                hub: Hub::default(),
+                doors: Arc::new(Semaphore::new(config.limits.waiting)),
+                config,
+                store,
+                bridge,
+            }),
+        };
+        tokio::spawn(companion.clone().carry(published));
+        Ok(companion)
+    }
+
+    /// Everything below `/api/v1/companion`; requests bring `ConnectInfo<SocketAddr>`.
+    pub fn router(&self) -> axum::Router {
+        rest::router(self.clone())
+    }
+
+    /// Users, for the command line.
+    #[must_use]
+    pub fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// Whether the database answers.
+    pub async fn is_ready(&self) -> bool {
+        self.store.is_ready().await
+    }
+
+    /// Carries committed events, in order, to who is connected and to what watches posts.
+    async fn carry(self, mut published: mpsc::Receiver<Vec<Event>>) {
+        while let Some(events) = published.recv().await {
+            self.hub.publish(&events);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Conversations: what is said in them, who is in them, how far each has read.
+//!
+//! Called by sockets. Each request of [`KINDS`] is answered here or in a module below; the log itself is the store's.
+
+mod log;
+mod marks;
+mod members;
+mod rate;
+mod said;
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+pub(crate) use marks::delivered;
+pub(crate) use rate::Rate;
+
+use super::Companion;
+use super::protocol::{Answer, MAX_FRAME, Refusal, parse};
+use super::socket::Client;
+
+/// Requests that are answered here.
+pub(crate) const KINDS: &[&str] = &["open", "send", "history", "read", "typing", "notify"];
+
+/// Answers one of [`KINDS`].
+///
+/// # Errors
+/// As docs/companion.md says.
+pub(crate) async fn answer(client: &mut Client, kind: &str, body: Map<String, Value>) -> Answer {
+    match kind {
+        "open" => members::open(client, parse(body)?).await,
+        "send" => said::send(client, parse(body)?).await,
+        "history" => log::history(client, parse(body)?).await,
+        "read" => marks::read(client, parse(body)?).await,
+        "typing" => marks::typing(client, &parse(body)?),
+        "notify" => members::notify(client, parse(body)?).await,
+        _ => Err(Refusal::bad("There is no request of this type.")),
+    }
+}
+
+/// What clients may know of bounds.
+pub(crate) fn limits(companion: &Companion) -> Value {
+    let limits = &companion.config.limits;
+    json!({
+        "message": limits.message,
+        "post": limits.post,
+        "people": limits.people,
+        "frame": MAX_FRAME,
+    })
+}
+
+/// The conversations of who said hello; from now on the hub knows them, too.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn conversations(client: &Client) -> Answer {
+    log::conversations(client).await
+}
+
+/// Sends the events that come after `cursors`, or `reset` where too many do.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn catch_up(
+    client: &Client,
+    cursors: HashMap<String, i64>,
+) -> Result<(), Refusal> {
+    log::catch_up(client, cursors).await
+}
+
+/// Whether `client` is in `conversation`.
+///
+/// # Errors
+/// `not_found`: whoever is not in it does not learn that it exists.
+pub(crate) fn require_member(client: &Client, conversation: &str) -> Result<(), Refusal> {
+    if client
+        .companion
+        .hub
+        .is_member(&client.user.id, conversation)
+    {
+        Ok(())
+    } else {
+        Err(Refusal::not_found("There is no such conversation."))
+    }
+}
