@@ -8,7 +8,7 @@ import { gaps, merge, empty, type Log } from './log'
 import { Outbox } from './outbox'
 import { conversation as asConversation, event as asEvent, fields, filter as asFilter, list, number, presence as asPresence, text, type Body, type Fields, type Id, type LogEvent, type Notify, type ServerMessage, type User } from './protocol'
 import * as rest from './rest'
-import { Refused, SESSION_OVER, Socket, socketAddress, WRONG_VERSION } from './socket'
+import { Lost, Refused, SESSION_OVER, Socket, socketAddress, WRONG_VERSION } from './socket'
 import { acknowledged, cursors, history, initial, introduce, lapse, marked, queued, refused, strangers, told, welcome, type CompanionState, type Outgoing } from './state'
 
 /** A device renews its lease so often, in ms; input within it counts as activity. */
@@ -164,7 +164,7 @@ export class Companion extends Store<ClientState> {
     const unknown = strangers(next).filter((id) => !this.#asked.has(id)).slice(0, 200)
     if (unknown.length > 0 && next.phase === 'online') {
       for (const id of unknown) this.#asked.add(id)
-      void this.#socket?.ask('users', { users: unknown }).then((answer) => this.#apply(introduce(this.snapshot(), answer)), () => unknown.forEach((id) => this.#asked.delete(id)))
+      void this.#socket?.ask('users', { users: unknown }).then((answer) => this.#apply(introduce(this.snapshot(), answer)), (error: unknown) => error instanceof Lost && unknown.forEach((id) => this.#asked.delete(id)))
     }
   }
 

@@ -330,6 +330,8 @@ export const de: Words = {
     inactive: 'Inaktiv nach (Minuten)',
     away: 'Abwesend nach (Minuten)',
     presenting: 'Nicht stören, während ich vortrage',
+    badge: 'Meinen Status auf Webseiten zeigen',
+    badgeHint: (code) => `Für alle, die eine Seite öffnen mit ${code}`,
     calendar: 'Kalenderadresse (iCalendar)',
     calendarHint: 'Termine erscheinen als „In einer Besprechung“.',
     keys: 'Tastatur',

@@ -326,6 +326,8 @@ export const en = {
     inactive: 'Inactive after (minutes)',
     away: 'Away after (minutes)',
     presenting: 'Do not disturb while I present',
+    badge: 'Show my state on web pages',
+    badgeHint: (code: string) => `For all who open a page with ${code}`,
     calendar: 'Calendar address (iCalendar)',
     calendarHint: 'Meetings show as “In a meeting”.',
     keys: 'Keyboard',

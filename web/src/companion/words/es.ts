@@ -330,6 +330,8 @@ export const es: Words = {
     inactive: 'Inactivo tras (minutos)',
     away: 'Ausente tras (minutos)',
     presenting: 'No molestar mientras presento',
+    badge: 'Mostrar mi estado en páginas web',
+    badgeHint: (code) => `A todos los que abran una página con ${code}`,
     calendar: 'Dirección del calendario (iCalendar)',
     calendarHint: 'Las citas se ven como «En una reunión».',
     keys: 'Teclado',

@@ -330,6 +330,8 @@ export const fr: Words = {
     inactive: 'Inactif après (minutes)',
     away: 'Absent après (minutes)',
     presenting: 'Ne pas déranger pendant que je présente',
+    badge: 'Montrer mon état sur des pages web',
+    badgeHint: (code) => `À tous ceux qui ouvrent une page avec ${code}`,
     calendar: 'Adresse du calendrier (iCalendar)',
     calendarHint: 'Les rendez-vous paraissent comme « En réunion ».',
     keys: 'Clavier',

@@ -10,6 +10,9 @@ import { nameOf, presenceOf, stateText, useCompanion, usePage } from './context'
 import { MobileIcon, PlusIcon, TagIcon } from './icons'
 import { useFound } from './PeoplePicker'
 
+/** What a dragged contact is called on its way. */
+const DRAGGED = 'application/x-plenum-contact'
+
 /** A number as people type it; the server judges it again. */
 const NUMBER = /^[+\d][\d\s()/.-]{2,30}$/
 
@@ -18,13 +21,26 @@ export function Contacts() {
   const state = useCompanion()
   const [query, setQuery] = useState('')
   const [asked, setAsked] = useState<'phone' | 'group' | null>(null)
+  const [dropped, setDropped] = useState('')
   const sections = arrange(state.contacts, preferences.view, preferences.sort, {
     name: (contact) => contact.name || nameOf(state, contact.user) || contact.phone,
     class: (contact) => (contact.user === '' ? 'unknown' : presenceOf(state, contact.user).class),
   })
   const searching = query.trim() !== ''
   return (
-    <section className="list contacts" aria-label={words.screens.contacts}>
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- numbers are typed or dropped here
+    <section
+      className="list contacts"
+      aria-label={words.screens.contacts}
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => {
+        const number = event.dataTransfer.getData('text/plain').trim()
+        if (!NUMBER.test(number)) return
+        event.preventDefault()
+        setDropped(number)
+        setAsked('phone')
+      }}
+    >
       <header className="list-head">
         <h2>{words.screens.contacts}</h2>
         <IconButton className="quiet" label={words.contacts.addPhone} onPress={() => setAsked('phone')}>
@@ -69,7 +85,7 @@ export function Contacts() {
           )}
         </>
       )}
-      {asked === 'phone' && <PhoneForm close={() => setAsked(null)} number={NUMBER.test(query.trim()) ? query.trim() : ''} />}
+      {asked === 'phone' && <PhoneForm close={() => setAsked(null)} number={NUMBER.test(query.trim()) ? query.trim() : dropped} />}
       {asked === 'group' && <GroupForm close={() => setAsked(null)} group={null} name="" />}
     </section>
   )
@@ -115,8 +131,22 @@ function Group({ section: { key, contacts } }: { readonly section: Section }) {
   const group = state.contacts.groups.find(({ id }) => id === key)
   const name = heading(key, state.contacts.groups)
   const people = contacts.map(({ user }) => user).filter((id) => id !== '')
+  const join = (id: string) => {
+    const contact = state.contacts.contacts.find((one) => one.id === id)
+    if (contact && group && !contact.groups.includes(group.id)) void client.request('contact_set', { contact: id, groups: [...contact.groups, group.id] })
+  }
   return (
-    <div className="group">
+    <div
+      className="group"
+      onDragOver={(event) => group && event.preventDefault()}
+      onDrop={(event) => {
+        const id = event.dataTransfer.getData(DRAGGED)
+        if (id === '') return
+        event.preventDefault()
+        event.stopPropagation()
+        join(id)
+      }}
+    >
       <header className="group-head">
         <h3>
           {name} <small>{contacts.length}</small>
@@ -177,7 +207,8 @@ function Person({ user, contact }: { readonly user: Id; readonly contact?: Conta
   const state = useCompanion()
   const shown = presenceOf(state, user)
   return (
-    <li>
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- the card's groups do the same by keyboard
+    <li draggable={contact !== undefined} onDragStart={(event) => contact && event.dataTransfer.setData(DRAGGED, contact.id)}>
       <Button className="row" aria-current={route.screen === 'person' && route.user === user} onPress={() => go({ screen: 'person', user })}>
         <Face user={user} />
         <span className="row-text">

@@ -93,7 +93,7 @@ const seconds = (minutes: string): number => Math.round(Math.min(1_440, Math.max
 
 function Presence() {
   const { client } = usePage()
-  const { settings } = useCompanion()
+  const { settings, me } = useCompanion()
   const [inactive, setInactive] = useState(String((number(settings, 'inactive_s') || 300) / 60))
   const [away, setAway] = useState(String((number(settings, 'away_s') || 900) / 60))
   const [calendar, setCalendar] = useState(text(settings, 'calendar'))
@@ -119,6 +119,7 @@ function Presence() {
         </Button>
       </form>
       <OnOff label={words.settings.presenting} on={settings['presenting_is_dnd'] !== false} set={(on) => void client.configure({ presenting_is_dnd: on })} />
+      <OnOff label={words.settings.badge} hint={words.settings.badgeHint(`<plenum-presence user="${me?.login ?? ''}">`)} on={settings['badge'] === true} set={(badge) => void client.configure({ badge })} />
     </Part>
   )
 }

@@ -34,6 +34,7 @@ export function Shell() {
   const main = useRef<HTMLElement>(null)
   useKeys()
   useTitle()
+  useOnly()
   const deep = route.screen !== 'chats' && route.screen !== 'contacts' && route.screen !== 'guest'
   return (
     <div className="shell" data-deep={deep || undefined} data-screen={route.screen}>
@@ -131,6 +132,17 @@ function Rail() {
       </ul>
     </nav>
   )
+}
+
+/** Whoever has but one conversation, as guests have, is in it. */
+function useOnly() {
+  const { route, go } = usePage()
+  const { me, talks } = useCompanion()
+  const [only, ...more] = Object.keys(talks)
+  const lone = me?.role === 'guest' && only !== undefined && more.length === 0 && (route.screen === 'chats' || route.screen === 'guest') ? only : null
+  useEffect(() => {
+    if (lone !== null) go({ screen: 'talk', conversation: lone, seq: 0 })
+  }, [lone, go])
 }
 
 function useTitle() {
