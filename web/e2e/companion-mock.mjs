@@ -95,7 +95,7 @@ export class CompanionMock {
       last_seq: events.length,
       read_seq,
       unread: unread.length,
-      mentions: unread.filter(({ body }) => body.text?.includes(`@${this.users.get(user).name.split(' ')[0]}`)).length,
+      mentions: unread.filter(({ body }) => body.text?.includes(`@${this.users.get(user).login}`)).length,
       notify: notify.get(user) ?? 'all',
       last: events.findLast((event) => ['text', 'ink', 'call'].includes(event.kind)),
       room: room && { ...room, role: roles.get(user), people: people.length },

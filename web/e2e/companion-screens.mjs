@@ -298,8 +298,8 @@ export const screens = {
     other.conversations.get('launch').notify.set('ann', 'mentions')
     other.tell(['ann'], { type: 'conversation', conversation: other.shown('launch', 'ann') })
     other.append('launch', 'cy', 'text', { text: 'Just a thought' })
-    other.append('launch', 'cy', 'text', { text: '@Ann, for you' })
-    await note.getByText('@Ann, for you').waitFor()
+    other.append('launch', 'cy', 'text', { text: '@ann, for you' })
+    await note.getByText('@ann, for you').waitFor()
     assert.equal(await note.getByText('Just a thought').count(), 0)
     assert.match(await page.title(), /^\(\d+\) Plenum$/)
   },

@@ -46,7 +46,7 @@ export function world() {
     presence: new Map(people.map(([id, , , state, kind = state, more = {}]) => [id, { user: id, state, class: kind, ...more }])),
     conversations: new Map([
       talk('direct', ['ann', 'bo'], said, { id: 'direct' }),
-      talk('group', ['ann', 'bo', 'cy'], [...old, ['cy', 'The new icons are in, @Ann please look.']], { id: 'launch', subject: 'Launch', unread: 3, age: 30 }),
+      talk('group', ['ann', 'bo', 'cy'], [...old, ['cy', 'The new icons are in, @ann please look.']], { id: 'launch', subject: 'Launch', unread: 3, age: 30 }),
       talk('direct', ['ann', 'dana'], [['dana', { conference: '8001', link: '/join/8001', media: ['audio'], state: 'started', missed: ['ann'] }, 'call'], ['dana', 'I tried to reach you.']], { id: 'dana', unread: 2, age: 100 }),
       talk(
         'room',

@@ -196,6 +196,19 @@ export const companion = {
     assert.equal(await page.getByRole('img', { name: 'pasted.png' }).evaluate((image) => image.naturalWidth), 1)
   },
 
+  async companion_names_people_by_an_at_sign({ open, other, shot }) {
+    const page = await enter(open, 'ann', '/app/c/launch')
+    await page.locator('.post').last().waitFor()
+    await field(page).pressSequentially('Thanks @mor')
+    await page.getByRole('option', { name: /Cy Moreau/ }).waitFor()
+    await accessible(page, 'people to name')
+    await shot(page, 'companion-mention')
+    await field(page).press('Enter')
+    await until('the login', async () => (await field(page).inputValue()) === 'Thanks @cy ')
+    await field(page).press('Enter')
+    await until('it is sent', () => other.conversations.get('launch').events.at(-1).body.text === 'Thanks @cy')
+  },
+
   async companion_draws({ open, other, shot }) {
     const page = await enter(open, 'ann', '/app/c/direct')
     await button(page, 'Draw').click()

@@ -14,25 +14,12 @@ import { CompanionMock } from './companion-mock.mjs'
 import { screens } from './companion-screens.mjs'
 import { composite } from './composite.mjs'
 import { directing } from './directing.mjs'
+import { FLAGS } from './flags.mjs'
 import { lobby } from './lobby.mjs'
 import { quality } from './quality.mjs'
 import { sharing } from './sharing.mjs'
 import { Mock } from './mock.mjs'
 import { tests } from './tests.mjs'
-
-const FLAGS = [
-  '--headless=new',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--use-fake-ui-for-media-stream',
-  '--use-fake-device-for-media-stream',
-  '--disable-features=WebRtcHideLocalIpsWithMdns',
-]
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url))
 const shots = process.env.PLENUM_SHOTS ?? (await mkdtemp(join(tmpdir(), 'plenum-web-')))

@@ -18,13 +18,13 @@ export function alertOf(state: CompanionState, event: LogEvent, { seen, fullScre
   if (seen === event.conversation || event.seq <= talk.info.read_seq) return 'none'
   if (state.presence[state.me.id]?.class === 'do_not_disturb') return 'none'
   const { notify } = talk.info
-  if (notify === 'none' || (notify === 'mentions' && !mentions(event.body.text ?? '', state.me.name))) return 'none'
+  if (notify === 'none' || (notify === 'mentions' && !mentions(event.body.text ?? '', state.me.login))) return 'none'
   return fullScreen ? 'quiet' : 'loud'
 }
 
-/** `@Ann Becker`, `@ann` for Ann Becker. */
-export function mentions(text: string, name: string): boolean {
-  const said = text.toLowerCase()
-  const first = name.toLowerCase().split(/\s+/)[0] ?? ''
-  return first !== '' && said.split('@').slice(1).some((after) => after.startsWith(first) && !/^[\p{L}\p{N}]/u.test(after.slice(first.length)))
+/** Whether `text` names somebody by `@` and their login, as a whole word. */
+export function mentions(text: string, login: string): boolean {
+  const wanted = login.toLowerCase()
+  const named = text.toLowerCase().matchAll(/(?:^|[^\p{L}\p{N}._-])@([\p{L}\p{N}._@-]+)/gu)
+  return wanted !== '' && [...named].some(([, said = '']) => said.replace(/[.\-@]+$/, '') === wanted)
 }

@@ -103,8 +103,8 @@ describe('alerts', () => {
     if (quiet) expect(alertOf(told(state, quiet, 0), event(1), around)).toBe('none')
   })
 
-  it('know a mention from a longer name', () => {
-    expect([mentions('@ann', 'Ann Becker'), mentions('@Ann: look', 'Ann Becker'), mentions('@anna', 'Ann Becker'), mentions('ann', 'Ann Becker'), mentions('@', '')]).toEqual([true, true, false, false, false])
+  it('know a mention from a longer name and from an address', () => {
+    expect([mentions('@ann', 'ann'), mentions('(@Ann: look', 'ann'), mentions('see @ann.', 'ann'), mentions('@anna', 'ann'), mentions('x@ann', 'ann'), mentions('ann', 'ann'), mentions('@', '')]).toEqual([true, true, true, false, false, false, false])
   })
 })
 

@@ -7,6 +7,7 @@ import { words } from '../../companion/words'
 import { IconButton } from '../controls'
 import { Attachments, useAttachments } from './Attachments'
 import { title, useCompanion, usePage } from './context'
+import { Mentions, useMentioning } from './Mentions'
 import { AlertIcon, ClipIcon, PenIcon, SendIcon, SmileIcon } from './icons'
 
 const InkPad = lazy(async () => ({ default: (await import('./InkPad')).InkPad }))
@@ -30,11 +31,11 @@ export function Composer({ talk, editLast, ref }: ComposerProps) {
   const state = useCompanion()
   const { id, kind } = talk.info
   const [text, setText] = useState(state.drafts[id] ?? '')
+  const [caret, setCaret] = useState(0)
   const [high, setHigh] = useState(false)
   const [drawing, setDrawing] = useState(false)
   const field = useRef<HTMLTextAreaElement>(null)
   const files = useAttachments()
-  const picker = useRef<HTMLInputElement>(null)
   useImperativeHandle(ref, () => ({ attach: files.add }), [files.add])
   useLayoutEffect(() => {
     const element = field.current
@@ -57,6 +58,12 @@ export function Composer({ talk, editLast, ref }: ComposerProps) {
       field.current?.setSelectionRange(at + piece.length, at + piece.length)
     })
   }
+  const mentioning = useMentioning(talk, text.slice(0, caret), (typed, login) => {
+    const start = caret - typed
+    write(`${text.slice(0, start)}${login} ${text.slice(caret)}`)
+    const next = start + login.length + 1
+    requestAnimationFrame(() => field.current?.setSelectionRange(next, next))
+  })
   const most = kind === 'room' ? state.limits.post : state.limits.message
   const over = new TextEncoder().encode(text).length - most
   const ready = (text.trim() !== '' || files.ready.length > 0) && files.pending === 0 && over <= 0
@@ -73,6 +80,7 @@ export function Composer({ talk, editLast, ref }: ComposerProps) {
     field.current?.focus()
   }
   const pressed = (event: KeyboardEvent) => {
+    if (mentioning.pressed(event)) return
     if (event.key === 'ArrowUp' && text === '') {
       event.preventDefault()
       return editLast()
@@ -103,6 +111,7 @@ export function Composer({ talk, editLast, ref }: ComposerProps) {
       }}
     >
       <Attachments files={files} />
+      <Mentions {...mentioning} />
       <textarea
         ref={field}
         className="input composer-field"
@@ -110,39 +119,65 @@ export function Composer({ talk, editLast, ref }: ComposerProps) {
         value={text}
         aria-label={words.talk.composeLabel}
         placeholder={words.talk.compose(title(state, talk))}
-        onChange={({ target }) => write(target.value)}
+        aria-autocomplete="list"
+        aria-controls={mentioning.offered.length > 0 ? 'mentions' : undefined}
+        aria-activedescendant={mentioning.offered.length > 0 ? `mention-${mentioning.chosen}` : undefined}
+        onChange={({ target }) => {
+          setCaret(target.selectionEnd)
+          write(target.value)
+        }}
+        onSelect={({ currentTarget }) => setCaret(currentTarget.selectionEnd)}
         onKeyDown={pressed}
         onPaste={pasted}
       />
-      <div className="composer-tools">
-        <input ref={picker} className="unseen" type="file" multiple tabIndex={-1} aria-hidden="true" onChange={({ target }) => { files.add([...(target.files ?? [])]); target.value = '' }} />
-        <IconButton className="quiet" label={words.talk.attach} onPress={() => picker.current?.click()}>
-          <ClipIcon />
-        </IconButton>
-        <EmojiPicker insert={insert} />
-        <IconButton className="quiet" label={words.talk.ink} onPress={() => setDrawing(true)}>
-          <PenIcon />
-        </IconButton>
-        {kind === 'room' && (
-          <Button className={`icon-button quiet ${high ? 'is-pressed' : ''}`} aria-pressed={high} aria-label={words.talk.high} onPress={() => setHigh(!high)}>
-            <AlertIcon />
-          </Button>
-        )}
-        {over > 0 && (
-          <span className="field-error composer-over" role="alert">
-            {words.talk.tooLong(over)}
-          </span>
-        )}
-        <Button className="icon-button send" type="submit" aria-label={words.talk.send} isDisabled={!ready}>
-          <SendIcon />
-        </Button>
-      </div>
+      <Tools attach={files.add} insert={insert} draw={() => setDrawing(true)} high={kind === 'room' ? high : null} setHigh={setHigh} over={over} ready={ready} />
       {drawing && (
         <Suspense>
           <InkPad close={() => setDrawing(false)} send={(body) => client.post(id, body, 'ink')} />
         </Suspense>
       )}
     </form>
+  )
+}
+
+interface ToolsProps {
+  readonly attach: ComposerHandle['attach']
+  readonly insert: (piece: string) => void
+  readonly draw: () => void
+  /** `null` where posts have no importance. */
+  readonly high: boolean | null
+  readonly setHigh: (high: boolean) => void
+  /** Bytes too many, if positive. */
+  readonly over: number
+  readonly ready: boolean
+}
+
+function Tools({ attach, insert, draw, high, setHigh, over, ready }: ToolsProps) {
+  const picker = useRef<HTMLInputElement>(null)
+  return (
+    <div className="composer-tools">
+      <input ref={picker} className="unseen" type="file" multiple tabIndex={-1} aria-hidden="true" onChange={({ target }) => { attach([...(target.files ?? [])]); target.value = '' }} />
+      <IconButton className="quiet" label={words.talk.attach} onPress={() => picker.current?.click()}>
+        <ClipIcon />
+      </IconButton>
+      <EmojiPicker insert={insert} />
+      <IconButton className="quiet" label={words.talk.ink} onPress={draw}>
+        <PenIcon />
+      </IconButton>
+      {high !== null && (
+        <Button className={`icon-button quiet ${high ? 'is-pressed' : ''}`} aria-pressed={high} aria-label={words.talk.high} onPress={() => setHigh(!high)}>
+          <AlertIcon />
+        </Button>
+      )}
+      {over > 0 && (
+        <span className="field-error composer-over" role="alert">
+          {words.talk.tooLong(over)}
+        </span>
+      )}
+      <Button className="icon-button send" type="submit" aria-label={words.talk.send} isDisabled={!ready}>
+        <SendIcon />
+      </Button>
+    </div>
   )
 }
 
