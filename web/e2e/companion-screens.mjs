@@ -200,6 +200,7 @@ export const screens = {
     const page = await enter(open, 'ann', '/app/c/engineering')
     await page.getByRole('heading', { name: 'In the room now (3)' }).waitFor()
     await page.getByText('The release is ready to be tried.', { exact: true }).waitFor()
+    await page.mouse.move(2, 2)
     await shot(page, 'companion-room-light')
     await accessible(page, 'a room')
     await button(page, 'Show all').click()
@@ -386,6 +387,7 @@ export const screens = {
     const page = await enter(open, 'ann', '/app/c/direct', DARK)
     await page.locator('.post').filter({ hasText: 'at eleven' }).waitFor()
     await accessible(page, 'a conversation, dark')
+    await page.mouse.move(2, 2)
     await shot(page, 'companion-chat-dark')
     for (const [path, ready] of [['contacts', 'My team'], ['rooms', 'Engineering'], ['calls', 'Calls and conferences'], ['search?q=sketch', 'Sketch 71'], ['filters', 'Servers'], ['settings', 'Appearance'], ['c/engineering', 'staging server']]) {
       await page.goto(new URL(`/app/${path}`, page.url()).href)

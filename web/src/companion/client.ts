@@ -9,7 +9,7 @@ import { Outbox } from './outbox'
 import { conversation as asConversation, event as asEvent, fields, filter as asFilter, list, number, presence as asPresence, text, type Body, type Fields, type Id, type LogEvent, type Notify, type ServerMessage, type User } from './protocol'
 import * as rest from './rest'
 import { Lost, Refused, SESSION_OVER, Socket, socketAddress, WRONG_VERSION } from './socket'
-import { acknowledged, cursors, history, initial, introduce, lapse, marked, queued, refused, strangers, told, welcome, type CompanionState, type Outgoing } from './state'
+import { acknowledged, cursors, forget, history, initial, introduce, lapse, marked, queued, refused, strangers, told, welcome, type CompanionState, type Outgoing } from './state'
 
 /** A device renews its lease so often, in ms; input within it counts as activity. */
 const ALIVE = 10_000
@@ -17,6 +17,8 @@ const ALIVE = 10_000
 const TYPING_EVERY = 3_000
 /** A page of history. */
 const PAGE = 50
+/** Of a conversation that is not shown so many events are held at most. */
+const HELD = 200
 /** What was typed is kept this many ms after the last key. */
 const DRAFT_REST = 250
 /** Notices that wait to be read. */
@@ -50,6 +52,7 @@ export class Companion extends Store<ClientState> {
   readonly #sending = new Set<Id>()
   readonly #filling = new Set<Id>()
   readonly #asked = new Set<Id>()
+  readonly #reading = new Map<Id, number>()
   /** Hears of alerts beside the page's own notices. */
   #alerted: (event: LogEvent, alert: Alert) => void = () => undefined
 
@@ -139,7 +142,10 @@ export class Companion extends Store<ClientState> {
   #received(message: ServerMessage): void {
     const before = this.snapshot()
     this.#apply(told(before, message, Date.now()))
-    if (message.type === 'events') for (const event of message.events) this.#alert(before, event)
+    if (message.type === 'events') {
+      for (const event of message.events) this.#alert(before, event)
+      this.#apply(forget(this.snapshot(), this.#shown, HELD))
+    }
     if (message.type === 'tagged') this.notify({ kind: 'tagged', user: message.user })
     if (message.type === 'match') this.notify({ kind: 'match', filter: message.filter, conversation: message.conversation, seq: message.seq })
     if (message.type === 'reset' && message.conversation === this.#shown) void this.show(message.conversation)
@@ -158,9 +164,11 @@ export class Companion extends Store<ClientState> {
 
   #apply(next: CompanionState): void {
     if (next === this.snapshot()) return
-    const gone = this.snapshot().outbox.filter(({ client_id }) => !next.outbox.some((one) => one.client_id === client_id))
+    const before = this.snapshot()
+    const gone = before.outbox.filter(({ client_id }) => !next.outbox.some((one) => one.client_id === client_id))
     for (const { client_id } of gone) void this.#outbox?.remove(client_id)
     this.set(next)
+    if (next.talks === before.talks && next.contacts === before.contacts && next.views === before.views && next.rings === before.rings) return
     const unknown = strangers(next).filter((id) => !this.#asked.has(id)).slice(0, 200)
     if (unknown.length > 0 && next.phase === 'online') {
       for (const id of unknown) this.#asked.add(id)
@@ -335,9 +343,11 @@ export class Companion extends Store<ClientState> {
   /** How long to wait before the next, in ms; negative: until the next connection. */
   async #transmit(outgoing: Outgoing): Promise<number> {
     const { type, ...message } = outgoing.message
+    const socket = this.#socket
+    if (!socket) return -1
     try {
-      const answer = await this.#socket?.ask(String(type), { ...message, conversation: outgoing.conversation, client_id: outgoing.client_id })
-      this.#apply(acknowledged(this.snapshot(), outgoing, answer ?? {}))
+      const answer = await socket.ask(String(type), { ...message, conversation: outgoing.conversation, client_id: outgoing.client_id })
+      this.#apply(acknowledged(this.snapshot(), outgoing, answer))
       return 0
     } catch (error) {
       if (!(error instanceof Refused)) return -1
@@ -361,8 +371,10 @@ export class Companion extends Store<ClientState> {
 
   async read(id: Id, seq: number): Promise<void> {
     const info = this.snapshot().talks[id]?.info
-    if (!info || (seq <= info.read_seq && info.unread === 0)) return
+    if (!info || (seq <= info.read_seq && info.unread === 0) || (this.#reading.get(id) ?? 0) >= seq) return
+    this.#reading.set(id, seq)
     const answer = await this.#socket?.ask('read', { conversation: id, seq }).catch(() => null)
+    this.#reading.delete(id)
     if (answer) this.#apply(marked(this.snapshot(), id, seq, number(answer, 'unread'), number(answer, 'mentions')))
   }
 

@@ -1,6 +1,6 @@
 import { array, assert, integer, property, shuffledSubarray, uniqueArray } from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cover, empty, gaps, merge, posts, whole, type Log } from './log'
+import { cover, empty, gaps, merge, posts, trim, whole, type Log } from './log'
 import type { Kind, LogEvent } from './protocol'
 
 const event = (seq: number, kind: Kind = 'text', more: Partial<LogEvent> = {}): LogEvent => ({
@@ -47,6 +47,18 @@ describe('the log', () => {
         let log = merge(empty, seqs.map((seq) => event(seq)))
         for (const gap of gaps(log, 30)) log = merge(log, all(30).filter(({ seq }) => seq >= gap.from && seq <= gap.to && seq % 4 <= kept), gap)
         expect(gaps(log, 30)).toEqual([])
+      }),
+    )
+  })
+
+  it('that was cut misses what it missed, and no more', () => {
+    assert(
+      property(uniqueArray(integer({ min: 1, max: 30 }), { minLength: 1 }), integer({ min: 1, max: 12 }), (seqs, most) => {
+        const log = merge(empty, seqs.map((seq) => event(seq)))
+        const cut = trim(log, most)
+        const first = cut.events[0]?.seq ?? 0
+        expect(cut.events).toEqual(log.events.slice(-most))
+        expect(gaps(cut, 30)).toEqual(gaps(log, 30).filter(({ from }) => from > first))
       }),
     )
   })

@@ -55,6 +55,14 @@ export function gaps(log: Log, head: number): readonly Span[] {
   return missing
 }
 
+/** The last `most` events of a log; what came before is read again when somebody scrolls there. */
+export function trim(log: Log, most: number): Log {
+  const first = log.events.at(-most)?.seq
+  if (log.events.length <= most || first === undefined) return log
+  const known = log.known.filter(({ to }) => to >= first).map(({ from, to }) => ({ from: Math.max(from, first), to }))
+  return { events: log.events.slice(-most), known }
+}
+
 /** The log begins with the conversation's first event. */
 export const whole = (log: Log): boolean => log.known[0]?.from === 1
 

@@ -5,7 +5,7 @@
 
 import { conversation, contacts, customState, fields, filter, limits, list, number, presence, user } from './protocol'
 import type { Contacts, Conversation, CustomState, Fields, Filter, Id, Limits, LogEvent, Presence, Ring, ServerMessage, User } from './protocol'
-import { empty, merge, type Log, type Span } from './log'
+import { empty, merge, trim, type Log, type Span } from './log'
 
 /** What somebody wrote and the server has not yet acknowledged. */
 export interface Outgoing {
@@ -176,6 +176,12 @@ function membership(info: Conversation, { kind, body }: LogEvent): Partial<Conve
   if (kind === 'join') return { members: [...new Set([...info.members, ...body.users])] }
   if (kind === 'leave') return { members: info.members.filter((id) => !body.users?.includes(id)) }
   return {}
+}
+
+/** Logs that nobody looks at are cut to their last `most` events, once they hold twice as many. */
+export function forget(state: CompanionState, shown: Id | null, most: number): CompanionState {
+  const long = Object.values(state.talks).filter(({ info, log }) => info.id !== shown && log.events.length > 2 * most)
+  return long.reduce((next, { info }) => change(next, info.id, ({ log }) => ({ log: trim(log, most) })), state)
 }
 
 /** An answer of `history`: `covers` is the span of which it is all there is. */
