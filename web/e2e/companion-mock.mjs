@@ -97,6 +97,7 @@ export class CompanionMock {
       unread: unread.length,
       mentions: unread.filter(({ body }) => body.text?.includes(`@${this.users.get(user).login}`)).length,
       notify: notify.get(user) ?? 'all',
+      marks: people.filter((one) => one !== user).map((one) => ({ user: one, delivered: events.length, read: read.get(one) ?? 0 })),
       last: events.findLast((event) => ['text', 'ink', 'call'].includes(event.kind)),
       room: room && { ...room, role: roles.get(user), people: people.length },
     }
@@ -157,6 +158,10 @@ export class CompanionMock {
     const user = this.#user(request)
     if (!user) return json(401)
     if (what === 'files') return this.#file(request, response, id, part, body, json)
+    if (what === 'invites') {
+      this.invited = JSON.parse(body.toString()).conversation
+      return json(201, { invite: 'welcome', expires: 0 })
+    }
     if (what === 'conversations') return json(200, this.conversations.get(id)?.events ?? [])
     return json(404)
   }

@@ -131,18 +131,19 @@ export const requests = {
     mock.conversations.get(conversation).notify.set(user, level)
     return {}
   },
-  search(mock, user, { query, limit = 50 }) {
+  search(mock, user, { query, before = 0, limit = 50 }) {
     const words = query.toLowerCase().replaceAll(/(from|in|before|after):("[^"]*"|\S*)/g, '').replaceAll('"', '').split(/\s+/).filter(Boolean)
-    return { hits: found(mock, { words, from: /from:(\S+)/.exec(query)?.[1] }, user).slice(0, limit) }
+    const hits = found(mock, { words, from: /from:(\S+)/.exec(query)?.[1] }, user)
+    return { hits: hits.slice(before, before + limit), ...(hits.length > before + limit && { next: before + limit }) }
   },
   calls(mock, user) {
-    const events = [...mock.conversations.values()].filter(({ people }) => people.includes(user)).flatMap(({ events }) => events).filter(({ kind, body }) => kind === 'call' && body.state === 'started')
+    const events = [...mock.conversations.values()].filter(({ people }) => people.includes(user)).flatMap(({ events }) => events).filter(({ kind }) => kind === 'call')
     return { events: events.toSorted((a, b) => b.ts - a.ts), more: false }
   },
   confer(mock, user, { conversation, media }) {
     const conference = `80${mock.next()}`
     const link = `/join/${conference}?token=signed`
-    mock.append(conversation, user, 'call', { conference, link, media, state: 'started' })
+    mock.append(conversation, user, 'call', { conference, media, state: 'started' })
     for (const other of mock.everyone(conversation)) if (other !== user) mock.tell([other], { type: 'ring', conversation, from: user, subject: mock.conversations.get(conversation).subject, media, conference, link })
     return { conference, link }
   },

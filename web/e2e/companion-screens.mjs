@@ -151,6 +151,9 @@ export const screens = {
     await page.getByText('Cy Moreau came in').waitFor()
     await button(page, 'People and settings').click()
     await page.getByRole('heading', { name: 'People (4)' }).waitFor()
+    await button(page, 'Invite a guest by link').click()
+    await page.getByRole('log').getByText(/clipboard|guest\/welcome/).waitFor()
+    assert.match(other.invited, /^c/)
     await page.getByLabel('Subject').fill('The contract')
     await page.getByLabel('Subject').press('Enter')
     await page.getByText('Ann Becker called this “The contract”').waitFor()
@@ -223,6 +226,8 @@ export const screens = {
     await query.pressSequentially('cy')
     await query.press('Enter')
     await page.getByText('50 results').waitFor()
+    await button(page, 'More results').click()
+    await page.getByText('100 results').waitFor()
     assert.equal(new URL(page.url()).searchParams.get('q'), 'sketch from:cy')
     await accessible(page, 'search')
     await shot(page, 'companion-search-light')
@@ -262,7 +267,7 @@ export const screens = {
     await page.getByLabel('Which calls').selectOption('missed')
     await page.getByRole('button', { name: /Launch/ }).waitFor({ state: 'detached' })
     await page.getByRole('button', { name: /Dana Okafor.*Missed/ }).click()
-    await page.locator('[data-wanted], .happened').filter({ hasText: 'began a conference' }).waitFor()
+    await page.locator('.happened').filter({ hasText: 'Missed · Dana Okafor began a conference · The conference ended' }).waitFor()
   },
 
   async companion_rings({ open, other, shot }) {
@@ -285,6 +290,10 @@ export const screens = {
     await ring.waitFor()
     other.tell(['ann'], { type: 'ring_over', conversation: 'launch', conference: '8103', reason: 'ended' })
     await ring.waitFor({ state: 'detached' })
+    await button(page, 'Call').click()
+    await page.locator('.happened').getByRole('button', { name: 'Join' }).waitFor()
+    other.tell(['ann'], { type: 'ring_over', conversation: 'launch', conference: '8104', reason: 'declined', user: 'cy' })
+    await page.getByText('Cy Moreau declined').waitFor()
   },
 
   async companion_notices_are_heard_where_they_are_wanted({ open, other, shot }) {

@@ -47,7 +47,7 @@ export function world() {
     conversations: new Map([
       talk('direct', ['ann', 'bo'], said, { id: 'direct' }),
       talk('group', ['ann', 'bo', 'cy'], [...old, ['cy', 'The new icons are in, @ann please look.']], { id: 'launch', subject: 'Launch', unread: 3, age: 30 }),
-      talk('direct', ['ann', 'dana'], [['dana', { conference: '8001', link: '/join/8001', media: ['audio'], state: 'started', missed: ['ann'] }, 'call'], ['dana', 'I tried to reach you.']], { id: 'dana', unread: 2, age: 100 }),
+      talk('direct', ['ann', 'dana'], [['dana', { conference: '8001', media: ['audio'], state: 'started' }, 'call'], ['dana', { conference: '8001', media: ['audio'], state: 'ended', missed: ['ann'] }, 'call'], ['dana', 'I tried to reach you.']], { id: 'dana', unread: 3, age: 100 }),
       talk(
         'room',
         ['ann', 'bo', 'cy', 'eve'],

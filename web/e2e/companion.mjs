@@ -283,7 +283,9 @@ export const companion = {
     await write(page, evil)
     await page.locator('.post .markdown').last().getByText('onerror').waitFor()
     assert.equal(await page.locator('.timeline a[href^="javascript"], .timeline a[href^="data"], .timeline script, .timeline .markdown img').count(), 0)
-    await page.getByRole('button', { name: 'Join' }).click()
+    const [tab] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button', { name: 'Join' }).click()])
+    await tab.waitForURL(/\/join\/80/)
+    await tab.close()
     await button(page, 'People and settings').click()
     for (const path of ['/app/contacts', '/app/rooms', '/app/calls', '/app/filters', '/app/c/engineering', `/app/search?q=${encodeURIComponent('img')}`]) {
       await page.goto(new URL(path, page.url()).href)

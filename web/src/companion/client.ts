@@ -29,6 +29,7 @@ export type Notice =
   | { readonly kind: 'post'; readonly event: LogEvent; readonly alert: Alert }
   | { readonly kind: 'tagged'; readonly user: Id }
   | { readonly kind: 'match'; readonly filter: Id; readonly conversation: Id; readonly seq: number }
+  | { readonly kind: 'unanswered'; readonly user: Id; readonly reason: string }
   | { readonly kind: 'said'; readonly text: string }
 
 export type NumberedNotice = Notice & { readonly number: number }
@@ -147,6 +148,7 @@ export class Companion extends Store<ClientState> {
       this.#apply(forget(this.snapshot(), this.#shown, HELD))
     }
     if (message.type === 'tagged') this.notify({ kind: 'tagged', user: message.user })
+    if (message.type === 'ring_over' && message.user !== '' && message.user !== before.me?.id) this.notify({ kind: 'unanswered', user: message.user, reason: message.reason })
     if (message.type === 'match') this.notify({ kind: 'match', filter: message.filter, conversation: message.conversation, seq: message.seq })
     if (message.type === 'reset' && message.conversation === this.#shown) void this.show(message.conversation)
     this.#mend()

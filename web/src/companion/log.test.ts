@@ -84,6 +84,13 @@ describe('posts', () => {
     expect(post).toMatchObject({ deleted: true, body: {}, reactions: [] })
   })
 
+  it('end with their conference, and are gone where the server emptied them', () => {
+    const call = (seq: number, state: string) => event(seq, 'call', { body: { conference: '80', state } })
+    expect(log(call(1, 'started'), call(2, 'ended')).map(({ body }) => body.state)).toEqual(['ended', 'ended'])
+    expect(log(event(1, 'text', { body: {} }))[0]?.deleted).toBe(true)
+    expect(log(event(1, 'text', { body: { text: 'x', edited: 5 } }))[0]?.edited).toBe(true)
+  })
+
   it('count each person’s reaction once', () => {
     const on = (seq: number, sender: string, yes = true) => event(seq, 'react', { sender, target: 1, body: { emoji: '👍', on: yes } })
     expect(log(event(1), on(2, 'bo'), on(3, 'bo'), on(4, 'cy'))[0]?.reactions).toEqual([{ emoji: '👍', users: ['bo', 'cy'] }])

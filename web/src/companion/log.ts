@@ -93,9 +93,26 @@ export function posts(log: Log): readonly Post[] {
       if (meant) Object.assign(meant, { deleted: true, body: {}, reactions: [] })
     } else if (kind === 'react') {
       if (meant && !meant.deleted) meant.reactions = react(meant.reactions, sender, body.emoji ?? '', body.on !== false)
-    } else made.set(seq, { seq, kind, sender, client_id, ts, body, edited: false, deleted: false, reactions: [] })
+    } else {
+      if (kind === 'call' && body.state === 'ended') for (const one of made.values()) if (one.body.conference === body.conference) one.body = { ...one.body, state: 'ended', missed: [...(one.body.missed ?? []), ...(body.missed ?? [])] }
+      // The server empties what was deleted, so that it is known even where the deletion is out of sight.
+      const emptied = kind === 'text' && body.text === undefined && !body.files
+      made.set(seq, { seq, kind, sender, client_id, ts, body, edited: body.edited !== undefined, deleted: emptied, reactions: [] })
+    }
   }
   return [...made.values()]
+}
+
+/** Of call events in any order one for each conference, with who began it, whether it ended and who missed it; newest first. */
+export function conferences(events: readonly LogEvent[]): readonly LogEvent[] {
+  const made = new Map<string, LogEvent>()
+  for (const event of events.toSorted((a, b) => a.ts - b.ts)) {
+    const key = `${event.conversation} ${event.body.conference ?? event.seq}`
+    const first = made.get(key)
+    const missed = [...new Set([...(first?.body.missed ?? []), ...(event.body.missed ?? [])])]
+    made.set(key, first ? { ...first, body: { ...first.body, state: event.body.state ?? '', missed } } : event)
+  }
+  return [...made.values()].toReversed()
 }
 
 function react(reactions: Post['reactions'], user: Id, emoji: string, on: boolean): Post['reactions'] {

@@ -32,6 +32,8 @@ export interface Presence {
   readonly text: string
   readonly activity: string
   readonly note: string
+  /** `office`, `home` or another, which `location` names. */
+  readonly place: string
   readonly location: string
   readonly oof: string
   readonly devices: readonly string[]
@@ -73,6 +75,7 @@ export interface Body {
   readonly subject?: string
   readonly topic?: string
   readonly conference?: string
+  readonly edited?: number
   readonly link?: string
   readonly media?: readonly string[]
   readonly state?: string
@@ -112,6 +115,8 @@ export interface Conversation {
   readonly unread: number
   readonly mentions: number
   readonly notify: Notify
+  /** The others'. */
+  readonly marks: readonly Mark[]
   readonly last: LogEvent | null
   readonly room: Room | null
 }
@@ -194,7 +199,7 @@ export type ServerMessage =
   | { readonly type: 'read'; readonly conversation: Id; readonly read_seq: number; readonly unread: number; readonly mentions: number }
   | { readonly type: 'typing'; readonly conversation: Id; readonly user: Id }
   | ({ readonly type: 'ring' } & Ring)
-  | { readonly type: 'ring_over'; readonly conversation: Id; readonly conference: string; readonly reason: string }
+  | { readonly type: 'ring_over'; readonly conversation: Id; readonly conference: string; readonly reason: string; readonly user: Id }
   | { readonly type: 'match'; readonly filter: Id; readonly conversation: Id; readonly seq: number }
   | { readonly type: 'presence'; readonly presence: readonly Presence[] }
   | { readonly type: 'tagged'; readonly user: Id; readonly state: string }
@@ -251,7 +256,8 @@ export function presence(value: unknown): Presence | null {
     text: text(from, 'text'),
     activity: text(from, 'activity'),
     note: text(from, 'note'),
-    location: text(from, 'location') || text(fields(from['location']), 'text'),
+    place: text(fields(from['location']), 'kind'),
+    location: text(fields(from['location']), 'text'),
     oof: text(from, 'oof'),
     devices: texts(from, 'devices'),
     subject: text(from, 'subject'),
@@ -279,7 +285,7 @@ function body(value: unknown): Body {
   const from = fields(value)
   const made: Record<string, unknown> = {}
   for (const key of ['text', 'importance', 'story', 'emoji', 'subject', 'topic', 'conference', 'link', 'state']) if (typeof from[key] === 'string') made[key] = from[key]
-  for (const key of ['width', 'height']) if (typeof from[key] === 'number') made[key] = number(from, key)
+  for (const key of ['width', 'height', 'edited']) if (typeof from[key] === 'number') made[key] = number(from, key)
   for (const key of ['users', 'media', 'missed']) if (Array.isArray(from[key])) made[key] = texts(from, key)
   if (typeof from['on'] === 'boolean') made['on'] = from['on']
   if (Array.isArray(from['files'])) made['files'] = list(from, 'files', file)
@@ -333,6 +339,7 @@ export function conversation(value: unknown): Conversation | null {
     unread: number(from, 'unread'),
     mentions: number(from, 'mentions'),
     notify: among(text(from, 'notify'), ['all', 'mentions', 'none'] as const, 'all'),
+    marks: list(from, 'marks', mark),
     last: event(from['last']),
     room: room(from['room']),
   }
@@ -437,7 +444,7 @@ export function decode(frame: string): ServerMessage | null {
     case 'ring':
       return { type, conversation: of('conversation'), from: of('from'), subject: of('subject'), media: texts(from, 'media'), conference: of('conference'), link: of('link') }
     case 'ring_over':
-      return { type, conversation: of('conversation'), conference: of('conference'), reason: of('reason') }
+      return { type, conversation: of('conversation'), conference: of('conference'), reason: of('reason'), user: of('user') }
     case 'match':
       return { type, filter: of('filter'), conversation: of('conversation'), seq: number(from, 'seq') }
     case 'presence':

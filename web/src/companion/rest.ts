@@ -29,7 +29,7 @@ async function signed(path: string, body: Fields): Promise<Signed> {
 }
 
 export const signIn = (login: string, password: string): Promise<Signed> => signed('session', { login, password })
-export const signInAsGuest = (invite: string, name: string): Promise<Signed> => signed('session/guest', { invite, name })
+export const signInAsGuest = (invitation: string, name: string): Promise<Signed> => signed('session/guest', { invite: invitation, name })
 
 /** Who is signed in here. */
 export async function session(): Promise<Signed> {
@@ -57,6 +57,13 @@ export const fileAddress = (id: string): string => `${BASE}/files/${encodeURICom
 export const imageAddress = (id: string): string => `${fileAddress(id)}/image`
 export const exportAddress = (conversation: string, format: 'json' | 'eml'): string =>
   `${BASE}/conversations/${encodeURIComponent(conversation)}/export?format=${format}`
+
+/** A new invitation of guests into `conversation`, as a link; `null` where there is none to be had. */
+export async function invite(conversation: string): Promise<string | null> {
+  const response = await fetch(`${BASE}/invites`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ conversation }) }).catch(() => null)
+  const made = response?.ok ? text(fields(await response.json()), 'invite') : ''
+  return made === '' ? null : `${location.origin}/app/guest/${encodeURIComponent(made)}`
+}
 
 /** The server will not have it, and asking again would not help. */
 export class Unwanted extends Error {}
@@ -92,7 +99,8 @@ async function piece(id: string, blob: File, offset: number, signal: AbortSignal
     signal,
   })
   if (response.ok) return Number(response.headers.get('upload-offset') ?? offset + PIECE)
-  if (response.status < 500 && response.status !== 409 && response.status !== 429) throw new Unwanted(String(response.status))
+  // 507: the quota is full.
+  if ((response.status < 500 && response.status !== 409 && response.status !== 429) || response.status === 507) throw new Unwanted(String(response.status))
   throw new Error(String(response.status))
 }
 

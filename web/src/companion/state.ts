@@ -4,7 +4,7 @@
  */
 
 import { conversation, contacts, customState, fields, filter, limits, list, number, presence, user } from './protocol'
-import type { Contacts, Conversation, CustomState, Fields, Filter, Id, Limits, LogEvent, Presence, Ring, ServerMessage, User } from './protocol'
+import type { Contacts, Conversation, CustomState, Fields, Filter, Id, Limits, LogEvent, Mark, Presence, Ring, ServerMessage, User } from './protocol'
 import { empty, merge, trim, type Log, type Span } from './log'
 
 /** What somebody wrote and the server has not yet acknowledged. */
@@ -93,7 +93,16 @@ export function welcome(state: CompanionState, answer: Fields): CompanionState {
 function talkOf(held: Talk | undefined, info: Conversation): Talk {
   const log = held?.log ?? empty
   const head = Math.max(held?.head ?? 0, info.last_seq, info.last?.seq ?? 0)
-  return { info, log, head, typing: held?.typing ?? {}, marks: held?.marks ?? {} }
+  return { info, log, head, typing: held?.typing ?? {}, marks: further(held?.marks ?? {}, info.marks) }
+}
+
+/** Marks only ever move on. */
+function further(marks: Talk['marks'], by: readonly Mark[]): Talk['marks'] {
+  const moved = by.map(({ user: who, delivered, read }) => {
+    const had = marks[who] ?? { delivered: 0, read: 0 }
+    return [who, { delivered: Math.max(had.delivered, delivered), read: Math.max(had.read, read) }] as const
+  })
+  return { ...marks, ...Object.fromEntries(moved) }
 }
 
 /** The last `seq` of each log up to which nothing is missing. */
@@ -121,15 +130,8 @@ export function told(state: CompanionState, message: ServerMessage, now: number)
       return change(state, message.conversation, () => ({ log: empty }))
     case 'heads':
       return Object.entries(message.last).reduce((next, [id, last]) => change(next, id, (talk) => ({ head: Math.max(talk.head, last) })), state)
-    case 'marks': {
-      return change(state, message.conversation, ({ marks }) => {
-        const further = message.marks.map((mark) => {
-          const had = marks[mark.user] ?? { delivered: 0, read: 0 }
-          return [mark.user, { delivered: Math.max(had.delivered, mark.delivered), read: Math.max(had.read, mark.read) }] as const
-        })
-        return { marks: { ...marks, ...Object.fromEntries(further) } }
-      })
-    }
+    case 'marks':
+      return change(state, message.conversation, ({ marks }) => ({ marks: further(marks, message.marks) }))
     case 'read':
       return marked(state, message.conversation, message.read_seq, message.unread, message.mentions)
     case 'typing':

@@ -55,6 +55,7 @@ export const de: Words = {
     offline: 'Offline',
     unknown: 'Unbekannt',
   },
+  places: { office: 'Im Büro', home: 'Zu Hause' },
   me: {
     menu: (name, state) => `${name}, ${state}. Status ändern`,
     title: 'Ihr Status',
@@ -187,6 +188,8 @@ export const de: Words = {
     search: 'Hier suchen',
     remove: (name) => `${name} entfernen`,
     role: (name) => `Rolle von ${name}`,
+    invite: 'Gast per Link einladen',
+    invited: 'Der Link für Gäste ist in der Zwischenablage.',
     close: 'Schließen',
   },
   card: {
@@ -378,6 +381,8 @@ export const de: Words = {
     post: (name) => `Neue Nachricht von ${name}`,
     tagged: (name) => `${name} ist jetzt verfügbar`,
     match: (filter) => `„${filter}“ hat einen Beitrag gefangen`,
+    declined: (name) => `${name} hat abgelehnt`,
+    unanswered: (name) => `${name} antwortet nicht`,
     show: 'Zeigen',
     close: 'Meldung schließen',
     refused: {

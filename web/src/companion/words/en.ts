@@ -53,6 +53,7 @@ export const en = {
     offline: 'Offline',
     unknown: 'Unknown',
   },
+  places: { office: 'In the office', home: 'At home' },
   me: {
     menu: (name: string, state: string) => `${name}, ${state}. Change your state`,
     title: 'Your state',
@@ -183,6 +184,8 @@ export const en = {
     search: 'Search here',
     remove: (name: string) => `Take ${name} out`,
     role: (name: string) => `Role of ${name}`,
+    invite: 'Invite a guest by link',
+    invited: 'The link for guests is in the clipboard.',
     close: 'Close',
   },
   card: {
@@ -362,6 +365,8 @@ export const en = {
     post: (name: string) => `New message from ${name}`,
     tagged: (name: string) => `${name} is available now`,
     match: (filter: string) => `“${filter}” caught a post`,
+    declined: (name: string) => `${name} declined`,
+    unanswered: (name: string) => `${name} does not answer`,
     show: 'Show',
     close: 'Close notice',
     refused: {

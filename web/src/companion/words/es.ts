@@ -55,6 +55,7 @@ export const es: Words = {
     offline: 'Desconectado',
     unknown: 'Desconocido',
   },
+  places: { office: 'En la oficina', home: 'En casa' },
   me: {
     menu: (name, state) => `${name}, ${state}. Cambiar de estado`,
     title: 'Su estado',
@@ -187,6 +188,8 @@ export const es: Words = {
     search: 'Buscar aquí',
     remove: (name) => `Quitar a ${name}`,
     role: (name) => `Papel de ${name}`,
+    invite: 'Invitar con un enlace',
+    invited: 'El enlace para invitados está en el portapapeles.',
     close: 'Cerrar',
   },
   card: {
@@ -378,6 +381,8 @@ export const es: Words = {
     post: (name) => `Mensaje nuevo de ${name}`,
     tagged: (name) => `${name} está disponible`,
     match: (filter) => `«${filter}» recogió un mensaje`,
+    declined: (name) => `${name} rechazó`,
+    unanswered: (name) => `${name} no responde`,
     show: 'Mostrar',
     close: 'Cerrar aviso',
     refused: {

@@ -55,6 +55,7 @@ export const fr: Words = {
     offline: 'Hors ligne',
     unknown: 'Inconnu',
   },
+  places: { office: 'Au bureau', home: 'À la maison' },
   me: {
     menu: (name, state) => `${name}, ${state}. Changer d’état`,
     title: 'Votre état',
@@ -187,6 +188,8 @@ export const fr: Words = {
     search: 'Chercher ici',
     remove: (name) => `Retirer ${name}`,
     role: (name) => `Rôle de ${name}`,
+    invite: 'Inviter par un lien',
+    invited: 'Le lien d’invitation est dans le presse-papiers.',
     close: 'Fermer',
   },
   card: {
@@ -378,6 +381,8 @@ export const fr: Words = {
     post: (name) => `Nouveau message de ${name}`,
     tagged: (name) => `${name} est disponible`,
     match: (filter) => `« ${filter} » a retenu un message`,
+    declined: (name) => `${name} a refusé`,
+    unanswered: (name) => `${name} ne répond pas`,
     show: 'Montrer',
     close: 'Fermer l’avis',
     refused: {

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'react'
 import { Button } from 'react-aria-components'
+import { conferences } from '../../companion/log'
 import { event as asEvent, list, type LogEvent } from '../../companion/protocol'
 import { when, words } from '../../companion/words'
 import { IconButton } from '../controls'
@@ -25,7 +26,7 @@ export function Calls() {
     if (answer) setFound({ events: [...found.events, ...list(answer, 'events', asEvent)], more: answer['more'] === true })
   }
   const missed = ({ body }: LogEvent) => body.missed?.includes(me) === true
-  const shown = (found?.events ?? []).filter((event) => which === 'all' || missed(event))
+  const shown = conferences(found?.events ?? []).filter((event) => which === 'all' || missed(event))
   return (
     <section className="screen" aria-label={words.calls.title}>
       <header className="screen-head">

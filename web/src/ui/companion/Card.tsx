@@ -6,7 +6,7 @@ import { IconButton } from '../controls'
 import { CameraIcon, PhoneIcon } from '../icons'
 import { Choice, Face } from './bits'
 import { confer } from './confer'
-import { nameOf, nobody, presenceOf, stateText, useCompanion, useNow, usePage } from './context'
+import { nameOf, nobody, placeText, presenceOf, stateText, useCompanion, useNow, usePage } from './context'
 import { BackIcon, ChatIcon, MailIcon } from './icons'
 
 /** The card in the main place. */
@@ -92,7 +92,7 @@ function Facts({ user }: { readonly user: Id }) {
   ]
   const facts: readonly (readonly [string, string])[] = [
     [words.card.note, shown.note],
-    [words.card.location, shown.location],
+    [words.card.location, placeText(shown)],
     [words.card.out, shown.oof],
     [words.card.free, shown.next_free > now ? when(shown.next_free, now) : ''],
     [words.card.active, shown.last_active > 0 ? when(shown.last_active, now) : ''],

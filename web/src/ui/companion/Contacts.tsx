@@ -6,7 +6,7 @@ import { words } from '../../companion/words'
 import { IconButton } from '../controls'
 import { CloseIcon, MoreIcon, PhoneIcon } from '../icons'
 import { Choice, Face, Field, Nothing, Sheet } from './bits'
-import { nameOf, presenceOf, stateText, useCompanion, usePage } from './context'
+import { nameOf, placeText, presenceOf, stateText, useCompanion, usePage } from './context'
 import { MobileIcon, PlusIcon, TagIcon } from './icons'
 import { useFound } from './PeoplePicker'
 
@@ -217,7 +217,7 @@ function Person({ user, contact }: { readonly user: Id; readonly contact?: Conta
             {shown.devices.includes('mobile') && <MobileIcon />}
             {contact?.tagged && <TagIcon />}
           </span>
-          <span className="row-last">{[stateText(shown), shown.note, shown.location].filter((part) => part !== '').join(' · ')}</span>
+          <span className="row-last">{[stateText(shown), shown.note, placeText(shown)].filter((part) => part !== '').join(' · ')}</span>
         </span>
       </Button>
     </li>

@@ -1,12 +1,13 @@
 import { useEffect, useState } from 'react'
 import { Button } from 'react-aria-components'
 import { fields, list, text, type Id, type Notify } from '../../companion/protocol'
-import { exportAddress } from '../../companion/rest'
+import { exportAddress, invite } from '../../companion/rest'
 import type { Talk } from '../../companion/state'
 import { words } from '../../companion/words'
 import { IconButton } from '../controls'
 import { CloseIcon } from '../icons'
 import { Choice, Face, Field, Sheet } from './bits'
+import { copy } from './copy'
 import { nameOf, stateText, presenceOf, title, useCompanion, usePage } from './context'
 import { PeoplePicker } from './PeoplePicker'
 import { RoomForm } from './RoomForm'
@@ -62,6 +63,7 @@ export function Details({ talk, close }: { readonly talk: Talk; readonly close: 
         <Button className="button button-small" onPress={() => go({ screen: 'search', query: `in:"${title(state, talk)}" ` })}>
           {words.details.search}
         </Button>
+        {info.kind !== 'direct' && state.me?.role !== 'guest' && <Invite talk={talk} />}
         {info.kind === 'group' && <Subject talk={talk} />}
         <Level talk={talk} />
         <a className="link" href={exportAddress(info.id, 'json')} download>
@@ -75,6 +77,20 @@ export function Details({ talk, close }: { readonly talk: Talk; readonly close: 
       {dialog === 'members' && <Members room={info.id} close={() => setDialog(null)} />}
       {dialog === 'settings' && room && <RoomForm room={room} close={() => setDialog(null)} />}
     </aside>
+  )
+}
+
+function Invite({ talk }: { readonly talk: Talk }) {
+  const { client } = usePage()
+  const make = async () => {
+    const link = await invite(talk.info.id)
+    if (link === null) return client.notify({ kind: 'refused', code: 'forbidden' })
+    copy(client, link, words.details.invited)
+  }
+  return (
+    <Button className="button button-small" onPress={() => void make()}>
+      {words.details.invite}
+    </Button>
   )
 }
 

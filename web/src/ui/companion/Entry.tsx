@@ -10,8 +10,9 @@ import { bytes, clock, joined, words } from '../../companion/words'
 import { IconButton } from '../controls'
 import { CameraIcon, LinkIcon } from '../icons'
 import { Face, Name } from './bits'
-import { enter } from './confer'
+import { confer } from './confer'
 import { nameOf, useCompanion, usePage } from './context'
+import { copy } from './copy'
 import { BinIcon, FileIcon, PenIcon, SmileIcon } from './icons'
 import { Drawing } from './Ink'
 import { Markdown } from './Markdown'
@@ -32,7 +33,7 @@ interface EntryProps {
 /** One line of the timeline: a post, or what happened. */
 export function Entry(props: EntryProps) {
   const { post, below, wanted } = props
-  if (post.kind !== 'text' && post.kind !== 'ink') return <Happened post={post} />
+  if (post.kind !== 'text' && post.kind !== 'ink') return <Happened post={post} talk={props.talk} />
   return (
     <li className="post" data-seq={post.seq} data-below={below || undefined} data-wanted={wanted || undefined} data-high={post.body.importance === 'high' || undefined}>
       {below ? <time className="post-side">{clock(post.ts)}</time> : <Face user={post.sender} bare />}
@@ -169,15 +170,6 @@ function Tools({ post, talk, setEditing }: EntryProps) {
   const state = useCompanion()
   const { id } = talk.info
   const own = post.sender === state.me?.id
-  const copy = () => {
-    const link = location.origin + write({ screen: 'talk', conversation: id, seq: post.seq })
-    // The clipboard is not there on plain http; the address then shows what would have been copied.
-    const copied = navigator.clipboard?.writeText(link) ?? Promise.reject(new Error('no clipboard'))
-    void copied.then(
-      () => client.notify({ kind: 'said', text: words.talk.copied }),
-      () => client.notify({ kind: 'said', text: link }),
-    )
-  }
   return (
     <div className="post-tools">
       <DialogTrigger>
@@ -203,7 +195,7 @@ function Tools({ post, talk, setEditing }: EntryProps) {
           </Dialog>
         </Popover>
       </DialogTrigger>
-      <IconButton className="quiet" label={words.talk.copyLink} onPress={copy}>
+      <IconButton className="quiet" label={words.talk.copyLink} onPress={() => copy(client, location.origin + write({ screen: 'talk', conversation: id, seq: post.seq }), words.talk.copied)}>
         <LinkIcon />
       </IconButton>
       {own && post.kind === 'text' && (
@@ -221,7 +213,8 @@ function Tools({ post, talk, setEditing }: EntryProps) {
 }
 
 /** Who came and went, what it is called now, conferences. */
-function Happened({ post: { seq, kind, sender, body } }: { readonly post: Post }) {
+function Happened({ post: { seq, kind, sender, body }, talk }: Pick<EntryProps, 'post' | 'talk'>) {
+  const { client } = usePage()
   const state = useCompanion()
   const names = joined((body.users ?? []).map((id) => nameOf(state, id)))
   const who = nameOf(state, sender)
@@ -229,11 +222,14 @@ function Happened({ post: { seq, kind, sender, body } }: { readonly post: Post }
     const live = body.state !== 'ended'
     return (
       <li className="happened" data-seq={seq}>
-        <CameraIcon /> {live ? words.talk.callStarted(who) : words.talk.callEnded}
-        {live && body.link !== undefined && (
-          <Button className="button button-small button-primary" onPress={() => enter(body.link ?? '')}>
+        <CameraIcon /> {body.missed?.includes(state.me?.id ?? '') ? `${words.calls.missed} · ` : ''}
+        {words.talk.callStarted(who)}
+        {live ? (
+          <Button className="button button-small button-primary" onPress={() => void confer(client, talk.info.id, body.media ?? ['audio'])}>
             {words.talk.join}
           </Button>
+        ) : (
+          ` · ${words.talk.callEnded}`
         )}
       </li>
     )

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react'
 import { Button, Switch } from 'react-aria-components'
-import { hit as asHit, list, text, type Filter, type Hit, type Id } from '../../companion/protocol'
+import { hit as asHit, list, type Filter, type Hit, type Id } from '../../companion/protocol'
 import { words } from '../../companion/words'
 import { IconButton } from '../controls'
 import { Choice, Field, Nothing, Sheet } from './bits'
@@ -106,13 +106,13 @@ function FilterForm({ filter, close }: { readonly filter: Filter | null; readonl
 export function FilterHits({ filter }: { readonly filter: Id }) {
   const { client, go } = usePage()
   const state = useCompanion()
-  const [found, setFound] = useState<{ readonly hits: readonly Hit[]; readonly next: string } | null>(null)
+  const [found, setFound] = useState<{ readonly hits: readonly Hit[]; readonly next: unknown } | null>(null)
   useEffect(() => {
-    void client.request('filter_hits', { filter }).then((answer) => answer && setFound({ hits: list(answer, 'hits', asHit), next: text(answer, 'next') }))
+    void client.request('filter_hits', { filter }).then((answer) => answer && setFound({ hits: list(answer, 'hits', asHit), next: answer['next'] }))
   }, [client, filter])
   const more = async () => {
     const answer = found && (await client.request('filter_hits', { filter, before: found.next }))
-    if (answer) setFound({ hits: [...found.hits, ...list(answer, 'hits', asHit)], next: text(answer, 'next') })
+    if (answer) setFound({ hits: [...found.hits, ...list(answer, 'hits', asHit)], next: answer['next'] })
   }
   const known = state.filters.find(({ id }) => id === filter)
   return (
@@ -125,7 +125,7 @@ export function FilterHits({ filter }: { readonly filter: Id }) {
       </header>
       {found?.hits.length === 0 && <Nothing title={words.filters.nothing} hint={words.filters.lead} />}
       {found && <Hits hits={found.hits} />}
-      {found && found.next !== '' && (
+      {found && found.next !== undefined && (
         <Button className="button button-small" onPress={() => void more()}>
           {words.search.more}
         </Button>

@@ -71,6 +71,8 @@ function told(state: CompanionState, notice: NumberedNotice): { readonly head: s
       return { head: notice.text, said: '', route: null }
     case 'tagged':
       return { head: words.notices.tagged(nameOf(state, notice.user)), said: '', route: null }
+    case 'unanswered':
+      return { head: (notice.reason === 'declined' ? words.notices.declined : words.notices.unanswered)(nameOf(state, notice.user)), said: '', route: null }
     case 'match': {
       const filter = state.filters.find(({ id }) => id === notice.filter)
       const talk = state.talks[notice.conversation]

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react'
 import { Button, Input } from 'react-aria-components'
-import { list, room as asRoom, text, type Room } from '../../companion/protocol'
+import { list, room as asRoom, type Room } from '../../companion/protocol'
 import { words } from '../../companion/words'
 import { Choice, Nothing } from './bits'
 import { useCompanion, usePage } from './context'
@@ -15,7 +15,7 @@ export function Rooms() {
   const state = useCompanion()
   const [query, setQuery] = useState('')
   const [category, setCategory] = useState('')
-  const [found, setFound] = useState<{ readonly rooms: readonly Room[]; readonly next: string }>({ rooms: [], next: '' })
+  const [found, setFound] = useState<{ readonly rooms: readonly Room[]; readonly next: unknown }>({ rooms: [], next: undefined })
   const [categories, setCategories] = useState<readonly string[]>([])
   const [creating, setCreating] = useState(false)
 
@@ -24,7 +24,7 @@ export function Rooms() {
       void client.request('rooms', { ...(query.trim() !== '' && { query: query.trim() }), ...(category !== '' && { category }) }).then((answer) => {
         if (!answer) return
         const rooms = list(answer, 'rooms', asRoom)
-        setFound({ rooms, next: text(answer, 'next') })
+        setFound({ rooms, next: answer['next'] })
         setCategories((known) => [...new Set([...known, ...rooms.map((one) => one.category)])].filter((one) => one !== '').toSorted())
       })
     }, REST)
@@ -32,7 +32,7 @@ export function Rooms() {
   }, [client, query, category])
   const more = async () => {
     const answer = await client.request('rooms', { ...(query.trim() !== '' && { query: query.trim() }), ...(category !== '' && { category }), after: found.next })
-    if (answer) setFound({ rooms: [...found.rooms, ...list(answer, 'rooms', asRoom)], next: text(answer, 'next') })
+    if (answer) setFound({ rooms: [...found.rooms, ...list(answer, 'rooms', asRoom)], next: answer['next'] })
   }
   const enter = async (room: Room) => {
     const id = state.talks[room.id] ? room.id : await client.conversation('room_join', { room: room.id })
@@ -80,7 +80,7 @@ export function Rooms() {
           )
         })}
       </ul>
-      {found.next !== '' && (
+      {found.next !== undefined && (
         <Button className="button button-small" onPress={() => void more()}>
           {words.rooms.loadMore}
         </Button>

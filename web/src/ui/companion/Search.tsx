@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'react'
 import { Button, Input } from 'react-aria-components'
-import { hit as asHit, list, text, type Hit } from '../../companion/protocol'
+import { hit as asHit, list, type Hit } from '../../companion/protocol'
 import { words } from '../../companion/words'
 import { Nothing } from './bits'
 import { usePage } from './context'
@@ -13,17 +13,17 @@ const OPERATORS = { from: 'from:', in: 'in:', before: 'before:', after: 'after:'
 export function Search({ query }: { readonly query: string }) {
   const { client, go } = usePage()
   const [typed, setTyped] = useState(query)
-  const [found, setFound] = useState<{ readonly hits: readonly Hit[]; readonly next: string } | null>(null)
+  const [found, setFound] = useState<{ readonly hits: readonly Hit[]; readonly next: unknown } | null>(null)
   const field = useRef<HTMLInputElement>(null)
   const complete = query.trim() !== '' && !query.endsWith(' ')
   useEffect(() => {
     field.current?.focus()
     if (!complete) return
-    void client.request('search', { query, limit: 50 }).then((answer) => answer && setFound({ hits: list(answer, 'hits', asHit), next: text(answer, 'next') }))
+    void client.request('search', { query, limit: 50 }).then((answer) => answer && setFound({ hits: list(answer, 'hits', asHit), next: answer['next'] }))
   }, [client, query, complete])
   const more = async () => {
     const answer = found && (await client.request('search', { query, before: found.next, limit: 50 }))
-    if (answer) setFound({ hits: [...found.hits, ...list(answer, 'hits', asHit)], next: text(answer, 'next') })
+    if (answer) setFound({ hits: [...found.hits, ...list(answer, 'hits', asHit)], next: answer['next'] })
   }
   const put = (operator: string) => {
     const next = `${typed.trimEnd()}${typed.trim() === '' ? '' : ' '}${operator}`
@@ -64,7 +64,7 @@ export function Search({ query }: { readonly query: string }) {
       </p>
       {found?.hits.length === 0 && <Nothing title={words.search.none} hint={words.search.noneHint} />}
       {found && <Hits hits={found.hits} />}
-      {found && found.next !== '' && (
+      {found && found.next !== undefined && (
         <Button className="button button-small" onPress={() => void more()}>
           {words.search.more}
         </Button>

@@ -25,7 +25,7 @@ export function Timeline({ talk, editing, setEditing }: TimelineProps) {
   const { id, read_seq } = talk.info
   const excerpt = state.excerpt?.conversation === id ? state.excerpt : null
   const log = excerpt?.log ?? talk.log
-  const shown = useMemo(() => posts(log).filter(({ kind }) => kind !== 'edit'), [log])
+  const shown = useMemo(() => posts(log).filter(({ kind, seq, body }, _, all) => kind !== 'call' || all.find((one) => one.kind === 'call' && one.body.conference === body.conference)?.seq === seq), [log])
   const waiting = state.outbox.filter((one) => one.conversation === id)
   const [readThen] = useState(() => (talk.info.unread > 0 ? read_seq : null))
   const { place, scrolled, older } = useScroll(talk, shown, waiting.length, excerpt !== null)

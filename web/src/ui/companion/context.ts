@@ -46,7 +46,7 @@ export function nameOf(state: CompanionState, id: Id): string {
 
 export function presenceOf(state: CompanionState, id: Id): Presence {
   return (
-    state.presence[id] ?? { user: id, state: 'unknown', class: 'unknown', text: '', activity: '', note: '', location: '', oof: '', devices: [], subject: '', choice: '', until: 0, last_active: 0, next_free: 0 }
+    state.presence[id] ?? { user: id, state: 'unknown', class: 'unknown', text: '', activity: '', note: '', place: '', location: '', oof: '', devices: [], subject: '', choice: '', until: 0, last_active: 0, next_free: 0 }
   )
 }
 
@@ -54,6 +54,11 @@ export function presenceOf(state: CompanionState, id: Id): Presence {
 export function stateText({ state, text, class: kind }: Presence): string {
   const known: Readonly<Record<string, string>> = words.states
   return text || (known[state] ?? words.classes[kind])
+}
+
+/** Where somebody is, in words. */
+export function placeText({ place, location }: Presence): string {
+  return location || (place === 'office' ? words.places.office : place === 'home' ? words.places.home : '')
 }
 
 /** What a conversation is called: its subject, or who is in it. */
