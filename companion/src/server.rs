@@ -5,8 +5,10 @@
 
 mod bridge;
 mod clock;
+mod files;
 mod hub;
 mod messages;
+mod metrics;
 mod people;
 mod problem;
 mod protocol;
@@ -14,15 +16,18 @@ mod rest;
 mod socket;
 mod store;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::Registry;
 use tokio::sync::{Semaphore, mpsc};
 
 pub use bridge::{Bridge, BridgeError, Pending};
-pub use people::{Kdf, NewUser, People, PeopleError, Role, User};
-pub use store::{Database, StoreError};
+pub use files::FileLimits;
+pub use people::{
+    DEMO_USERS, DemoUser, Kdf, NewUser, People, PeopleError, Role, User, UserChange,
+};
+pub use store::{Database, StoreError, Upkeep};
 
 use hub::Hub;
 use protocol::Event;
@@ -66,8 +71,8 @@ impl Default for Limits {
 pub struct CompanionConfig {
     /// Where it keeps everything.
     pub database: Database,
-    /// Folder of files that people send.
-    pub files: PathBuf,
+    /// Files that people send.
+    pub files: FileLimits,
     /// Whether pages come over TLS: cookies are marked so.
     pub secure: bool,
     /// Bounds.
@@ -94,6 +99,11 @@ pub struct Shell {
     pub(crate) people: People,
     pub(crate) hub: Hub,
     pub(crate) bridge: Arc<dyn Bridge>,
+    pub(crate) shelf: files::Shelf,
+    pub(crate) marks: messages::Marks,
+    pub(crate) heads: messages::Heads,
+    pub(crate) calls: messages::Calls,
+    pub(crate) metrics: metrics::Metrics,
     /// Of sockets that have not said hello.
     pub(crate) doors: Arc<Semaphore>,
 }
@@ -114,12 +124,18 @@ impl Companion {
     pub async fn open(
         config: CompanionConfig,
         bridge: Arc<dyn Bridge>,
+        registry: &Registry,
     ) -> Result<Self, PeopleError> {
         let (store, published) = Store::open(&config.database).await?;
         let companion = Self {
             shell: Arc::new(Shell {
                 people: People::new(store.clone())?,
                 hub: Hub::default(),
+                shelf: files::Shelf::new(&config.files.folder),
+                marks: messages::Marks::default(),
+                heads: messages::Heads::default(),
+                calls: messages::Calls::default(),
+                metrics: metrics::Metrics::register(registry)?,
                 doors: Arc::new(Semaphore::new(config.limits.waiting)),
                 config,
                 store,
@@ -127,12 +143,27 @@ impl Companion {
             }),
         };
         tokio::spawn(companion.clone().carry(published));
+        tokio::spawn(messages::keep_marked(companion.clone()));
+        tokio::spawn(messages::keep_told(companion.clone()));
+        tokio::spawn(messages::keep_called(companion.clone()));
+        tokio::spawn(files::keep_swept(companion.clone()));
         Ok(companion)
     }
 
     /// Everything below `/api/v1/companion`; requests bring `ConnectInfo<SocketAddr>`.
     pub fn router(&self) -> axum::Router {
         rest::router(self.clone())
+    }
+
+    /// What `/api/v1/openapi.json` says of it.
+    #[must_use]
+    pub fn openapi() -> utoipa::openapi::OpenApi {
+        rest::openapi()
+    }
+
+    /// Says goodbye to all sockets.
+    pub fn close(&self) {
+        self.hub.close();
     }
 
     /// Users, for the command line.
@@ -149,6 +180,12 @@ impl Companion {
     /// Carries committed events, in order, to who is connected and to what watches posts.
     async fn carry(self, mut published: mpsc::Receiver<Vec<Event>>) {
         while let Some(events) = published.recv().await {
+            self.metrics.commits.inc();
+            for event in &events {
+                let kind = event.kind.as_str();
+                self.metrics.events.with_label_values(&[kind]).inc();
+            }
+            self.heads.note(&events);
             self.hub.publish(&events);
         }
     }

@@ -1,4 +1,6 @@
-//! The command line: `serve`, `check`, `room create`, `room list`, `prompts`, `load`.
+//! The command line: `serve`, `check`, `room`, `user`, `companion`, `prompts`, `load`.
+
+mod people;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -32,6 +34,16 @@ enum Command {
     Room {
         #[command(subcommand)]
         command: Room,
+    },
+    /// People of the companion, whether the server runs or not
+    User {
+        #[command(subcommand)]
+        command: people::Users,
+    },
+    /// The companion's database: copy it, look for damage
+    Companion {
+        #[command(subcommand)]
+        command: people::Database,
     },
     /// The voices of the languages: make them, list them, measure them
     Prompts {
@@ -113,6 +125,8 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Serve(file) => serve(&file),
         Command::Check(file) => check(&file),
         Command::Room { command } => room(command),
+        Command::User { command } => people::users(command),
+        Command::Companion { command } => people::database(command),
         Command::Prompts { command } => speak(&command),
         Command::Load(plan) => put_under_load(&plan),
     }
@@ -218,6 +232,7 @@ fn banner(config: &Config, server: &Server) -> String {
         text += &format!("  Demo     conference {number}, guest PIN {guest}, host PIN {host}\n");
         text += &format!("           {scheme}://{http}/join/{number}\n");
     }
+    text += &people::welcome(config, server.first_password.as_deref());
     text += &format!(
         "  API key  {}\n",
         config.server.data_dir.join("admin.key").display()

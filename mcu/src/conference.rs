@@ -374,6 +374,11 @@ impl Conferences {
         self.ask(id, |reply| Command::Participants { reply }).await
     }
 
+    /// Keys of presence of who is in the conference with ULID `id`; `None` when nobody is.
+    pub(crate) async fn users(&self, id: &str) -> Option<Vec<String>> {
+        self.ask(id, |reply| Command::Users { reply }).await
+    }
+
     /// Has `order` carried out in the conference with ULID `id`; `None` when nobody is in it.
     pub(crate) async fn order(&self, id: &str, order: Order) -> Option<Result<(), Denied>> {
         self.ask(id, |reply| Command::Order { order, reply }).await

@@ -3,6 +3,7 @@
 //! Called by `main` and by tests; knows the meaning and bounds of each key, nothing of who uses it. Reading reports
 //! *every* fault at once; see [`ConfigFaults`].
 
+mod companion;
 mod conference;
 mod number;
 mod overlay;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use plenum_dialin::attendant::Language;
 
+pub use companion::CompanionSection;
 pub use conference::{Announce, ConferenceConfig, LonelyMusic, NoiseSuppression};
 pub use number::NumberConfig;
 use reader::Reader;
@@ -48,6 +50,8 @@ pub struct Config {
     pub video: VideoConfig,
     /// Recordings.
     pub recording: RecordingConfig,
+    /// People, messages, files.
+    pub companion: CompanionSection,
     /// The demo conference.
     pub demo: DemoConfig,
     /// Replaceable prompts.
@@ -291,6 +295,7 @@ fn read(reader: &mut Reader) -> Config {
     let video = video::read(reader);
     let conference = conference::read(reader, &video);
     let recording = recording::read(reader);
+    let companion = companion::read(reader);
     let demo = DemoConfig {
         enabled: reader.boolean("demo.enabled", false),
     };
@@ -319,6 +324,7 @@ fn read(reader: &mut Reader) -> Config {
         conference,
         video,
         recording,
+        companion,
         demo,
         prompts,
         log,

@@ -22,6 +22,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
+use plenum_companion::server::Companion;
 use prometheus::Registry;
 use serde::Serialize;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -52,6 +53,7 @@ pub(crate) struct Api {
     pub(crate) keys: Arc<ApiKeys>,
     pub(crate) registry: Registry,
     pub(crate) public: Arc<PublicInfo>,
+    pub(crate) companion: Option<Companion>,
 }
 
 /// What everybody may know of the server.
@@ -133,6 +135,13 @@ impl PublicInfo {
     modifiers(&BearerKey)
 )]
 struct Description;
+
+/// Ours and the companion's.
+fn describe() -> utoipa::openapi::OpenApi {
+    let mut description = Description::openapi();
+    description.merge(Companion::openapi());
+    description
+}
 
 struct BearerKey;
 
@@ -223,7 +232,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/info", get(info))
         .route(
             "/openapi.json",
-            get(|| async { Json(Description::openapi()) }),
+            get(|| async { Json(describe()) }),
         )
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "There is no such resource.") });
     let timed = Router::new()
@@ -235,7 +244,10 @@ pub(crate) fn router(api: Api) -> Router {
             StatusCode::REQUEST_TIMEOUT,
             DEADLINE,
         ));
-    let router = timed.route("/api/v1/signal", get(upgrade));
+    let mut router = timed.route("/api/v1/signal", get(upgrade));
+    if let Some(companion) = &api.companion {
+        router = router.nest_service("/api/v1/companion", companion.router());
+    }
     #[cfg(feature = "web")]
     let router = router.fallback(page::serve);
     #[cfg(not(feature = "web"))]
@@ -297,6 +309,7 @@ async fn count(State(api): State<Api>, request: Request, next: Next) -> Response
         path if path.starts_with("/api/v1/conferences") => "conferences",
         path if path.starts_with("/api/v1/recordings") => "recordings",
         path if path.starts_with("/api/v1/presence") => "presence",
+        path if path.starts_with("/api/v1/companion") => "companion",
         path if path.starts_with("/api/") => "api",
         _ => "page",
     };

@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod cli;
+mod companion;
 mod composite;
 pub mod conference;
 pub mod config;

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use plenum_companion::server::{Companion, PeopleError};
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::auth::{ApiKeyError, ApiKeys, Guard, Lockout, PinError, PinVerifier, Tokens};
+use crate::companion::{self, Engine};
 use crate::composite::Composites;
 use crate::conference::{ConferenceError, Conferences, Surroundings, Tones};
 use crate::config::Config;
@@ -30,6 +32,8 @@ use crate::{demo, store};
 
 /// Name of the database in the data folder.
 pub(crate) const DATABASE: &str = "plenum.db";
+/// File of the first administrator's password in the data folder.
+const FIRST_PASSWORD: &str = "companion-admin.password";
 /// Folder of recordings in the data folder, unless the configuration names another.
 const RECORDINGS: &str = "recordings";
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -68,6 +72,9 @@ pub enum StartError {
     /// Metrics of one name twice; a programming error.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The companion.
+    #[error("companion: {0}")]
+    Companion(#[from] PeopleError),
     /// The demo conference.
     #[error("demo conference: {0}")]
     Demo(#[from] ConferenceError),
@@ -90,6 +97,9 @@ pub struct Server {
     pub sip: Option<SocketAddr>,
     /// Where SIP listens for TLS, if it does.
     pub sip_tls: Option<SocketAddr>,
+    /// Password of the administrator `admin` that this start has made.
+    pub first_password: Option<String>,
+    companion: Option<Companion>,
     stop: watch::Sender<bool>,
     conferences: Conferences,
     web: Serving,
@@ -162,9 +172,13 @@ impl Server {
                 stopped.clone(),
             ))
         });
+        let keys = Arc::new(keys);
+        let (companion, first_password) =
+            open_companion(config, &conferences, &keys, &registry).await?.unzip();
         let api = Api {
+            companion: companion.clone(),
             signalling: Signalling::new(conferences.clone(), stopped),
-            keys: Arc::new(keys),
+            keys,
             registry,
             public: Arc::new(PublicInfo::new(config.demo.enabled, &conferences)),
             conferences: conferences.clone(),
@@ -174,6 +188,8 @@ impl Server {
             http: web.local,
             sip,
             sip_tls,
+            first_password: first_password.flatten(),
+            companion,
             stop,
             conferences,
             web,
@@ -190,6 +206,9 @@ impl Server {
         // Sessions and calls that are in a conference hear it from their focus, the others from this.
         self.conferences.stop(left() / 2).await;
         self.stop.send_replace(true);
+        if let Some(companion) = &self.companion {
+            companion.close();
+        }
         end_calls(self.phones, left() / 2).await;
         self.web.stop(left().max(LAST_MOMENT)).await;
         stop_media(&self.conferences, left().max(LAST_MOMENT)).await;
@@ -271,6 +290,30 @@ fn serve(
         handle,
         task,
     })
+}
+
+/// The companion, if there is to be one; and the password of an administrator whom it had to make.
+async fn open_companion(
+    config: &Config,
+    conferences: &Conferences,
+    keys: &Arc<ApiKeys>,
+    registry: &Registry,
+) -> Result<Option<(Companion, Option<String>)>, StartError> {
+    if !config.companion.enabled {
+        return Ok(None);
+    }
+    let engine = Arc::new(Engine {
+        conferences: conferences.clone(),
+        keys: Arc::clone(keys),
+    });
+    let companion = Companion::open(companion::settings(config), engine, registry).await?;
+    let first = companion.people().make_first_admin().await?;
+    companion.people().settle_demo(config.demo.enabled).await?;
+    if let Some(password) = &first {
+        let path = config.server.data_dir.join(FIRST_PASSWORD);
+        secret::write_private(&path, format!("{password}\n").as_bytes())?;
+    }
+    Ok(Some((companion, first)))
 }
 
 /// Mends what a crash left of recordings; throws away what is too old, now and daily.

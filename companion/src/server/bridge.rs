@@ -29,8 +29,8 @@ pub trait Bridge: Send + Sync + 'static {
         name: &'a str,
     ) -> Pending<'a, Result<String, BridgeError>>;
 
-    /// Whether somebody is in `conference`.
-    fn is_running(&self, conference: &str) -> bool;
+    /// Users who are in `conference`; `None` when nobody is in it.
+    fn present<'a>(&'a self, conference: &'a str) -> Pending<'a, Option<Vec<String>>>;
 
     /// Whether `key` is an API key of the server.
     fn accepts_key(&self, key: &str) -> bool;

@@ -20,8 +20,14 @@ use super::protocol::{Event, message};
 pub(crate) const QUEUE: usize = 256;
 /// Bytes that wait for one socket.
 pub(crate) const QUEUE_BYTES: usize = 1024 * 1024;
+/// Sockets of one user; the oldest makes room.
+const SOCKETS: usize = 32;
+/// Closed because the user has too many.
+const TOO_MANY: u16 = 4003;
 /// Closed because it did not take what it was sent.
 pub(crate) const SLOW: u16 = 4008;
+/// Closed because the server goes.
+const GOING: u16 = 1001;
 /// Closed because its session ended.
 pub(crate) const SIGNED_OUT: u16 = 4001;
 
@@ -182,6 +188,11 @@ impl Hub {
         };
         let mut state = self.lock();
         let online = state.users.entry(user.into()).or_default();
+        if online.outlets.len() >= SOCKETS
+            && let Some(oldest) = online.outlets.first()
+        {
+            oldest.close(TOO_MANY);
+        }
         online.outlets.push(outlet.clone());
         (outlet, inlet)
     }
@@ -225,15 +236,6 @@ impl Hub {
         online.is_some_and(|online| online.conversations.contains(conversation))
     }
 
-    /// Conversations of the connected `user`.
-    pub(crate) fn conversations(&self, user: &str) -> Vec<Arc<str>> {
-        let state = self.lock();
-        let online = state.users.get(user);
-        online.map_or_else(Vec::new, |online| {
-            online.conversations.iter().cloned().collect()
-        })
-    }
-
     /// Connected members of `conversation`.
     pub(crate) fn listeners(&self, conversation: &str) -> Vec<Arc<str>> {
         let state = self.lock();
@@ -244,12 +246,6 @@ impl Hub {
     /// Whether `user` has a socket.
     pub(crate) fn is_connected(&self, user: &str) -> bool {
         self.lock().users.contains_key(user)
-    }
-
-    /// Sockets now.
-    pub(crate) fn sockets(&self) -> usize {
-        let state = self.lock();
-        state.users.values().map(|user| user.outlets.len()).sum()
     }
 
     /// Sends to all sockets of `user`.
@@ -282,6 +278,14 @@ impl Hub {
             for outlet in outlets.into_iter().flatten() {
                 outlet.send(frame.clone());
             }
+        }
+    }
+
+    /// Closes all sockets: the server goes.
+    pub(crate) fn close(&self) {
+        let state = self.lock();
+        for outlet in state.users.values().flat_map(|user| &user.outlets) {
+            outlet.close(GOING);
         }
     }
 

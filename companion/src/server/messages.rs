@@ -2,6 +2,9 @@
 //!
 //! Called by sockets. Each request of [`KINDS`] is answered here or in a module below; the log itself is the store's.
 
+mod calls;
+mod heads;
+mod ink;
 mod log;
 mod marks;
 mod members;
@@ -12,7 +15,10 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-pub(crate) use marks::delivered;
+pub(crate) use calls::{Calls, keep_called};
+pub(crate) use heads::{Heads, keep_told};
+pub(crate) use marks::{Marks, delivered, keep_marked};
+pub(crate) use members::{announce, enter, members, note};
 pub(crate) use rate::Rate;
 
 use super::Companion;
@@ -20,7 +26,10 @@ use super::protocol::{Answer, MAX_FRAME, Refusal, parse};
 use super::socket::Client;
 
 /// Requests that are answered here.
-pub(crate) const KINDS: &[&str] = &["open", "send", "history", "read", "typing", "notify"];
+pub(crate) const KINDS: &[&str] = &[
+    "open", "add", "leave", "rename", "send", "edit", "delete", "react", "history", "read", "typing",
+    "notify", "confer", "decline", "calls",
+];
 
 /// Answers one of [`KINDS`].
 ///
@@ -29,7 +38,16 @@ pub(crate) const KINDS: &[&str] = &["open", "send", "history", "read", "typing",
 pub(crate) async fn answer(client: &mut Client, kind: &str, body: Map<String, Value>) -> Answer {
     match kind {
         "open" => members::open(client, parse(body)?).await,
+        "add" => members::add(client, parse(body)?).await,
+        "leave" => members::leave(client, parse(body)?).await,
+        "rename" => members::rename(client, parse(body)?).await,
         "send" => said::send(client, parse(body)?).await,
+        "edit" => said::edit(client, parse(body)?).await,
+        "delete" => said::delete(client, parse(body)?).await,
+        "react" => said::react(client, parse(body)?).await,
+        "confer" => calls::confer(client, parse(body)?).await,
+        "decline" => calls::decline(client, &parse(body)?),
+        "calls" => log::calls(client, parse(body)?).await,
         "history" => log::history(client, parse(body)?).await,
         "read" => marks::read(client, parse(body)?).await,
         "typing" => marks::typing(client, &parse(body)?),
@@ -46,6 +64,7 @@ pub(crate) fn limits(companion: &Companion) -> Value {
         "post": limits.post,
         "people": limits.people,
         "frame": MAX_FRAME,
+        "file": companion.config.files.file,
     })
 }
 

@@ -3,7 +3,11 @@
 //! Called by REST, sockets and the command line. Passwords are argon2id strings; of cookies and tokens only the SHA-256 is
 //! kept. Knows no presence and no conversation.
 
+mod admin;
+mod first;
 mod guard;
+mod guests;
+mod import;
 mod kdf;
 mod sessions;
 
@@ -14,16 +18,20 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
+pub use admin::UserChange;
+pub use first::{DEMO_USERS, DemoUser};
 pub use kdf::Kdf;
 pub(crate) use sessions::{Found, SESSION_S, SignIn, Verdict};
 
 use super::clock::now_ms;
-use super::store::{Store, StoreError};
+use super::store::{Database, Store, StoreError, Tx};
 use crate::text;
 use guard::Guesses;
 
 /// Shortest password, characters.
 const SHORTEST: usize = 8;
+/// Why an insertion is taken back.
+const TAKEN: &str = "a user of this login exists already";
 /// Longest, bytes: argon2 takes more, a person doesn't.
 const LONGEST: usize = 1024;
 
@@ -48,6 +56,9 @@ pub enum PeopleError {
     /// No random source.
     #[error("no random source: {0}")]
     Random(std::io::Error),
+    /// Metrics of one name twice; a programming error.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
 }
 
 impl From<sqlx::Error> for PeopleError {
@@ -229,6 +240,15 @@ impl People {
         })
     }
 
+    /// People of a database whose server may run or not: for the command line.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn open(database: &Database) -> Result<Self, PeopleError> {
+        let (store, _) = Store::open(database).await?;
+        Self::new(store)
+    }
+
     /// Adds a user.
     ///
     /// # Errors
@@ -248,36 +268,25 @@ impl People {
         user: User,
         password: Option<String>,
     ) -> Result<(), PeopleError> {
+        self.insert_all(vec![(user, password)]).await
+    }
+
+    /// Adds all, or none.
+    async fn insert_all(&self, users: Vec<(User, Option<String>)>) -> Result<(), PeopleError> {
         let added = self.store.write(move |tx| {
             async move {
-                let done = sqlx::query(
-                    "INSERT INTO users (id, login, name, title, company, email, work_phone, mobile, home_phone, role, \
-                     password, guest_of, created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
-                     ON CONFLICT (login) DO NOTHING",
-                )
-                .bind(user.id)
-                .bind(user.login)
-                .bind(user.name)
-                .bind(user.title)
-                .bind(user.company)
-                .bind(user.email)
-                .bind(user.work_phone)
-                .bind(user.mobile)
-                .bind(user.home_phone)
-                .bind(user.role.as_str())
-                .bind(password)
-                .bind(user.guest_of)
-                .bind(now_ms())
-                .execute(tx.connection())
-                .await?;
-                Ok(done.rows_affected() == 1)
+                for (user, password) in users {
+                    if !insert(tx, user, password).await? {
+                        return Err(StoreError::Refused(TAKEN));
+                    }
+                }
+                Ok(())
             }
             .boxed()
         });
-        if added.await? {
-            Ok(())
-        } else {
-            Err(PeopleError::Taken)
+        match added.await {
+            Err(StoreError::Refused(TAKEN)) => Err(PeopleError::Taken),
+            other => Ok(other?),
         }
     }
 
@@ -346,6 +355,31 @@ impl People {
         });
         work.await.map_err(|_| interrupted())
     }
+}
+
+/// Whether the login was free.
+async fn insert(tx: &mut Tx, user: User, password: Option<String>) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "INSERT INTO users (id, login, name, title, company, email, work_phone, mobile, home_phone, role, password, \
+         guest_of, created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+         ON CONFLICT (login) DO NOTHING",
+    )
+    .bind(user.id)
+    .bind(user.login)
+    .bind(user.name)
+    .bind(user.title)
+    .bind(user.company)
+    .bind(user.email)
+    .bind(user.work_phone)
+    .bind(user.mobile)
+    .bind(user.home_phone)
+    .bind(user.role.as_str())
+    .bind(password)
+    .bind(user.guest_of)
+    .bind(now_ms())
+    .execute(tx.connection())
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 fn hash(kdf: &Kdf, password: &str) -> Result<String, PeopleError> {

@@ -96,7 +96,7 @@ impl From<PeopleError> for Problem {
             PeopleError::Invalid(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, why),
             PeopleError::Taken => Self::new(StatusCode::CONFLICT, error.to_string()),
             PeopleError::Unknown => Self::new(StatusCode::NOT_FOUND, error.to_string()),
-            PeopleError::Hash(_) | PeopleError::Random(_) => {
+            PeopleError::Hash(_) | PeopleError::Random(_) | PeopleError::Metrics(_) => {
                 tracing::error!(%error, "people failed");
                 Self::new(
                     StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,18 +1,23 @@
 //! Routes below `/api/v1/companion`: sessions here, the rest beside what it is about.
 
+mod admin;
+
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, FromRequestParts, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
+use tower_http::timeout::TimeoutLayer;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{OpenApi, ToSchema};
 
-use super::Companion;
+use super::clock::now_ms;
+use super::{Companion, files, messages};
 use super::hub::Sessions;
 use super::people::{Found, SESSION_S, SignIn, User};
 use super::problem::Problem;
@@ -21,14 +26,37 @@ use super::socket;
 /// The cookie's name.
 const COOKIE: &str = "plenum_session";
 
+/// A request takes no longer; scans of files do.
+const DEADLINE: Duration = Duration::from_secs(150);
+
 /// All routes.
 pub(crate) fn router(companion: Companion) -> Router {
     Router::new()
         .route("/session", get(show).post(sign_in).delete(sign_out))
         .route("/session/password", put(change_password))
+        .route("/session/guest", post(let_in))
+        .merge(admin::routes())
+        .merge(files::routes())
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            DEADLINE,
+        ))
         .route("/socket", get(socket::upgrade))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "There is no such resource.") })
         .with_state(companion)
+}
+
+/// The routes' description.
+#[derive(OpenApi)]
+#[openapi(paths(sign_in, show, sign_out, change_password, let_in))]
+struct SessionsDoc;
+
+/// What `/api/v1/openapi.json` says of the companion.
+pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
+    let mut description = SessionsDoc::openapi();
+    description.merge(admin::AdminDoc::openapi());
+    description.merge(files::FilesDoc::openapi());
+    description
 }
 
 /// Whoever sends the request, by cookie or token. Refused with 401 otherwise; and with 403 when a page of elsewhere sends it.
@@ -118,11 +146,21 @@ pub(crate) async fn sign_in(
             "Pages of elsewhere may not use this.",
         ));
     }
-    match companion
+    let outcome = companion
         .people
         .sign_in(&login, password, from.ip())
-        .await?
-    {
+        .await?;
+    let counted = match &outcome {
+        SignIn::Good(..) => "good",
+        SignIn::Wrong => "wrong",
+        SignIn::Wait(_) => "wait",
+    };
+    companion
+        .metrics
+        .sign_ins
+        .with_label_values(&[counted])
+        .inc();
+    match outcome {
         SignIn::Good(user, secret) => Ok(with_cookie(
             Json(SignedIn { user }).into_response(),
             &companion,
@@ -243,4 +281,52 @@ pub(crate) async fn change_password(
         .await?;
     companion.hub.sign_out(&found.user.id, others);
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// An invitation and a name.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GuestCredentials {
+    invite: String,
+    name: String,
+}
+
+/// Signs a guest in: one group or room, until the invitation ends.
+#[utoipa::path(post, path = "/api/v1/companion/session/guest", request_body = GuestCredentials, responses(
+    (status = 200, body = SignedIn), (status = 401, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem),
+    (status = 429, body = Problem)))]
+pub(crate) async fn let_in(
+    State(companion): State<Companion>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Result<Json<GuestCredentials>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(GuestCredentials { invite, name }) = body?;
+    if !is_own_origin(&headers) {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "Pages of elsewhere may not use this.",
+        ));
+    }
+    if let Some(seconds) = companion.people.must_wait(from.ip()) {
+        return Err(Problem::wait("Too many attempts. Please wait.", seconds));
+    }
+    let most = companion.config.limits.people;
+    let Some(arrival) = companion.people.let_in(&invite, &name, most).await? else {
+        companion.people.count_guess(from.ip());
+        return Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "There is no such invitation, or it has ended.",
+        ));
+    };
+    let others = messages::members(&companion, &arrival.conversation).await?;
+    messages::announce(&companion, &arrival.conversation, &others).await?;
+    let seconds = (arrival.expires_ms - now_ms()) / 1000;
+    let body = Json(SignedIn { user: arrival.user });
+    Ok(with_cookie(
+        body.into_response(),
+        &companion,
+        &arrival.cookie,
+        seconds,
+    ))
 }

@@ -174,6 +174,7 @@ async fn serve(
         return refuse(socket, id, refusal, WRONG_VERSION).await;
     }
     drop(door);
+    companion.metrics.sockets.inc();
     let (outlet, inlet) = companion.hub.come(&found.user.id, &found.session);
     let (sink, stream) = socket.split();
     let writing = tokio::spawn(write(
@@ -194,6 +195,7 @@ async fn serve(
     converse(&mut client, found.session, id, hello, stream).await;
     let last = client.companion.hub.go(&client.user.id, client.outlet.id);
     farewell(&client, last);
+    client.companion.metrics.sockets.dec();
     // All outlets are gone with the client: the writer ends when it has written what waits.
     drop(client);
     if let Err(error) = writing.await {
@@ -286,6 +288,7 @@ async fn take(client: &mut Client, text: &str) {
             } else {
                 dispatch(client, &kind, body).await
             };
+            client.companion.metrics.count(&answer);
             reply(id, answer)
         }
         Err(refusal) => reply(0, Err(refusal)),
@@ -324,6 +327,9 @@ async fn write(
             messages::delivered(&companion, &user, &conversation, seq);
         }
     };
+    if code == super::hub::SLOW {
+        companion.metrics.slow.inc();
+    }
     let close = Message::Close(Some(CloseFrame {
         code,
         reason: "".into(),

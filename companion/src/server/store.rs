@@ -5,6 +5,7 @@
 //! is `CAST(… AS BIGINT)`, for PostgreSQL's is NUMERIC otherwise. Knows tables, no rule of who may do what.
 
 mod migrate;
+mod upkeep;
 mod writer;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyPool, ConnectOptions, Executor};
 use tokio::sync::{mpsc, oneshot};
 
+pub use upkeep::Upkeep;
 pub(crate) use writer::{Draft, Receipt, Tx};
 
 use super::protocol::Event;

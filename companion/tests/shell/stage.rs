@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode, header};
 use futures_util::{SinkExt, StreamExt};
 use plenum_companion::server::{
-    Bridge, BridgeError, Companion, CompanionConfig, Database, Limits, NewUser, Pending,
+    Bridge, BridgeError, Companion, CompanionConfig, Database, FileLimits, Limits, NewUser, Pending,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -76,9 +76,11 @@ impl Drop for Folder {
     }
 }
 
-/// An engine that makes conferences in name only.
+/// An engine that makes conferences in name only: whoever stands in it is there.
 #[derive(Default)]
-pub(crate) struct Engine;
+pub(crate) struct Engine {
+    pub(crate) present: Mutex<Option<Vec<String>>>,
+}
 
 impl Bridge for Engine {
     fn make<'a>(&'a self, subject: &'a str) -> Pending<'a, Result<String, BridgeError>> {
@@ -94,8 +96,8 @@ impl Bridge for Engine {
         Box::pin(async move { Ok(format!("/join/{conference}#{user}")) })
     }
 
-    fn is_running(&self, _conference: &str) -> bool {
-        true
+    fn present<'a>(&'a self, _conference: &'a str) -> Pending<'a, Option<Vec<String>>> {
+        Box::pin(async move { self.present.lock().unwrap().clone() })
     }
 
     fn accepts_key(&self, key: &str) -> bool {
@@ -107,7 +109,9 @@ impl Bridge for Engine {
 pub(crate) struct Stage {
     pub(crate) companion: Companion,
     pub(crate) address: SocketAddr,
-    _folder: Arc<Folder>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) database: Database,
+    pub(crate) folder: Arc<Folder>,
 }
 
 impl Stage {
@@ -123,7 +127,13 @@ impl Stage {
         };
         let config = CompanionConfig {
             database,
-            files: folder.0.join("files"),
+            files: FileLimits {
+                folder: folder.0.join("files"),
+                file: 3 * 1024 * 1024,
+                quota: 5 * 1024 * 1024,
+                forbidden: vec!["exe".to_owned()],
+                scan: vec!["sh".to_owned(), "-c".to_owned(), "! grep -q EICAR \"$1\"".to_owned(), "sh".to_owned()],
+            },
             secure: false,
             limits,
         };
@@ -131,7 +141,12 @@ impl Stage {
     }
 
     async fn start(config: CompanionConfig, folder: Arc<Folder>) -> Self {
-        let companion = Companion::open(config, Arc::new(Engine)).await.unwrap();
+        let engine = Arc::new(Engine::default());
+        let database = config.database.clone();
+        let bridge = Arc::clone(&engine) as Arc<dyn Bridge>;
+        let companion = Companion::open(config, bridge, &prometheus::Registry::new())
+            .await
+            .unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = companion
@@ -141,7 +156,9 @@ impl Stage {
         Self {
             companion,
             address,
-            _folder: folder,
+            engine,
+            database,
+            folder,
         }
     }
 
@@ -207,6 +224,22 @@ impl Stage {
         assert!(cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
         let value = cookie.split(['=', ';']).nth(1).unwrap();
         value.to_owned()
+    }
+
+    /// Executes SQL behind the companion's back.
+    pub(crate) async fn spoil(&self, sql: &'static str) {
+        use sqlx::Connection;
+        let url = match &self.database {
+            Database::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Database::Postgres(url) => url.clone(),
+        };
+        let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    }
+
+    /// The cookie of a session without a password: a hundred sign-ins take seconds.
+    pub(crate) async fn companion_session(&self, user: &str) -> String {
+        self.companion.people().make_token(user).await.unwrap()
     }
 
     /// A user of that login, signed in and connected.

@@ -248,6 +248,10 @@ impl Focus {
             Command::Participants { reply } => {
                 let _ = reply.send(self.roster.views());
             }
+            Command::Users { reply } => {
+                let users = self.roster.iter().map(|person| person.user.clone());
+                let _ = reply.send(users.collect());
+            }
             Command::Record { order, reply } => self.record(order, reply).await,
             Command::Summary { reply } => {
                 let _ = reply.send(Summary {

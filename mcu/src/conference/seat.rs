@@ -188,6 +188,8 @@ pub(crate) enum Command {
     Participants {
         reply: oneshot::Sender<Vec<ParticipantView>>,
     },
+    /// Keys of presence of who is in it.
+    Users { reply: oneshot::Sender<Vec<String>> },
     /// Too many wrong PINs have shut a door of the conference.
     Guessed {
         shut: Shut,

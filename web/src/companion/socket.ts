@@ -13,6 +13,7 @@ const PATIENCE = 15_000
 
 export const SESSION_OVER = 4001
 export const WRONG_VERSION = 4002
+const TOO_MANY_DEVICES = 4003
 const TOO_SLOW = 4008
 
 /** The server's no. */
@@ -124,12 +125,13 @@ export class Socket {
     this.#socket = null
     this.#forget()
     if (this.#over) return
-    if (code !== SESSION_OVER && code !== WRONG_VERSION) this.#again = setTimeout(() => this.#open(), code === TOO_SLOW ? 0 : this.#wait())
+    if (code !== SESSION_OVER && code !== WRONG_VERSION) this.#again = setTimeout(() => this.#open(), code === TOO_SLOW ? 0 : this.#wait(code))
     this.#handlers.lost(code)
   }
 
-  #wait(): number {
-    const longest = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#tries)
+  #wait(code: number): number {
+    // A device that came back at once would push out another one, and so on.
+    const longest = code === TOO_MANY_DEVICES ? LONGEST_WAIT : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#tries)
     this.#tries += 1
     return longest * (0.5 + Math.random() / 2)
   }

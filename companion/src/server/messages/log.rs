@@ -1,6 +1,6 @@
 //! Reading logs: lists of conversations, history, what a cursor lacks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,6 +24,9 @@ const COUNTED: i64 = 1000;
 /// What [`conversations`] reads of each.
 type Row = (String, String, String, String, i64, i64, i64, i64);
 
+/// Of a member: conversation, user, delivered, read.
+type MemberRow = (String, String, i64, i64);
+
 /// A list of all, or of one.
 const LIST: &str = "SELECT c.id, c.kind, c.subject, m.notify, m.read_seq, \
     COALESCE((SELECT MAX(e.seq) FROM events e WHERE e.conversation = c.id), 0), \
@@ -46,6 +49,23 @@ pub(super) async fn conversations(client: &Client) -> Answer {
             client.companion.hub.joined(user, id);
         }
     }
+    // Whoever was taken out of one meanwhile must not listen on.
+    let still: Vec<(String,)> = sqlx::query_as("SELECT conversation FROM members WHERE user_id = $1")
+        .bind(user.clone())
+        .fetch_all(client.companion.store.reader())
+        .await?;
+    let still: HashSet<String> = still.into_iter().map(|(id,)| id).collect();
+    let list: Vec<Value> = list
+        .into_iter()
+        .filter(|conversation| {
+            let id = conversation["id"].as_str().unwrap_or_default();
+            let stays = still.contains(id);
+            if !stays {
+                client.companion.hub.left(user, id);
+            }
+            stays
+        })
+        .collect();
     Ok(list.into())
 }
 
@@ -78,16 +98,21 @@ async fn list(
     }
     let rows = query.fetch_all(reader).await?;
     let sql = format!(
-        "SELECT o.conversation, o.user_id FROM members m JOIN members o ON o.conversation = m.conversation \
+        "SELECT o.conversation, o.user_id, o.delivered_seq, o.read_seq FROM members m JOIN members o ON o.conversation = m.conversation \
          JOIN conversations c ON c.id = m.conversation WHERE m.user_id = $1 AND c.kind <> 'room'{} ORDER BY o.joined_ms, o.user_id",
         of("c.id", 2)
     );
-    let mut query = sqlx::query_as::<_, (String, String)>(AssertSqlSafe(sql)).bind(user.to_owned());
+    let mut query = sqlx::query_as::<_, MemberRow>(AssertSqlSafe(sql)).bind(user.to_owned());
     if let Some(id) = only {
         query = query.bind(id.to_owned());
     }
     let mut members: HashMap<String, Vec<String>> = HashMap::new();
-    for (conversation, member) in query.fetch_all(reader).await? {
+    let mut marks: HashMap<String, Vec<Value>> = HashMap::new();
+    for (conversation, member, delivered, read) in query.fetch_all(reader).await? {
+        if member != user {
+            let mark = json!({"user": member, "delivered": delivered.max(read), "read": read});
+            marks.entry(conversation.clone()).or_default().push(mark);
+        }
         members.entry(conversation).or_default().push(member);
     }
     let sql = format!("SELECT {EVENT_COLUMNS} {LAST}{}", of("m.conversation", 2));
@@ -113,6 +138,7 @@ async fn list(
                     "unread": unread,
                     "mentions": mentions,
                     "notify": notify,
+                    "marks": marks.remove(&id).unwrap_or_default(),
                 });
                 if let Value::Object(fields) = &mut value {
                     if let Some(last) = last.remove(&id) {
@@ -232,4 +258,30 @@ pub(super) async fn catch_up(
         }
     }
     Ok(())
+}
+
+/// `calls`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Calls {
+    before: Option<i64>,
+    limit: Option<i64>,
+}
+
+pub(super) async fn calls(client: &Client, request: Calls) -> Answer {
+    let limit = request.limit.unwrap_or(PAGE).clamp(1, PAGE);
+    let sql = format!(
+        "SELECT {EVENT_COLUMNS} FROM members m JOIN events e ON e.conversation = m.conversation WHERE m.user_id = $1 \
+         AND e.kind = 'call' AND e.seq > m.from_seq AND e.ts < $2 ORDER BY e.ts DESC LIMIT $3"
+    );
+    let rows: Vec<EventRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(client.user.id.clone())
+        .bind(request.before.unwrap_or(i64::MAX))
+        .bind(limit + 1)
+        .fetch_all(client.companion.store.reader())
+        .await?;
+    let wanted = usize::try_from(limit).unwrap_or(0);
+    let more = rows.len() > wanted;
+    let events: Vec<Event> = rows.into_iter().take(wanted).map(Event::from).collect();
+    Ok(json!({"events": events, "more": more}))
 }

@@ -1,14 +1,26 @@
 //! How far people have got: `read`, delivered, and that somebody types.
+//!
+//! Marks are gathered and told once in a second: a hundred people who get one message are one message to each, not a hundred.
+//! Rooms have none.
+#![expect(
+    clippy::disallowed_types,
+    reason = "every socket notes what it sent; a queue between would be longer than the table"
+)]
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::log::conversation;
 use super::require_member;
 use crate::server::Companion;
 use crate::server::protocol::{Answer, message};
 use crate::server::socket::Client;
+use crate::server::store::StoreError;
 
 /// `read`
 #[derive(Deserialize)]
@@ -54,12 +66,114 @@ pub(super) async fn read(client: &Client, request: Read) -> Answer {
     );
     let hub = &client.companion.hub;
     hub.tell_others(&client.user.id, Some(client.outlet.id), told);
+    // Others learn it by the next round of marks.
+    let read_seq = now["read_seq"].as_i64().unwrap_or(0);
+    delivered(
+        &client.companion,
+        &client.user.id,
+        &request.conversation,
+        read_seq,
+    );
     Ok(json!({"unread": now["unread"], "mentions": now["mentions"]}))
 }
 
+/// Marks are told this often.
+const PERIOD: Duration = Duration::from_secs(1);
+/// Marks that wait; more are dropped, for the next ones say the same and more.
+const WAITING: usize = 50_000;
+
+/// Who has got how far since marks were last told. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Marks {
+    waiting: Arc<Mutex<HashMap<(String, String), i64>>>,
+}
+
+impl Marks {
+    fn note(&self, user: &str, conversation: &str, seq: i64) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < WAITING {
+            let mark = waiting
+                .entry((conversation.to_owned(), user.to_owned()))
+                .or_default();
+            *mark = seq.max(*mark);
+        }
+    }
+
+    fn take(&self) -> HashMap<(String, String), i64> {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// `user`'s device was sent `conversation` up to `seq`.
-pub(crate) fn delivered(_companion: &Companion, user: &str, conversation: &str, seq: i64) {
-    tracing::trace!(user, conversation, seq, "delivered");
+pub(crate) fn delivered(companion: &Companion, user: &str, conversation: &str, seq: i64) {
+    companion.marks.note(user, conversation, seq);
+}
+
+/// Keeps and tells marks, until the runtime ends.
+pub(crate) async fn keep_marked(companion: Companion) {
+    let mut round = tokio::time::interval(PERIOD);
+    round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        round.tick().await;
+        let waiting = companion.marks.take();
+        if waiting.is_empty() {
+            continue;
+        }
+        match keep(&companion, waiting).await {
+            Ok(told) => {
+                for (conversation, marks) in told {
+                    let told =
+                        message("marks", json!({"conversation": conversation, "marks": marks}));
+                    companion.hub.tell_all(&conversation, None, told);
+                }
+            }
+            // The next marks say the same and more.
+            Err(error) => tracing::warn!(%error, "marks could not be kept"),
+        }
+    }
+}
+
+/// Keeps marks; gives those of each conversation that is no room.
+async fn keep(
+    companion: &Companion,
+    waiting: HashMap<(String, String), i64>,
+) -> Result<HashMap<String, Vec<Value>>, StoreError> {
+    companion
+        .store
+        .write(move |tx| {
+            async move {
+                let mut told: HashMap<String, Vec<Value>> = HashMap::new();
+                let mut rooms: HashSet<String> = HashSet::new();
+                for ((conversation, user), seq) in waiting {
+                    if rooms.contains(&conversation) {
+                        continue;
+                    }
+                    let kept: Option<(i64, i64, String)> = sqlx::query_as(
+                        "UPDATE members SET delivered_seq = CASE WHEN delivered_seq < $3 THEN $3 ELSE delivered_seq END \
+                         WHERE conversation = $1 AND user_id = $2 RETURNING delivered_seq, read_seq, \
+                         (SELECT c.kind FROM conversations c WHERE c.id = $1)",
+                    )
+                    .bind(conversation.clone())
+                    .bind(user.clone())
+                    .bind(seq)
+                    .fetch_optional(tx.connection())
+                    .await?;
+                    match kept {
+                        Some((_, _, kind)) if kind == "room" => {
+                            rooms.insert(conversation);
+                        }
+                        Some((delivered, read, _)) => {
+                            let mark = json!({"user": user, "delivered": delivered.max(read), "read": read});
+                            told.entry(conversation).or_default().push(mark);
+                        }
+                        None => {}
+                    }
+                }
+                Ok(told)
+            }
+            .boxed()
+        })
+        .await
 }
 
 /// `typing`

@@ -1,4 +1,7 @@
-//! Who is in a conversation: `open`, `notify`.
+//! Who is in a conversation: `open`, `add`, `leave`, `rename`, `notify`.
+//!
+//! Newcomers to a group read what was said in it before, for it was said to the group. A direct conversation stays between two:
+//! whoever is added to it makes a group, which begins empty.
 
 use std::collections::BTreeSet;
 
@@ -153,13 +156,8 @@ pub(crate) async fn announce(
 ) -> Result<(), Refusal> {
     for user in people {
         companion.hub.joined(user, id);
-        if companion.hub.is_connected(user) {
-            let value = conversation(companion, user, id).await?;
-            let told = message("conversation", json!({"conversation": value}));
-            companion.hub.tell(user, told);
-        }
     }
-    Ok(())
+    retell(companion, id, people).await
 }
 
 fn require_room(client: &Client, people: usize) -> Result<(), Refusal> {
@@ -193,6 +191,209 @@ async fn require_users(companion: &Companion, ids: &[String]) -> Result<(), Refu
     } else {
         Err(Refusal::not_found("There is no such user."))
     }
+}
+
+/// `add`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Add {
+    conversation: String,
+    users: Vec<String>,
+}
+
+pub(super) async fn add(client: &Client, request: Add) -> Answer {
+    require_member(client, &request.conversation)?;
+    if client.user.guest_of.is_some() {
+        return Err(Refusal::forbidden("Guests add nobody."));
+    }
+    let companion = &client.companion;
+    let (kind, subject) = kind_of(companion, &request.conversation).await?;
+    let there = members(companion, &request.conversation).await?;
+    let wanted: BTreeSet<String> = request.users.into_iter().collect();
+    let new: Vec<String> = wanted
+        .into_iter()
+        .filter(|user| !there.contains(user))
+        .collect();
+    require_room(client, there.len() + new.len())?;
+    require_users(companion, &new).await?;
+    if new.is_empty() {
+        return Err(Refusal::new(Code::Conflict, "They are all in it."));
+    }
+    match kind.as_str() {
+        "direct" => {
+            let me = client.user.id.clone();
+            let others = there.into_iter().chain(new).filter(|user| *user != me);
+            let people = std::iter::once(me.clone()).chain(others).collect();
+            let id = group(client, people, subject).await?;
+            Ok(json!({"conversation": conversation(companion, &me, &id).await?, "seq": 1}))
+        }
+        "group" => {
+            let (id, me, people) = (
+                request.conversation.clone(),
+                client.user.id.clone(),
+                new.clone(),
+            );
+            let most = i64::try_from(companion.config.limits.people).unwrap_or(i64::MAX);
+            let added = companion.store.write(move |tx| {
+                async move {
+                    for user in &people {
+                        enter(tx, &id, user).await?;
+                    }
+                    let (count,): (i64,) =
+                        sqlx::query_as("SELECT COUNT(*) FROM members WHERE conversation = $1")
+                            .bind(id.clone())
+                            .fetch_one(tx.connection())
+                            .await?;
+                    if count > most {
+                        return Err(StoreError::Refused("The conversation is full."));
+                    }
+                    tx.append(note(&id, &me, Kind::Join, &json!({"users": people})))
+                        .await
+                }
+                .boxed()
+            });
+            let receipt = added.await?;
+            announce(companion, &request.conversation, &new).await?;
+            retell(companion, &request.conversation, &there).await?;
+            Ok(json!({"seq": receipt.seq}))
+        }
+        _ => Err(Refusal::bad("A room's people are appointed.")),
+    }
+}
+
+/// `leave`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Leave {
+    conversation: String,
+}
+
+pub(super) async fn leave(client: &Client, request: Leave) -> Answer {
+    let id = request.conversation;
+    require_member(client, &id)?;
+    let companion = &client.companion;
+    let (kind, _) = kind_of(companion, &id).await?;
+    if kind != "group" {
+        return Err(Refusal::bad("Only groups are left so."));
+    }
+    let (conversation, me) = (id.clone(), client.user.id.clone());
+    let left = companion.store.write(move |tx| {
+        async move {
+            exit(tx, &conversation, &me).await?;
+            tx.append(note(&conversation, &me, Kind::Leave, &json!({"users": [me]})))
+                .await
+        }
+        .boxed()
+    });
+    let receipt = left.await?;
+    dismiss(companion, &id, &client.user.id);
+    let rest = members(companion, &id).await?;
+    retell(companion, &id, &rest).await?;
+    Ok(json!({"seq": receipt.seq}))
+}
+
+/// Takes `user` out, within a transaction.
+pub(crate) async fn exit(tx: &mut Tx, conversation: &str, user: &str) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM members WHERE conversation = $1 AND user_id = $2",
+        "DELETE FROM mentions WHERE conversation = $1 AND user_id = $2",
+    ] {
+        sqlx::query(sql)
+            .bind(conversation.to_owned())
+            .bind(user.to_owned())
+            .execute(tx.connection())
+            .await?;
+    }
+    Ok(())
+}
+
+/// Tells `user`, who is no longer a member.
+pub(crate) fn dismiss(companion: &Companion, id: &str, user: &str) {
+    companion.hub.left(user, id);
+    companion
+        .hub
+        .tell(user, message("gone", json!({"conversation": id})));
+}
+
+/// `rename`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rename {
+    conversation: String,
+    subject: String,
+}
+
+pub(super) async fn rename(client: &Client, request: Rename) -> Answer {
+    let id = request.conversation;
+    require_member(client, &id)?;
+    let companion = &client.companion;
+    let (kind, _) = kind_of(companion, &id).await?;
+    if kind != "group" {
+        return Err(Refusal::bad("Only groups are renamed so."));
+    }
+    let subject = text::line(&request.subject, text::NAME)?;
+    let (conversation, me) = (id.clone(), client.user.id.clone());
+    let renamed = companion.store.write(move |tx| {
+        async move {
+            sqlx::query("UPDATE conversations SET subject = $2 WHERE id = $1")
+                .bind(conversation.clone())
+                .bind(subject.clone())
+                .execute(tx.connection())
+                .await?;
+            tx.append(note(
+                &conversation,
+                &me,
+                Kind::Change,
+                &json!({"subject": subject}),
+            ))
+            .await
+        }
+        .boxed()
+    });
+    let receipt = renamed.await?;
+    let people = members(companion, &id).await?;
+    retell(companion, &id, &people).await?;
+    Ok(json!({"seq": receipt.seq}))
+}
+
+/// Kind and subject.
+pub(super) async fn kind_of(
+    companion: &Companion,
+    id: &str,
+) -> Result<(String, String), Refusal> {
+    let found: Option<(String, String)> =
+        sqlx::query_as("SELECT kind, subject FROM conversations WHERE id = $1")
+            .bind(id.to_owned())
+            .fetch_optional(companion.store.reader())
+            .await?;
+    found.ok_or_else(|| Refusal::not_found("There is no such conversation."))
+}
+
+/// Who is in it, the first first.
+pub(crate) async fn members(companion: &Companion, id: &str) -> Result<Vec<String>, Refusal> {
+    let rows: Vec<(String,)> = sqlx::query_as(
+        "SELECT user_id FROM members WHERE conversation = $1 ORDER BY joined_ms, user_id",
+    )
+    .bind(id.to_owned())
+    .fetch_all(companion.store.reader())
+    .await?;
+    Ok(rows.into_iter().map(|(user,)| user).collect())
+}
+
+/// Tells connected `people` what the conversation is now.
+pub(crate) async fn retell(
+    companion: &Companion,
+    id: &str,
+    people: &[String],
+) -> Result<(), Refusal> {
+    for user in people {
+        if companion.hub.is_connected(user) {
+            let value = conversation(companion, user, id).await?;
+            let told = message("conversation", json!({"conversation": value}));
+            companion.hub.tell(user, told);
+        }
+    }
+    Ok(())
 }
 
 /// `notify`

@@ -58,10 +58,19 @@ impl Guesses {
         waits.max()
     }
 
-    /// Counts an attempt.
+    /// Counts an attempt at a login.
     pub(super) fn count(&self, login: &str, from: IpAddr, now: i64) {
+        self.count_all(subjects(login, from), now);
+    }
+
+    /// Counts an attempt at something that has no login.
+    pub(super) fn count_address(&self, from: IpAddr, now: i64) {
+        self.count_all([Subject::Address(address(from))], now);
+    }
+
+    fn count_all(&self, subjects: impl IntoIterator<Item = Subject>, now: i64) {
         let mut seen = self.lock();
-        for subject in subjects(login, from) {
+        for subject in subjects {
             if seen.len() >= REMEMBERED && !seen.contains_key(&subject) {
                 seen.retain(|_, times| times.back().is_some_and(|time| time + WINDOW_MS > now));
             }

@@ -13,6 +13,8 @@ use crate::server::store::StoreError;
 
 /// A session ends this long after its last use, seconds.
 pub(crate) const SESSION_S: i64 = 30 * 24 * 3600;
+/// No login: what guests stand for in the guard of guesses.
+const INVITES: &str = " guests";
 /// Its use is noted at most this often, milliseconds.
 const NOTED: i64 = 60 * 60 * 1000;
 
@@ -119,6 +121,16 @@ impl People {
         })
     }
 
+    /// Seconds that whoever is at `from` has to wait before another guess at an invitation.
+    pub(crate) fn must_wait(&self, from: IpAddr) -> Option<u64> {
+        self.guesses.wait(INVITES, from, now_ms())
+    }
+
+    /// An invitation was none.
+    pub(crate) fn count_guess(&self, from: IpAddr) {
+        self.guesses.count_address(from, now_ms());
+    }
+
     async fn password_of(&self, user: &str) -> Result<Option<String>, StoreError> {
         let row: Option<(Option<String>,)> =
             sqlx::query_as("SELECT password FROM users WHERE id = $1")
@@ -133,6 +145,19 @@ impl People {
     /// # Errors
     /// When it cannot be kept.
     pub(crate) async fn open_session(&self, user: &str) -> Result<String, PeopleError> {
+        self.open_session_until(user, now_ms() + SESSION_S * 1000)
+            .await
+    }
+
+    /// The same until `expires`, milliseconds since 1970.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub(super) async fn open_session_until(
+        &self,
+        user: &str,
+        expires: i64,
+    ) -> Result<String, PeopleError> {
         let cookie = secret()?;
         let (hash, user, now) = (digest(&cookie), user.to_owned(), now_ms());
         self.store
@@ -145,7 +170,7 @@ impl People {
                     .bind(user)
                     .bind(now)
                     .bind(now)
-                    .bind(now + SESSION_S * 1000)
+                    .bind(expires)
                     .execute(tx.connection())
                     .await?;
                     sqlx::query("DELETE FROM sessions WHERE expires_ms < $1")

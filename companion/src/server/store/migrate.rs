@@ -26,6 +26,7 @@ const STEPS: &[(i64, Sql)] = &[
             postgres: include_str!("migrations/0002_events.postgres.sql"),
         },
     ),
+    (3, Sql::Same(include_str!("migrations/0003_talk.sql"))),
 ];
 
 /// Takes each step that `connection`'s database lacks, each in a transaction.

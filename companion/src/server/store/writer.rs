@@ -45,6 +45,8 @@ pub(crate) struct Receipt {
     pub(crate) seq: i64,
     /// Milliseconds since 1970.
     pub(crate) ts: i64,
+    /// It was not there before.
+    pub(crate) fresh: bool,
 }
 
 type Answer = oneshot::Sender<Result<Receipt, StoreError>>;
@@ -100,8 +102,13 @@ impl Tx {
             let receipt = Receipt {
                 seq: self.next(&draft.conversation).await?,
                 ts,
+                fresh: true,
             };
-            known.insert(key, receipt);
+            let again = Receipt {
+                fresh: false,
+                ..receipt
+            };
+            known.insert(key, again);
             receipts.push(receipt);
             fresh.push((draft, receipt));
         }
@@ -157,7 +164,7 @@ impl Tx {
             }
             let rows = query.fetch_all(&mut *self.connection).await?;
             found.extend(rows.into_iter().map(|(conversation, sender, id, seq, ts)| {
-                ((conversation, sender, id), Receipt { seq, ts })
+                ((conversation, sender, id), Receipt { seq, ts, fresh: false })
             }));
             rest = after;
         }

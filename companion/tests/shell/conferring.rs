@@ -1,0 +1,62 @@
+//! From a conversation to a conference.
+
+use serde_json::{Value, json};
+
+use crate::stage::{Stage, on_both};
+
+on_both!(
+    a_conference_rings_the_others,
+    whoever_declines_rings_no_more,
+);
+
+async fn a_conference_rings_the_others(stage: Stage) {
+    let mut anna = stage.person("anna").await;
+    let mut ben = stage.person("ben").await;
+    let carl = stage.user("carl").await;
+    let group = anna.open(&[&ben.id, &carl]).await;
+    let confer = json!({"type": "confer", "conversation": group, "media": ["audio", "video"]});
+    let made = anna.done(confer.clone()).await;
+    assert!(made["link"].as_str().unwrap().ends_with(&anna.id), "a link of her own");
+    let ring = ben.hear_type("ring").await;
+    assert_eq!(ring["from"], anna.id.as_str());
+    assert_eq!(ring["conference"], made["conference"]);
+    assert!(ring["link"].as_str().unwrap().ends_with(&ben.id));
+    let event = ben.hear_event("call").await;
+    assert_eq!(event["body"]["state"], "started");
+    assert!(event["body"].get("link").is_none(), "a link is for one");
+    let joined = ben.done(confer).await;
+    assert_eq!(joined["conference"], made["conference"], "there is one");
+    assert_eq!(ben.hear_type("ring_over").await["reason"], "answered");
+    *stage.engine.present.lock().unwrap() = Some(vec![anna.id.clone(), ben.id.clone()]);
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    *stage.engine.present.lock().unwrap() = None;
+    let over = anna
+        .hear(|message| message["events"][0]["body"]["state"] == "ended")
+        .await;
+    assert_eq!(over["events"][0]["body"]["missed"], json!([carl]));
+    let calls = anna.done(json!({"type": "calls"})).await;
+    let states: Vec<&Value> = calls["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| &event["body"]["state"])
+        .collect();
+    assert_eq!(states, ["ended", "started"]);
+}
+
+async fn whoever_declines_rings_no_more(stage: Stage) {
+    let mut anna = stage.person("anna").await;
+    let mut ben = stage.person("ben").await;
+    let talk = anna.open(&[&ben.id]).await;
+    let confer = json!({"type": "confer", "conversation": talk, "media": ["audio"]});
+    let made = anna.done(confer).await;
+    let ring = ben.hear_type("ring").await;
+    let mut other = stage.connect(&ben.cookie).await;
+    let decline = json!({"type": "decline", "conversation": talk, "conference": ring["conference"]});
+    ben.done(decline).await;
+    for person in [&mut other, &mut anna] {
+        let over = person.hear_type("ring_over").await;
+        assert_eq!((&over["reason"], &over["user"]), (&json!("declined"), &json!(ben.id)));
+        assert_eq!(over["conference"], made["conference"]);
+    }
+}

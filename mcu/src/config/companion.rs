@@ -1,0 +1,86 @@
+//! `[companion]`: people, messages, files; where they are kept and how much of each.
+
+use plenum_companion::server::Database;
+
+use super::reader::Reader;
+
+const KIBIBYTE: usize = 1024;
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// `[companion]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompanionSection {
+    /// Whether there is a companion at all.
+    pub enabled: bool,
+    /// PostgreSQL, if not SQLite in the data folder.
+    pub database: Option<Database>,
+    /// Longest message, bytes.
+    pub message: usize,
+    /// Longest post in a room, bytes.
+    pub post: usize,
+    /// People in a conversation; more need a room.
+    pub people: usize,
+    /// Largest file, bytes.
+    pub file: u64,
+    /// Files of one user, bytes.
+    pub quota: u64,
+    /// Ends of names of files that are refused, such as `exe`.
+    pub forbidden_types: Vec<String>,
+    /// A command that is asked about each file, with the file's path after it; empty: none.
+    pub scan: Vec<String>,
+}
+
+pub(super) fn read(reader: &mut Reader) -> CompanionSection {
+    let database = |url: &str| match url {
+        "" => Ok(None),
+        url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            Ok(Some(Database::Postgres(url.to_owned())))
+        }
+        _ => Err("is no address of a PostgreSQL database".to_owned()),
+    };
+    CompanionSection {
+        enabled: reader.boolean("companion.enabled", true),
+        database: reader.parsed(
+            "companion.database",
+            None,
+            database,
+            "write postgres://user:password@host/name, or nothing for SQLite in the data folder",
+        ),
+        message: KIBIBYTE
+            * reader.integer(
+                "companion.message_kib",
+                8_usize,
+                1..=64,
+                "KiB of the longest message",
+            ),
+        post: KIBIBYTE
+            * reader.integer(
+                "companion.post_kib",
+                32_usize,
+                1..=128,
+                "KiB of the longest post in a room",
+            ),
+        people: reader.integer(
+            "companion.conversation_people",
+            100_usize,
+            2..=1000,
+            "people in one conversation that is no room",
+        ),
+        file: MEBIBYTE
+            * reader.integer(
+                "companion.file_mib",
+                25_u64,
+                0..=100_000,
+                "MiB of the largest file, 0 for no files",
+            ),
+        quota: MEBIBYTE
+            * reader.integer(
+                "companion.quota_mib",
+                1000_u64,
+                0..=100_000_000,
+                "MiB that one user's files may take",
+            ),
+        forbidden_types: reader.list("companion.forbidden_types"),
+        scan: reader.list("companion.scan"),
+    }
+}
