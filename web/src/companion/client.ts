@@ -9,7 +9,7 @@ import { Outbox } from './outbox'
 import { conversation as asConversation, event as asEvent, fields, filter as asFilter, list, number, presence as asPresence, text, type Body, type Fields, type Id, type LogEvent, type Notify, type ServerMessage, type User } from './protocol'
 import * as rest from './rest'
 import { Lost, Refused, SESSION_OVER, Socket, socketAddress, WRONG_VERSION } from './socket'
-import { acknowledged, cursors, forget, history, initial, introduce, lapse, marked, queued, refused, strangers, told, welcome, type CompanionState, type Outgoing } from './state'
+import { acknowledged, audience, cursors, forget, history, initial, introduce, lapse, marked, queued, refused, strangers, told, welcome, type CompanionState, type Outgoing } from './state'
 
 /** A device renews its lease so often, in ms; input within it counts as activity. */
 const ALIVE = 10_000
@@ -19,6 +19,8 @@ const TYPING_EVERY = 3_000
 const PAGE = 50
 /** Of a conversation that is not shown so many events are held at most. */
 const HELD = 200
+/** The server lets a device watch 200 beside its contacts; some are left to search. */
+const WATCHED = 150
 /** What was typed is kept this many ms after the last key. */
 const DRAFT_REST = 250
 /** Notices that wait to be read. */
@@ -52,6 +54,8 @@ export class Companion extends Store<ClientState> {
   #shown: Id | null = null
   readonly #sending = new Set<Id>()
   readonly #filling = new Set<Id>()
+  #looked: Id | null = null
+  #watched: ReadonlySet<Id> = new Set()
   readonly #asked = new Set<Id>()
   readonly #reading = new Map<Id, number>()
   /** Hears of alerts beside the page's own notices. */
@@ -121,6 +125,7 @@ export class Companion extends Store<ClientState> {
     const answer = await this.#socket?.ask('hello', { version: 1, device, cursors: cursors(this.snapshot()), appear_offline: this.#appearOffline }).catch(() => null)
     if (!answer) return
     this.#socket?.settled()
+    this.#watched = new Set()
     this.#apply(welcome(this.snapshot(), answer))
     if (this.#shown) void this.show(this.#shown)
     this.#mend()
@@ -170,12 +175,24 @@ export class Companion extends Store<ClientState> {
     const gone = before.outbox.filter(({ client_id }) => !next.outbox.some((one) => one.client_id === client_id))
     for (const { client_id } of gone) void this.#outbox?.remove(client_id)
     this.set(next)
+    if (next.talks !== before.talks || next.contacts !== before.contacts) this.#attend()
     if (next.talks === before.talks && next.contacts === before.contacts && next.views === before.views && next.rings === before.rings) return
     const unknown = strangers(next).filter((id) => !this.#asked.has(id)).slice(0, 200)
     if (unknown.length > 0 && next.phase === 'online') {
       for (const id of unknown) this.#asked.add(id)
       void this.#socket?.ask('users', { users: unknown }).then((answer) => this.#apply(introduce(this.snapshot(), answer)), (error: unknown) => error instanceof Lost && unknown.forEach((id) => this.#asked.delete(id)))
     }
+  }
+
+  /** Keeps what the server tells of presence in step with what the page shows. */
+  #attend(): void {
+    if (this.snapshot().phase !== 'online') return
+    const wanted = new Set(audience(this.snapshot(), this.#shown, this.#looked, WATCHED))
+    const fresh = [...wanted].filter((id) => !this.#watched.has(id))
+    const gone = [...this.#watched].filter((id) => !wanted.has(id))
+    this.#watched = wanted
+    if (gone.length > 0) void this.#socket?.ask('unwatch', { users: gone }).catch(() => undefined)
+    if (fresh.length > 0) void this.#socket?.ask('watch', { users: fresh }).then((answer) => this.#apply(introduce(this.snapshot(), answer)), () => undefined)
   }
 
   /** Reads what is missing in the logs that are held. */
@@ -215,6 +232,7 @@ export class Companion extends Store<ClientState> {
     if (room(id)) void this.#socket?.ask('view', { room: id }).then((answer) => id && this.#apply({ ...this.snapshot(), views: { ...this.snapshot().views, [id]: list(answer, 'users', (one) => (typeof one === 'string' ? one : null)) } }), () => undefined)
     else if (room(this.#shown)) void this.#socket?.ask('view').catch(() => undefined)
     this.#shown = id
+    this.#attend()
     const talk = id ? this.snapshot().talks[id] : null
     if (id && talk && (talk.log.known[0]?.from ?? 2) > 1 && talk.log.events.length < PAGE) await this.#page(id, talk.log.known[0]?.from ?? null)
   }
@@ -251,6 +269,8 @@ export class Companion extends Store<ClientState> {
 
   /** What the server tells of one person, their numbers too where one may see them. */
   async learn(id: Id): Promise<void> {
+    this.#looked = id
+    this.#attend()
     const answer = await this.#socket?.ask('card', { user: id }).catch(() => null)
     if (answer) this.#apply(introduce(this.snapshot(), { users: [answer['user']], presence: [answer['presence']] }))
   }

@@ -4,7 +4,7 @@ import { alertOf, mentions } from './alerts'
 import { gaps, posts } from './log'
 import { decode, type LogEvent } from './protocol'
 import { read, write, type Route } from './route'
-import { acknowledged, cursors, history, initial, lapse, marked, queued, strangers, told, TYPING, welcome, type CompanionState, type Outgoing } from './state'
+import { acknowledged, audience, cursors, history, initial, lapse, marked, queued, strangers, told, TYPING, welcome, type CompanionState, type Outgoing } from './state'
 
 const event = (seq: number, more: Partial<LogEvent> = {}): LogEvent => ({ conversation: 'c', seq, kind: 'text', sender: 'bo', client_id: `n${seq}`, target: 0, body: { text: `post ${seq}` }, ts: seq, ...more })
 
@@ -85,6 +85,17 @@ describe('a conversation', () => {
     expect(told(state, { type: 'gone', conversation: 'c' }, 0).talks).toEqual({})
     expect(talk(told(hear(state, event(1)), { type: 'reset', conversation: 'c' }, 0)).log.events).toEqual([])
   })
+})
+
+it('watches whom it shows and who is no contact, the latest first', () => {
+  const direct = (id: string, other: string, ts: number) => conversation({ id, kind: 'direct', members: ['ann', other], last: event(1, { conversation: id, ts }) })
+  const state = welcome(initial, {
+    me: { id: 'ann', login: 'ann' },
+    conversations: [conversation({ members: ['ann', 'bo', 'cy'] }), conversation({ id: 'r', kind: 'room', members: ['eve'] }), direct('d', 'dana', 1), direct('f', 'finn', 2)],
+    contacts: { contacts: [{ id: 'k', user: 'bo' }] },
+  })
+  expect(audience(state, 'c', null, 9)).toEqual(['cy', 'finn', 'dana'])
+  expect(audience(state, 'r', 'gita', 2)).toEqual(['gita', 'finn'])
 })
 
 describe('alerts', () => {
