@@ -15,7 +15,10 @@ readonly BUILD_PACKAGES=(
 # What `plenum prompts build` makes the voices of the languages from.
 readonly VOICES_PACKAGES=(asterisk-core-sounds-{en,es,fr,it}-g722 espeak-ng flite)
 readonly CALL_PACKAGES=(baresip-core flite)
-readonly TEST_PACKAGES=(baresip-core baresip-ffmpeg sip-tester chromium procps openssl postgresql util-linux)
+readonly TEST_PACKAGES=(
+    asterisk-core-sounds-ru-g722 baresip-core baresip-ffmpeg linphone-cli sip-tester chromium procps openssl postgresql
+    util-linux
+)
 # People who speak, for the figures of quality; and what PESQ is compiled with.
 readonly BENCH_PACKAGES=(asterisk-core-sounds-{en,es,fr,it,ru}-g722 python3-dev python3-venv)
 readonly FUZZ_PACKAGES=(clang)

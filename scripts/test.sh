@@ -60,7 +60,7 @@ step build cargo build "${CARGO[@]}" --bins --tests || finish
 step format cargo fmt --all --check || true
 step clippy cargo clippy "${CARGO[@]}" --all-targets -- -D warnings || true
 tests unit cargo test "${CARGO[@]}" --no-fail-fast --lib --bins || true
-tests crates cargo test "${CARGO[@]}" --no-fail-fast --test control --test shell || true
+tests crates cargo test "${CARGO[@]}" --no-fail-fast --test control --test shell --test talk_off || true
 step doc cargo test "${CARGO[@]}" --no-fail-fast --doc || true
 for name in "${together[@]}"; do
     tests "$name" cargo test "${CARGO[@]}" --test "$name" || true

@@ -4,6 +4,7 @@
 //! `i16` throughout, video is I420. Bytes that come from a peer never panic; they yield a [`CodecError`] or are dropped.
 
 pub mod audio;
+pub mod dtmf;
 mod error;
 mod packet;
 pub mod resample;

@@ -64,6 +64,17 @@ impl fmt::Debug for Digit {
     }
 }
 
+/// How a digit came, worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DigitSource {
+    /// As tones in the sound (ITU-T Q.24).
+    Tone,
+    /// By SIP INFO.
+    Info,
+    /// As telephone-event (RFC 4733).
+    Event,
+}
+
 /// One event report as it is on the wire (RFC 4733 §2.3). Not shown in `Debug`, as its event may be a digit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct EventReport {

@@ -5,7 +5,9 @@
 
 mod bridge;
 mod clock;
+mod export;
 mod files;
+mod filters;
 mod hub;
 mod messages;
 mod metrics;
@@ -13,6 +15,9 @@ mod people;
 mod problem;
 mod protocol;
 mod rest;
+mod retention;
+mod rooms;
+mod search;
 mod socket;
 mod store;
 
@@ -24,9 +29,8 @@ use tokio::sync::{Semaphore, mpsc};
 
 pub use bridge::{Bridge, BridgeError, Pending};
 pub use files::FileLimits;
-pub use people::{
-    DEMO_USERS, DemoUser, Kdf, NewUser, People, PeopleError, Role, User, UserChange,
-};
+pub use people::{DEMO_USERS, DemoUser, Kdf, NewUser, People, PeopleError, Role, User, UserChange};
+pub use retention::Retention;
 pub use store::{Database, StoreError, Upkeep};
 
 use hub::Hub;
@@ -66,6 +70,19 @@ impl Default for Limits {
     }
 }
 
+/// What holds for all rooms; `[companion]` sets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomPolicy {
+    /// Whether newcomers read what was posted before they came.
+    pub past: bool,
+}
+
+impl Default for RoomPolicy {
+    fn default() -> Self {
+        Self { past: true }
+    }
+}
+
 /// What the companion is told at its start.
 #[derive(Debug, Clone)]
 pub struct CompanionConfig {
@@ -77,6 +94,10 @@ pub struct CompanionConfig {
     pub secure: bool,
     /// Bounds.
     pub limits: Limits,
+    /// What holds for all rooms.
+    pub rooms: RoomPolicy,
+    /// How long events are kept.
+    pub retention: Retention,
 }
 
 /// See the module. Cheap to clone.
@@ -98,6 +119,9 @@ pub struct Shell {
     pub(crate) store: Store,
     pub(crate) people: People,
     pub(crate) hub: Hub,
+    pub(crate) halls: rooms::Halls,
+    pub(crate) views: rooms::views::Views,
+    pub(crate) bell: filters::Bell,
     pub(crate) bridge: Arc<dyn Bridge>,
     pub(crate) shelf: files::Shelf,
     pub(crate) marks: messages::Marks,
@@ -131,6 +155,11 @@ impl Companion {
             shell: Arc::new(Shell {
                 people: People::new(store.clone())?,
                 hub: Hub::default(),
+                halls: rooms::Halls::read(store.reader())
+                    .await
+                    .map_err(StoreError::from)?,
+                views: rooms::views::Views::default(),
+                bell: filters::Bell::default(),
                 shelf: files::Shelf::new(&config.files.folder),
                 marks: messages::Marks::default(),
                 heads: messages::Heads::default(),
@@ -143,6 +172,9 @@ impl Companion {
             }),
         };
         tokio::spawn(companion.clone().carry(published));
+        tokio::spawn(filters::follow(companion.clone()));
+        tokio::spawn(rooms::views::tell(companion.clone()));
+        tokio::spawn(retention::keep(companion.clone()));
         tokio::spawn(messages::keep_marked(companion.clone()));
         tokio::spawn(messages::keep_told(companion.clone()));
         tokio::spawn(messages::keep_called(companion.clone()));
@@ -177,6 +209,14 @@ impl Companion {
         self.store.is_ready().await
     }
 
+    /// Deletes what the policy says is too old at `now_ms` and what was left of deleted rooms; how many events.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sweep(&self, now_ms: i64) -> Result<u64, StoreError> {
+        retention::sweep(&self.store, self.config.retention, now_ms).await
+    }
+
     /// Carries committed events, in order, to who is connected and to what watches posts.
     async fn carry(self, mut published: mpsc::Receiver<Vec<Event>>) {
         while let Some(events) = published.recv().await {
@@ -187,6 +227,7 @@ impl Companion {
             }
             self.heads.note(&events);
             self.hub.publish(&events);
+            self.bell.ring();
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod endpoint;
 pub mod fuzz;
 pub mod identity;
 pub mod info;
+pub mod keying;
 pub mod sdp;
 pub mod shell;
 mod sip;
@@ -28,5 +29,5 @@ pub use endpoint::{
     EndpointConfig, EndpointCounters, Limits, SipEndpoint, SipInput, SipOutput, StreamId,
     StreamKind, Timing, TrunkCounters, Wire,
 };
-pub use plenum_codecs::telephone_event::Digit;
+pub use plenum_codecs::telephone_event::{Digit, DigitSource};
 pub use trunk::{Cidr, Credentials, Trunk};

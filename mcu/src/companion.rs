@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plenum_companion::server::{
-    Bridge, BridgeError, CompanionConfig, Database, FileLimits, Limits, Pending,
+    Bridge, BridgeError, CompanionConfig, Database, FileLimits, Limits, Pending, RoomPolicy,
 };
 
 use crate::auth::{ApiKeys, Role};
@@ -34,6 +34,10 @@ pub(crate) fn settings(config: &Config) -> CompanionConfig {
             people: section.people,
             ..Limits::default()
         },
+        rooms: RoomPolicy {
+            past: section.rooms_past,
+        },
+        retention: section.keep,
         files: FileLimits {
             folder: data.join(FILES),
             file: section.file,
@@ -62,7 +66,11 @@ impl Bridge for Engine {
     fn make<'a>(&'a self, subject: &'a str) -> Pending<'a, Result<String, BridgeError>> {
         Box::pin(async move {
             let around = self.conferences.around();
-            let name: String = subject.chars().filter(|c| !c.is_control()).take(100).collect();
+            let name: String = subject
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(100)
+                .collect();
             let wanted = NewConference {
                 name: if name.trim().is_empty() {
                     "Conversation".to_owned()

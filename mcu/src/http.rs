@@ -230,10 +230,7 @@ pub(crate) fn router(api: Api) -> Router {
         .layer(middleware::from_fn_with_state(api.clone(), require_key));
     let open = Router::new()
         .route("/info", get(info))
-        .route(
-            "/openapi.json",
-            get(|| async { Json(describe()) }),
-        )
+        .route("/openapi.json", get(|| async { Json(describe()) }))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "There is no such resource.") });
     let timed = Router::new()
         .nest("/api/v1", keyed.merge(open))

@@ -173,8 +173,9 @@ impl Server {
             ))
         });
         let keys = Arc::new(keys);
-        let (companion, first_password) =
-            open_companion(config, &conferences, &keys, &registry).await?.unzip();
+        let (companion, first_password) = open_companion(config, &conferences, &keys, &registry)
+            .await?
+            .unzip();
         let api = Api {
             companion: companion.clone(),
             signalling: Signalling::new(conferences.clone(), stopped),

@@ -57,7 +57,7 @@ pub struct AudioSetting {
     pub receive: Vec<(u8, AudioCodec)>,
     /// Payload type and encoder for what it hears; `None`: nothing is sent to it (a clip leg, which only speaks).
     pub send: Option<(u8, EncoderSetting)>,
-    /// Payload type and clock of its telephone events (RFC 4733).
+    /// Payload type and clock of its telephone events (RFC 4733); without, its digits are tones in its G.711 (ITU-T Q.24).
     pub telephone_event: Option<(u8, u32)>,
     /// Payload type of its comfort noise (RFC 3389).
     pub comfort_noise: Option<u8>,

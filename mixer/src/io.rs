@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use plenum_codecs::audio::Frame;
-use plenum_codecs::telephone_event::Digit;
+use plenum_codecs::telephone_event::{Digit, DigitSource};
 use plenum_codecs::video::VideoCodec;
 use plenum_codecs::video::h264::Limit;
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
@@ -393,12 +393,14 @@ pub struct OutPacket {
 /// Something that happened in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// A telephone event (RFC 4733), each key press exactly once.
+    /// A key press, exactly once.
     Digit {
         /// Who keyed.
         leg: LegId,
         /// What; its `Debug` is redacted.
         digit: Digit,
+        /// How it came.
+        source: DigitSource,
     },
     /// A leg began or ceased to be heard in the mix.
     Talking {

@@ -3,6 +3,7 @@
 mod preroll;
 mod receiver;
 mod stretch;
+mod tones;
 
 use std::time::Duration;
 

@@ -42,7 +42,7 @@ pub use io::{
     Renditions, Tap, TapFrame, Track,
 };
 pub use leg::Leg;
-pub use plenum_codecs::telephone_event::Digit;
+pub use plenum_codecs::telephone_event::{Digit, DigitSource};
 pub use plenum_codecs::video::VideoCodec;
 pub use room::Room;
 pub use stats::{EncodeCount, Encodes, LegStats, RoomStats};

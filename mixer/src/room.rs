@@ -224,8 +224,12 @@ impl Room {
         };
         match track {
             Track::Audio => {
-                if let Some(digit) = leg.receiver.push(now, packet, &leg.config.audio) {
-                    self.event(Event::Digit { leg: id, digit });
+                if let Some((digit, source)) = leg.receiver.push(now, packet, &leg.config.audio) {
+                    self.event(Event::Digit {
+                        leg: id,
+                        digit,
+                        source,
+                    });
                 }
             }
             Track::Camera | Track::Layer(_) | Track::Screen => {

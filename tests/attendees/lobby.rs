@@ -186,6 +186,7 @@ async fn a_phone_waits_with_music_is_let_in_and_sent_back() {
         performance: Performance {
             lead_ms: 1000,
             digits: &digits,
+            tones: false,
             tone: (PHONE, -20.0),
             rise: 0.0,
             seconds: 40,

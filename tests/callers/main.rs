@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod names;
+mod tones;
 
 use std::time::Duration;
 
@@ -54,6 +55,7 @@ fn a_hundred_callers_join_through_the_attendant_and_leave_nothing_behind() {
             performance: Performance {
                 lead_ms: 1000,
                 digits: &digits,
+                tones: false,
                 tone: (787.0, -20.0),
                 // Eight of a hundred are mixed: equal tones could cancel each other.
                 rise: 20.0,

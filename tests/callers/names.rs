@@ -42,6 +42,7 @@ fn who_is_alone_hears_music_until_the_next_comes_whose_name_is_heard() {
             performance: Performance {
                 lead_ms: 1000,
                 digits: &digits,
+                tones: false,
                 tone: (tone, -20.0),
                 rise: 0.0,
                 seconds,

@@ -7,6 +7,7 @@
 
 mod composite;
 mod languages;
+mod linphone;
 mod lossy;
 mod quarters;
 mod room;

@@ -93,6 +93,7 @@ fn gather(folder: &Path) -> Gathering {
         performance: Performance {
             lead_ms: 1000,
             digits: &keys,
+            tones: false,
             tone: (SIPP, LEVEL),
             rise: 0.0,
             seconds: 70,

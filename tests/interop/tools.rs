@@ -49,6 +49,7 @@ fn sipp_and_baresip_hear_each_other_without_a_server() {
         performance: Performance {
             lead_ms: 400,
             digits: "12#",
+            tones: false,
             tone: (1733.0, -20.0),
             rise: 0.0,
             seconds: 8,

@@ -280,7 +280,9 @@ impl Conference {
         self.events
             .iter()
             .filter_map(|(_, event)| match event {
-                Event::Digit { leg: from, digit } if *from == leg => Some(digit.as_char()),
+                Event::Digit {
+                    leg: from, digit, ..
+                } if *from == leg => Some(digit.as_char()),
                 _ => None,
             })
             .collect()

@@ -72,6 +72,58 @@ fn a_lost_dtmf_end_packet_yields_one_digit() {
     }
 }
 
+/// Keyed as tones through G.711, 100 ms each with 60 ms between, some packets lost; muted, so that nothing of it is decoded.
+#[test]
+fn keys_of_a_phone_without_events_are_heard_in_its_sound() {
+    const KEYS: &str = "0123456789*#";
+    let leg = LegId(1);
+    let now = MediaTime::from_millis(0);
+    let mut config = leg_config(leg, AudioCodec::Pcmu);
+    config.audio.telephone_event = None;
+    config.muted = true;
+    let mut room = Room::new(RoomConfig::default(), now);
+    room.insert(now, Leg::new(config, now));
+    let mut sound = Vec::new();
+    for key in KEYS.chars() {
+        sound.extend(plenum_tests::tone::digit(key, 100).unwrap().samples);
+        sound.extend([0; 480]);
+    }
+    let mut keyed = String::new();
+    for (index, frame) in (0u16..).zip(sound.chunks(160)) {
+        // Each third key loses its middle packet, each third pause one of its own.
+        if matches!(index % 24, 2 | 14) {
+            continue;
+        }
+        let packet = MediaPacket {
+            payload_type: 0,
+            marker: false,
+            sequence: index,
+            timestamp: u32::from(index) * 160,
+            ssrc: 1,
+            audio_level: None,
+            payload: frame
+                .iter()
+                .map(|sample| plenum_tests::tone::to_mulaw(*sample))
+                .collect(),
+        };
+        let now = MediaTime::from_millis(20 * u64::from(index));
+        room.handle(
+            now,
+            Input::Packet {
+                leg,
+                packet,
+                track: Track::Audio,
+            },
+        );
+        while let Some(output) = room.poll_output() {
+            if let plenum_mixer::Output::Event(Event::Digit { digit, .. }) = output {
+                keyed.push(digit.as_char());
+            }
+        }
+    }
+    assert_eq!(keyed, KEYS);
+}
+
 #[test]
 fn a_key_press_does_not_disturb_what_others_hear_afterwards() {
     let mut conference = Conference::new(3);

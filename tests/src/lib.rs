@@ -8,6 +8,7 @@ pub mod baresip;
 pub mod bot;
 pub mod browser;
 pub mod fuzz;
+pub mod linphone;
 pub mod metrics;
 pub mod pcap;
 pub mod ports;

@@ -1,10 +1,10 @@
-//! A capture file of one G.711 caller for sipp's `play_pcap_audio`: silence, keyed digits (RFC 4733), then a tone.
+//! A capture file of one G.711 caller for sipp's `play_pcap_audio`: silence, keyed digits, then a tone.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use crate::tone::{glide, to_mulaw};
+use crate::tone::{self, glide, to_mulaw};
 
 /// Payload type that the sipp scenarios announce for telephone-event.
 pub const TELEPHONE_EVENT: u8 = 96;
@@ -19,6 +19,8 @@ pub struct Performance<'a> {
     pub lead_ms: u32,
     /// Digits, each 100 ms long with 100 ms between.
     pub digits: &'a str,
+    /// The digits are tones in the sound; else telephone-events (RFC 4733).
+    pub tones: bool,
     /// Frequency of the tone in Hz and its peak in dBFS.
     pub tone: (f64, f64),
     /// By how much the tone rises, in Hz per second.
@@ -45,20 +47,21 @@ impl Performance<'_> {
             stream.audio(&silence);
         }
         for digit in self.digits.chars() {
-            let event = "0123456789*#"
-                .find(digit)
-                .with_context(|| format!("{digit} is no key"))?;
-            stream.digit(u8::try_from(event)?);
+            if self.tones {
+                stream.sound(&tone::digit(digit, 100)?.samples);
+            } else {
+                let event = "0123456789*#"
+                    .find(digit)
+                    .with_context(|| format!("{digit} is no key"))?;
+                stream.digit(u8::try_from(event)?);
+            }
             for _ in 0..5 {
                 stream.audio(&silence);
             }
         }
         let (frequency, level) = self.tone;
         let tone = glide(frequency, self.rise, level, f64::from(self.seconds), 8000);
-        for frame in tone.samples.chunks_exact(SAMPLES_PER_PACKET as usize) {
-            let payload: Vec<u8> = frame.iter().map(|sample| to_mulaw(*sample)).collect();
-            stream.audio(&payload);
-        }
+        stream.sound(&tone.samples);
         std::fs::write(path, stream.file).with_context(|| format!("writing {}", path.display()))
     }
 }
@@ -80,6 +83,13 @@ impl Stream {
     fn audio(&mut self, payload: &[u8]) {
         self.packet(0, false, self.tick * SAMPLES_PER_PACKET, payload);
         self.tick += 1;
+    }
+
+    fn sound(&mut self, samples: &[i16]) {
+        for frame in samples.chunks_exact(SAMPLES_PER_PACKET as usize) {
+            let payload: Vec<u8> = frame.iter().map(|sample| to_mulaw(*sample)).collect();
+            self.audio(&payload);
+        }
     }
 
     /// Five packets in the course of the digit and the end three times (RFC 4733 §2.5.1.4).

@@ -83,11 +83,21 @@ impl Calls<'_> {
     }
 
     fn scenario(&self, capture: &Path) -> String {
+        let (formats, events) = if self.performance.tones {
+            ("0".to_owned(), String::new())
+        } else {
+            let number = TELEPHONE_EVENT;
+            let events = format!(
+                "\n      a=rtpmap:{number} telephone-event/8000\n      a=fmtp:{number} 0-15"
+            );
+            (format!("0 {number}"), events)
+        };
         include_str!("sipp/caller.xml")
             .replace("{{capture}}", &capture.display().to_string())
             .replace("{{stay_ms}}", &(self.stay_seconds * 1000).to_string())
             .replace("{{offset}}", &OFFSET.to_string())
-            .replace("{{telephone_event}}", &TELEPHONE_EVENT.to_string())
+            .replace("{{formats}}", &formats)
+            .replace("{{events}}", &events)
     }
 }
 

@@ -11,7 +11,8 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use plenum_benches::print;
 use plenum_companion::server::{
-    Bridge, BridgeError, Companion, CompanionConfig, Database, FileLimits, Limits, NewUser, Pending,
+    Bridge, BridgeError, Companion, CompanionConfig, Database, FileLimits, Limits, NewUser,
+    Pending, Retention, RoomPolicy,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -78,6 +79,8 @@ impl Stage {
                 scan: Vec::new(),
             },
             secure: false,
+            rooms: RoomPolicy::default(),
+            retention: Retention::default(),
             limits: Limits {
                 people: LISTENERS + 1,
                 rate: 1_000_000,
@@ -223,7 +226,9 @@ async fn delivered(stage: &Stage) -> Result<()> {
     delays.sort();
     let of = |percent: usize| {
         let at = delays.len() * percent / 100;
-        delays.get(at).map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e3)
+        delays
+            .get(at)
+            .map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e3)
     };
     print("companion/delivered_p50", of(50), "ms", ALLOWED);
     print("companion/delivered_p95", of(95), "ms", ALLOWED);

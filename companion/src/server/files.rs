@@ -53,10 +53,7 @@ impl FileRow {
     }
 }
 
-pub(crate) async fn find(
-    companion: &Companion,
-    id: &str,
-) -> Result<Option<FileRow>, sqlx::Error> {
+pub(crate) async fn find(companion: &Companion, id: &str) -> Result<Option<FileRow>, sqlx::Error> {
     sqlx::query_as("SELECT id, owner, name, type, size, state, image FROM files WHERE id = $1")
         .bind(id.to_owned())
         .fetch_optional(companion.store.reader())

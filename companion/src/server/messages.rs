@@ -17,8 +17,9 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use calls::{Calls, keep_called};
 pub(crate) use heads::{Heads, keep_told};
+pub(crate) use log::conversation;
 pub(crate) use marks::{Marks, delivered, keep_marked};
-pub(crate) use members::{announce, enter, members, note};
+pub(crate) use members::{announce, enter, members, note, require_users};
 pub(crate) use rate::Rate;
 
 use super::Companion;
@@ -27,8 +28,8 @@ use super::socket::Client;
 
 /// Requests that are answered here.
 pub(crate) const KINDS: &[&str] = &[
-    "open", "add", "leave", "rename", "send", "edit", "delete", "react", "history", "read", "typing",
-    "notify", "confer", "decline", "calls",
+    "open", "add", "leave", "rename", "send", "edit", "delete", "react", "history", "read",
+    "typing", "notify", "confer", "decline", "calls",
 ];
 
 /// Answers one of [`KINDS`].

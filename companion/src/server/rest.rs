@@ -11,17 +11,17 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use tower_http::timeout::TimeoutLayer;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use tower_http::timeout::TimeoutLayer;
 use utoipa::{OpenApi, ToSchema};
 
 use super::clock::now_ms;
-use super::{Companion, files, messages};
 use super::hub::Sessions;
 use super::people::{Found, SESSION_S, SignIn, User};
 use super::problem::Problem;
 use super::socket;
+use super::{Companion, export, files, messages};
 
 /// The cookie's name.
 const COOKIE: &str = "plenum_session";
@@ -41,6 +41,7 @@ pub(crate) fn router(companion: Companion) -> Router {
             StatusCode::REQUEST_TIMEOUT,
             DEADLINE,
         ))
+        .route("/conversations/{id}/export", get(export::export))
         .route("/socket", get(socket::upgrade))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "There is no such resource.") })
         .with_state(companion)
@@ -56,6 +57,7 @@ pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
     let mut description = SessionsDoc::openapi();
     description.merge(admin::AdminDoc::openapi());
     description.merge(files::FilesDoc::openapi());
+    description.merge(export::ExportDoc::openapi());
     description
 }
 

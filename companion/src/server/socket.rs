@@ -22,7 +22,7 @@ use super::people::{Found, User};
 use super::problem::Problem;
 use super::protocol::{Answer, MAX_FRAME, Refusal, VERSION, parse, reply};
 use super::rest::Signed;
-use super::{Companion, clock, messages};
+use super::{Companion, clock, filters, messages, rooms, search};
 
 /// A wrong version of the protocol.
 const WRONG_VERSION: u16 = 4002;
@@ -91,6 +91,15 @@ async fn dispatch(client: &mut Client, kind: &str, body: Map<String, Value>) -> 
     if messages::KINDS.contains(&kind) {
         return messages::answer(client, kind, body).await;
     }
+    if rooms::KINDS.contains(&kind) {
+        return rooms::answer(client, kind, body).await;
+    }
+    if filters::KINDS.contains(&kind) {
+        return filters::answer(client, kind, body).await;
+    }
+    if search::KINDS.contains(&kind) {
+        return search::answer(client, body).await;
+    }
     Err(Refusal::bad("There is no request of this type."))
 }
 
@@ -103,7 +112,7 @@ async fn greet(client: &Client, hello: &Hello) -> Answer {
         "custom_states": [],
         "contacts": {},
         "presence": [],
-        "filters": [],
+        "filters": filters::of(client.companion.store.reader(), &client.user.id).await?,
     });
     if let Value::Object(fields) = &mut answer {
         let conversations = messages::conversations(client).await?;
@@ -120,6 +129,10 @@ async fn catch_up(client: &Client, hello: Hello) -> Result<(), Refusal> {
 
 /// The socket is gone; `last` of its user's.
 fn farewell(client: &Client, last: bool) {
+    client
+        .companion
+        .views
+        .show(client.outlet.id, &client.user.id, None);
     tracing::debug!(device = ?client.device, last, "socket closed");
 }
 

@@ -16,7 +16,10 @@ async fn a_conference_rings_the_others(stage: Stage) {
     let group = anna.open(&[&ben.id, &carl]).await;
     let confer = json!({"type": "confer", "conversation": group, "media": ["audio", "video"]});
     let made = anna.done(confer.clone()).await;
-    assert!(made["link"].as_str().unwrap().ends_with(&anna.id), "a link of her own");
+    assert!(
+        made["link"].as_str().unwrap().ends_with(&anna.id),
+        "a link of her own"
+    );
     let ring = ben.hear_type("ring").await;
     assert_eq!(ring["from"], anna.id.as_str());
     assert_eq!(ring["conference"], made["conference"]);
@@ -52,11 +55,15 @@ async fn whoever_declines_rings_no_more(stage: Stage) {
     let made = anna.done(confer).await;
     let ring = ben.hear_type("ring").await;
     let mut other = stage.connect(&ben.cookie).await;
-    let decline = json!({"type": "decline", "conversation": talk, "conference": ring["conference"]});
+    let decline =
+        json!({"type": "decline", "conversation": talk, "conference": ring["conference"]});
     ben.done(decline).await;
     for person in [&mut other, &mut anna] {
         let over = person.hear_type("ring_over").await;
-        assert_eq!((&over["reason"], &over["user"]), (&json!("declined"), &json!(ben.id)));
+        assert_eq!(
+            (&over["reason"], &over["user"]),
+            (&json!("declined"), &json!(ben.id))
+        );
         assert_eq!(over["conference"], made["conference"]);
     }
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use plenum_companion::server::{
-    Bridge, Companion, CompanionConfig, Database, FileLimits, Limits, NewUser, People, Upkeep,
+    Bridge, Companion, CompanionConfig, Database, FileLimits, Limits, NewUser, People, Retention,
+    RoomPolicy, Upkeep,
 };
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -37,6 +38,8 @@ fn database(text: &str) -> Database {
 async fn serves_until_killed() {
     let text = std::env::var(DATABASE).unwrap();
     let config = CompanionConfig {
+        rooms: RoomPolicy::default(),
+        retention: Retention::default(),
         database: database(&text),
         files: FileLimits {
             folder: std::env::temp_dir(),
@@ -73,7 +76,12 @@ struct Server {
 impl Server {
     fn start(database: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "crash::serves_until_killed", "--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "crash::serves_until_killed",
+                "--ignored",
+                "--nocapture",
+            ])
             .env(DATABASE, database)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -110,7 +118,9 @@ struct Writer {
 impl Writer {
     /// Says one message after the other, the open ones first, until the server is gone.
     async fn write(&mut self, address: &str, group: &str) {
-        let mut request = format!("ws://{address}/socket").into_client_request().unwrap();
+        let mut request = format!("ws://{address}/socket")
+            .into_client_request()
+            .unwrap();
         let bearer = format!("Bearer {}", self.token).parse().unwrap();
         request.headers_mut().insert("authorization", bearer);
         let Ok((mut socket, _)) = tokio_tungstenite::connect_async(request).await else {
@@ -120,7 +130,11 @@ impl Writer {
         let mut id = 0;
         let mut message = hello;
         loop {
-            if socket.send(Message::text(message.to_string())).await.is_err() {
+            if socket
+                .send(Message::text(message.to_string()))
+                .await
+                .is_err()
+            {
                 return;
             }
             let answer: Value = loop {
@@ -192,7 +206,12 @@ async fn crash(at: &str, cycles: u64) {
             writers.push(task.await.unwrap());
         }
     }
-    let faults = Upkeep::open(&database(at)).await.unwrap().check().await.unwrap();
+    let faults = Upkeep::open(&database(at))
+        .await
+        .unwrap()
+        .check()
+        .await
+        .unwrap();
     assert_eq!(faults, Vec::<String>::new());
     let server = Server::start(at);
     let log = read_all(&server.address, &writers[0].token, &group).await;
@@ -207,14 +226,20 @@ async fn crash(at: &str, cycles: u64) {
     for (id, seq) in writers.iter().flat_map(|writer| &writer.kept) {
         assert_eq!(stands.get(id), Some(seq), "{id} was acknowledged");
     }
-    println!("{cycles} cycles, {kept} acknowledged, {} in the log", log.len());
+    println!(
+        "{cycles} cycles, {kept} acknowledged, {} in the log",
+        log.len()
+    );
 }
 
 type Socket =
     tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 async fn ask(socket: &mut Socket, request: Value) -> Value {
-    socket.send(Message::text(request.to_string())).await.unwrap();
+    socket
+        .send(Message::text(request.to_string()))
+        .await
+        .unwrap();
     loop {
         if let Message::Text(text) = socket.next().await.unwrap().unwrap() {
             let value: Value = serde_json::from_str(&text).unwrap();
@@ -226,11 +251,17 @@ async fn ask(socket: &mut Socket, request: Value) -> Value {
 }
 
 async fn connect(address: &str, token: &str) -> Socket {
-    let mut request = format!("ws://{address}/socket").into_client_request().unwrap();
+    let mut request = format!("ws://{address}/socket")
+        .into_client_request()
+        .unwrap();
     let bearer = format!("Bearer {token}").parse().unwrap();
     request.headers_mut().insert("authorization", bearer);
     let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-    ask(&mut socket, json!({"type": "hello", "id": 0, "version": 1, "device": "browser"})).await;
+    ask(
+        &mut socket,
+        json!({"type": "hello", "id": 0, "version": 1, "device": "browser"}),
+    )
+    .await;
     socket
 }
 

@@ -31,7 +31,10 @@ async fn a_newcomer_reads_what_was_said_to_the_group(stage: Stage) {
         .await;
     assert_eq!(added["seq"], 3, "join, text, join");
     let told = dora.hear_type("conversation").await;
-    assert_eq!(told["conversation"]["members"].as_array().map(Vec::len), Some(4));
+    assert_eq!(
+        told["conversation"]["members"].as_array().map(Vec::len),
+        Some(4)
+    );
     let read = history(&mut dora, &group).await;
     assert_eq!(read["events"][1]["body"]["text"], "before");
     let again = json!({"type": "add", "conversation": group, "users": [dora.id]});
@@ -40,7 +43,10 @@ async fn a_newcomer_reads_what_was_said_to_the_group(stage: Stage) {
     assert_eq!(anna.refused(nobody).await, "not_found");
     let renamed = json!({"type": "rename", "conversation": group, "subject": "<b>Lunch</b>"});
     dora.done(renamed).await;
-    assert_eq!(anna.hear_event("change").await["body"]["subject"], "<b>Lunch</b>");
+    assert_eq!(
+        anna.hear_event("change").await["body"]["subject"],
+        "<b>Lunch</b>"
+    );
 }
 
 async fn whoever_leaves_hears_no_more(stage: Stage) {
@@ -48,14 +54,18 @@ async fn whoever_leaves_hears_no_more(stage: Stage) {
     let mut ben = stage.person("ben").await;
     let carl = stage.user("carl").await;
     let group = anna.open(&[&ben.id, &carl]).await;
-    ben.done(json!({"type": "leave", "conversation": group})).await;
+    ben.done(json!({"type": "leave", "conversation": group}))
+        .await;
     assert_eq!(ben.hear_type("gone").await["conversation"], group.as_str());
     anna.say(&group, "a1", "behind your back").await;
     assert_eq!(
-        ben.refused(json!({"type": "history", "conversation": group})).await,
+        ben.refused(json!({"type": "history", "conversation": group}))
+            .await,
         "not_found"
     );
-    let ben = stage.connect_at(&ben.cookie, &json!({group.as_str(): 1})).await;
+    let ben = stage
+        .connect_at(&ben.cookie, &json!({group.as_str(): 1}))
+        .await;
     assert_eq!(ben.welcome["conversations"], json!([]));
 }
 
@@ -72,7 +82,11 @@ async fn somebody_added_to_two_makes_three(stage: Stage) {
     assert_ne!(group, talk);
     assert_eq!(made["conversation"]["kind"], "group");
     let read = history(&mut carl, group).await;
-    assert_eq!(read["events"].as_array().map(Vec::len), Some(1), "only the join");
+    assert_eq!(
+        read["events"].as_array().map(Vec::len),
+        Some(1),
+        "only the join"
+    );
 }
 
 async fn messages_are_edited_and_deleted(stage: Stage) {
@@ -87,7 +101,10 @@ async fn messages_are_edited_and_deleted(stage: Stage) {
     let foreign = json!({"type": "edit", "conversation": talk, "client_id": "b1", "target": seq, "text": "x"});
     assert_eq!(ben.refused(foreign).await, "conflict");
     let read = history(&mut ben, &talk).await;
-    assert_eq!(read["events"][0]["body"]["text"], "the", "read anew it says so");
+    assert_eq!(
+        read["events"][0]["body"]["text"], "the",
+        "read anew it says so"
+    );
     let foreign = json!({"type": "delete", "conversation": talk, "client_id": "b2", "target": seq});
     assert_eq!(ben.refused(foreign).await, "conflict");
     let delete = json!({"type": "delete", "conversation": talk, "client_id": "a3", "target": seq});
@@ -95,7 +112,11 @@ async fn messages_are_edited_and_deleted(stage: Stage) {
     anna.done(delete).await;
     let read = history(&mut ben, &talk).await;
     assert_eq!(read["events"][0]["body"], json!({}), "it is gone");
-    assert_eq!(read["events"][1]["body"], json!({}), "and what it was changed to");
+    assert_eq!(
+        read["events"][1]["body"],
+        json!({}),
+        "and what it was changed to"
+    );
     let late = json!({"type": "edit", "conversation": talk, "client_id": "a4", "target": seq, "text": "x"});
     assert_eq!(anna.refused(late).await, "conflict");
 }
@@ -118,7 +139,10 @@ async fn reactions_come_with_history(stage: Stage) {
     let forwards = anna
         .done(json!({"type": "history", "conversation": talk, "after": 1, "limit": 1}))
         .await;
-    assert_eq!((&forwards["events"][0]["seq"], &forwards["more"]), (&json!(2), &json!(true)));
+    assert_eq!(
+        (&forwards["events"][0]["seq"], &forwards["more"]),
+        (&json!(2), &json!(true))
+    );
 }
 
 async fn marks_tell_how_far_others_are(stage: Stage) {
@@ -128,20 +152,29 @@ async fn marks_tell_how_far_others_are(stage: Stage) {
     let seq = anna.say(&talk, "a1", "there?").await;
     let of_ben = |message: &Value| {
         let marks = message["marks"].as_array()?;
-        marks.iter().find(|mark| mark["user"] == ben.id.as_str()).cloned()
+        marks
+            .iter()
+            .find(|mark| mark["user"] == ben.id.as_str())
+            .cloned()
     };
     let marks = anna.hear(|message| of_ben(message).is_some()).await;
     assert_eq!(of_ben(&marks).unwrap()["delivered"], seq);
-    ben.done(json!({"type": "read", "conversation": talk, "seq": seq})).await;
+    ben.done(json!({"type": "read", "conversation": talk, "seq": seq}))
+        .await;
     let id = ben.id.clone();
     let read = anna
         .hear(|message| {
-            message["marks"]
-                .as_array()
-                .is_some_and(|marks| marks.iter().any(|mark| mark["user"] == id.as_str() && mark["read"] == seq))
+            message["marks"].as_array().is_some_and(|marks| {
+                marks
+                    .iter()
+                    .any(|mark| mark["user"] == id.as_str() && mark["read"] == seq)
+            })
         })
         .await;
     assert_eq!(read["conversation"], talk.as_str());
     let list = stage.connect(&anna.cookie).await.welcome;
-    assert_eq!(list["conversations"][0]["marks"][0]["read"], seq, "they are kept");
+    assert_eq!(
+        list["conversations"][0]["marks"][0]["read"], seq,
+        "they are kept"
+    );
 }

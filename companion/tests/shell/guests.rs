@@ -38,7 +38,10 @@ async fn a_guest_comes_by_invitation(stage: Stage) {
     let mut guest = stage.connect(&cookie).await;
     assert_eq!(guest.welcome["me"]["role"], "guest");
     assert_eq!(guest.welcome["conversations"][0]["id"], group.as_str());
-    assert_eq!(guest.welcome["conversations"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        guest.welcome["conversations"].as_array().map(Vec::len),
+        Some(1)
+    );
     guest.say(&group, "g1", "Hello").await;
     assert_eq!(anna.hear_event("text").await["sender"], guest.id.as_str());
     let open = json!({"type": "open", "with": [ben]});

@@ -76,7 +76,9 @@ async fn who_does_not_read_is_closed_and_comes_back_whole() {
             last += 1;
         }
     }
-    let mut behind = stage.connect_at(&ben.cookie, &json!({talk.as_str(): 1})).await;
+    let mut behind = stage
+        .connect_at(&ben.cookie, &json!({talk.as_str(): 1}))
+        .await;
     let reset = behind.hear_type("reset").await;
     assert_eq!(reset["conversation"], talk.as_str());
 }
@@ -90,7 +92,10 @@ async fn sockets_that_say_nothing_are_few_and_soon_gone() {
     for _ in 0..4 {
         silent.push(stage.dial(&cookie).await.unwrap());
     }
-    assert!(stage.dial(&cookie).await.is_err(), "a fifth waits elsewhere");
+    assert!(
+        stage.dial(&cookie).await.is_err(),
+        "a fifth waits elsewhere"
+    );
     for person in &mut silent {
         assert_eq!(person.next().await, None, "they are cut off");
     }
@@ -109,7 +114,15 @@ async fn sockets_that_say_nothing_are_few_and_soon_gone() {
 async fn garbage_ends_nothing_but_itself() {
     let stage = Stage::open(On::Sqlite).await;
     let mut anna = stage.person("anna").await;
-    for garbage in ["", "null", "[]", "{}", "{\"type\":1}", "{\"id\":-1,\"type\":\"send\"}", "\u{1F600}"] {
+    for garbage in [
+        "",
+        "null",
+        "[]",
+        "{}",
+        "{\"type\":1}",
+        "{\"id\":-1,\"type\":\"send\"}",
+        "\u{1F600}",
+    ] {
         anna.socket.send(Message::text(garbage)).await.unwrap();
         let answer = anna.next().await.unwrap();
         assert_eq!(answer["code"], "bad_request", "{garbage}");
@@ -168,12 +181,19 @@ async fn a_hundred_talk(stage: Stage, people: usize, each: usize) {
         orders.push(task.await.unwrap());
     }
     let expected = &orders[0];
-    assert!(expected.windows(2).all(|pair| pair[0].0 < pair[1].0), "in order");
+    assert!(
+        expected.windows(2).all(|pair| pair[0].0 < pair[1].0),
+        "in order"
+    );
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for (_, id) in expected {
         *counts.entry(id).or_default() += 1;
     }
-    assert_eq!((counts.len(), counts.values().max()), (total, Some(&1)), "each once");
+    assert_eq!(
+        (counts.len(), counts.values().max()),
+        (total, Some(&1)),
+        "each once"
+    );
     for order in &orders {
         assert!(order == expected, "one order for all");
     }
@@ -208,5 +228,8 @@ async fn numbers_at_their_ends_are_harmless() {
         anna.refused(edit).await;
     }
     let list: Value = stage.connect(&anna.cookie).await.welcome;
-    assert_eq!(list["conversations"][0]["read_seq"], 1, "not beyond the end");
+    assert_eq!(
+        list["conversations"][0]["read_seq"], 1,
+        "not beyond the end"
+    );
 }

@@ -24,7 +24,10 @@ async fn the_first_start_makes_an_administrator(stage: Stage) {
     assert_eq!(people.make_first_admin().await.unwrap(), None, "once");
     let admin = json!({"login": "admin", "password": password});
     let (status, body) = stage.ask("POST", "/session", "", &admin).await;
-    assert_eq!((status, &body["user"]["role"]), (StatusCode::OK, &json!("admin")));
+    assert_eq!(
+        (status, &body["user"]["role"]),
+        (StatusCode::OK, &json!("admin"))
+    );
     let demo = json!({"login": DEMO_USERS[0].login, "password": DEMO_USERS[0].password});
     let (status, _) = stage.ask("POST", "/session", "", &demo).await;
     assert_eq!(status, StatusCode::OK);
@@ -51,7 +54,10 @@ async fn administrators_look_after_users(stage: Stage) {
     assert_eq!(status, StatusCode::FORBIDDEN);
     let new = json!({"login": "Ben", "name": "Ben", "password": PASSWORD, "mobile": "+49 1"});
     let (status, made) = stage.ask("POST", "/users", &admin, &new).await;
-    assert_eq!((status, &made["login"]), (StatusCode::CREATED, &json!("ben")));
+    assert_eq!(
+        (status, &made["login"]),
+        (StatusCode::CREATED, &json!("ben"))
+    );
     assert!(made.get("password").is_none());
     let (status, _) = stage.ask("POST", "/users", &admin, &new).await;
     assert_eq!(status, StatusCode::CONFLICT);
@@ -60,10 +66,19 @@ async fn administrators_look_after_users(stage: Stage) {
     let (_, changed) = stage.ask("PATCH", &path, &admin, &change).await;
     assert_eq!(changed["title"], "Chef");
     assert!(changed.get("mobile").is_none());
-    let (status, _) = stage.ask("DELETE", &format!("/users/{}", anna.id), &admin, &Value::Null).await;
+    let (status, _) = stage
+        .ask(
+            "DELETE",
+            &format!("/users/{}", anna.id),
+            &admin,
+            &Value::Null,
+        )
+        .await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     assert_eq!(anna.next().await, None, "her socket was closed");
-    let (status, _) = stage.ask("GET", "/session", &anna.cookie, &Value::Null).await;
+    let (status, _) = stage
+        .ask("GET", "/session", &anna.cookie, &Value::Null)
+        .await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     let csv = |text: &str| {
         Request::post("/users/import")
@@ -73,7 +88,16 @@ async fn administrators_look_after_users(stage: Stage) {
     };
     let (status, _) = stage.http(csv("login,name\ncarl,Carl\nben,Ben\n")).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(stage.companion.people().find_login("carl").await.unwrap().is_none(), "all or none");
+    assert!(
+        stage
+            .companion
+            .people()
+            .find_login("carl")
+            .await
+            .unwrap()
+            .is_none(),
+        "all or none"
+    );
     let (status, _) = stage.http(csv("login,name\ncarl,Carl\ndora,Dora\n")).await;
     assert_eq!(status, StatusCode::OK);
     let (_, list) = stage.ask("GET", "/users", &admin, &Value::Null).await;
@@ -84,9 +108,13 @@ async fn a_password_is_changed_and_others_are_signed_out(stage: Stage) {
     let mut anna = stage.person("anna").await;
     let here = stage.sign_in("anna").await;
     let change = |old: &str| json!({"old": old, "new": "another horse"});
-    let (status, _) = stage.ask("PUT", "/session/password", &here, &change("wrong")).await;
+    let (status, _) = stage
+        .ask("PUT", "/session/password", &here, &change("wrong"))
+        .await;
     assert_eq!(status, StatusCode::FORBIDDEN);
-    let (status, _) = stage.ask("PUT", "/session/password", &here, &change(PASSWORD)).await;
+    let (status, _) = stage
+        .ask("PUT", "/session/password", &here, &change(PASSWORD))
+        .await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     assert_eq!(anna.next().await, None);
     let (status, _) = stage.ask("GET", "/session", &here, &Value::Null).await;
@@ -139,8 +167,15 @@ async fn pages_of_elsewhere_are_refused(stage: Stage) {
             .body(Body::empty())
             .unwrap()
     };
-    assert_eq!(stage.http(from("https://plenum.example")).await.0, StatusCode::OK);
-    for origin in ["https://evil.example", "null", "https://plenum.example.evil.example"] {
+    assert_eq!(
+        stage.http(from("https://plenum.example")).await.0,
+        StatusCode::OK
+    );
+    for origin in [
+        "https://evil.example",
+        "null",
+        "https://plenum.example.evil.example",
+    ] {
         assert_eq!(stage.http(from(origin)).await.0, StatusCode::FORBIDDEN);
     }
 }

@@ -79,7 +79,7 @@ fn start() -> Server {
     // The shell lives until its input closes, which it does when this process ends, however it ends.
     let script = r#"trap '' INT TERM
 "$@" >"$FOLDER/log" 2>&1 & server=$!
-until [ -S "$FOLDER/.s.PGSQL.5432" ]; do kill -0 $server || exit 1; sleep 0.05; done
+until "$READY" -q -h "$FOLDER"; do kill -0 $server || exit 1; sleep 0.05; done
 echo ready
 cat >/dev/null
 kill -INT $server; wait $server
@@ -102,6 +102,7 @@ rm -rf "$FOLDER""#;
         .arg(&folder)
         .args(["-h", "", "-F", "-c", "max_connections=300"])
         .env("FOLDER", &folder)
+        .env("READY", bin.join("pg_isready"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,7 +11,8 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode, header};
 use futures_util::{SinkExt, StreamExt};
 use plenum_companion::server::{
-    Bridge, BridgeError, Companion, CompanionConfig, Database, FileLimits, Limits, NewUser, Pending,
+    Bridge, BridgeError, Companion, CompanionConfig, Database, FileLimits, Limits, NewUser,
+    Pending, Retention, RoomPolicy,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -111,6 +112,7 @@ pub(crate) struct Stage {
     pub(crate) address: SocketAddr,
     pub(crate) engine: Arc<Engine>,
     pub(crate) database: Database,
+    pub(crate) config: CompanionConfig,
     pub(crate) folder: Arc<Folder>,
 }
 
@@ -132,19 +134,38 @@ impl Stage {
                 file: 3 * 1024 * 1024,
                 quota: 5 * 1024 * 1024,
                 forbidden: vec!["exe".to_owned()],
-                scan: vec!["sh".to_owned(), "-c".to_owned(), "! grep -q EICAR \"$1\"".to_owned(), "sh".to_owned()],
+                scan: vec![
+                    "sh".to_owned(),
+                    "-c".to_owned(),
+                    "! grep -q EICAR \"$1\"".to_owned(),
+                    "sh".to_owned(),
+                ],
             },
             secure: false,
             limits,
+            rooms: RoomPolicy::default(),
+            retention: Retention::default(),
         };
         Self::start(config, Arc::new(folder)).await
+    }
+
+    /// The same, started anew with what its configuration says now.
+    pub(crate) async fn again(self) -> Self {
+        Self::start(self.config, self.folder).await
+    }
+
+    /// The same without bounds on how fast one may ask.
+    pub(crate) async fn unhurried(mut self) -> Self {
+        self.config.limits.rate = 1_000_000;
+        self.config.limits.burst = 1_000_000;
+        self.again().await
     }
 
     async fn start(config: CompanionConfig, folder: Arc<Folder>) -> Self {
         let engine = Arc::new(Engine::default());
         let database = config.database.clone();
         let bridge = Arc::clone(&engine) as Arc<dyn Bridge>;
-        let companion = Companion::open(config, bridge, &prometheus::Registry::new())
+        let companion = Companion::open(config.clone(), bridge, &prometheus::Registry::new())
             .await
             .unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -158,6 +179,7 @@ impl Stage {
             address,
             engine,
             database,
+            config,
             folder,
         }
     }

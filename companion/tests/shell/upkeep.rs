@@ -32,11 +32,23 @@ async fn damage_is_told() {
         for n in 0..3 {
             anna.say(&talk, &format!("a{n}"), "x").await;
         }
-        anna.done(json!({"type": "read", "conversation": talk, "seq": 3})).await;
+        anna.done(json!({"type": "read", "conversation": talk, "seq": 3}))
+            .await;
         stage.spoil("DELETE FROM events WHERE seq = 2").await;
         stage.spoil("DELETE FROM users WHERE login = 'ben'").await;
-        let faults = Upkeep::open(&stage.database).await.unwrap().check().await.unwrap();
-        assert!(faults.contains(&format!("a log has a gap: {talk}")), "{faults:?}");
-        assert!(faults.contains(&format!("a member who is no user: {ben}")), "{faults:?}");
+        let faults = Upkeep::open(&stage.database)
+            .await
+            .unwrap()
+            .check()
+            .await
+            .unwrap();
+        assert!(
+            faults.contains(&format!("a log has a gap: {talk}")),
+            "{faults:?}"
+        );
+        assert!(
+            faults.contains(&format!("a member who is no user: {ben}")),
+            "{faults:?}"
+        );
     }
 }

@@ -211,7 +211,10 @@ pub(super) fn welcome(config: &Config, first: Option<&str>) -> String {
     }
     if config.demo.enabled && config.companion.enabled {
         for demo in &DEMO_USERS {
-            text += &format!("  People   user {}, password {}\n", demo.login, demo.password);
+            text += &format!(
+                "  People   user {}, password {}\n",
+                demo.login, demo.password
+            );
         }
     }
     text

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use plenum_dialin::DigitSource;
 use plenum_mixer::LegId;
 use tokio::sync::mpsc;
 
@@ -222,7 +223,7 @@ impl Focus {
             }
             Command::Key { participant, digit } => {
                 if let Some(leg) = self.roster.get(&participant).and_then(|person| person.leg) {
-                    self.key(leg, digit).await;
+                    self.key(leg, digit, DigitSource::Info).await;
                 }
                 self.lobby_key(&participant, digit);
             }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use plenum_dialin::Digit;
 use plenum_dialin::attendant::PromptKey;
 use plenum_dialin::commands::{InCallCommand, spoken};
+use plenum_dialin::{Digit, DigitSource};
 use plenum_mixer::{Audience, LegId};
 
 use super::focus::Focus;
@@ -23,8 +23,8 @@ const NAMES: usize = 20;
 const STEP_DB: i8 = 3;
 
 impl Focus {
-    /// A key of a phone in the conference, from RTP or SIP INFO.
-    pub(super) async fn key(&mut self, leg: LegId, digit: Digit) {
+    /// A key of a phone in the conference.
+    pub(super) async fn key(&mut self, leg: LegId, digit: Digit, source: DigitSource) {
         let Some(participant) = self.roster.owner(leg).map(str::to_owned) else {
             return;
         };
@@ -32,6 +32,9 @@ impl Focus {
         let Some(person) = self.roster.get_mut(&participant) else {
             return;
         };
+        if !person.keying.admits(clock::now(), source, digit) {
+            return;
+        }
         let host = person.role == Role::Host;
         match person.keys.digit(&table.config.keys, clock::now(), digit) {
             Some(command) if command.is_for_hosts() && !host => {

@@ -356,7 +356,7 @@ impl Focus {
     /// What the lobby's media room tells.
     pub(super) async fn lobby_event(&mut self, event: RoomEvent) {
         match event {
-            RoomEvent::Mixer(Event::Digit { leg, digit }) => {
+            RoomEvent::Mixer(Event::Digit { leg, digit, .. }) => {
                 let owner = self.lobby.people.owner(leg).map(str::to_owned);
                 if let Some(id) = owner {
                     self.lobby_key(&id, digit);

@@ -36,7 +36,9 @@ impl Focus {
                 self.slot(leg, usize::from(slot), source)
             }
             RoomEvent::Mixer(Event::CompositeWanted { on }) => self.composite_wanted(on),
-            RoomEvent::Mixer(Event::Digit { leg, digit }) => self.key(leg, digit).await,
+            RoomEvent::Mixer(Event::Digit { leg, digit, source }) => {
+                self.key(leg, digit, source).await;
+            }
             RoomEvent::Mixer(Event::PlayFinished { play }) => self.play_finished(play),
             RoomEvent::Connected { .. } | RoomEvent::Captured { .. } => {}
             RoomEvent::LegGone {

@@ -8,6 +8,7 @@ use axum::extract::ws::Utf8Bytes;
 use plenum_companion::presence::State;
 use plenum_dialin::attendant::Language;
 use plenum_dialin::commands::CommandKeys;
+use plenum_dialin::keying::Keying;
 use plenum_mixer::{LegId, PlayId};
 use serde_json::value::{RawValue, to_raw_value};
 use sha2::{Digest, Sha256};
@@ -101,6 +102,7 @@ pub(super) struct Participant {
     /// SHA-256 of the secret that gives the place back.
     pub(super) resume: [u8; 32],
     pub(super) keys: CommandKeys,
+    pub(super) keying: Keying,
 }
 
 impl Participant {
@@ -148,6 +150,7 @@ impl Participant {
             lost: None,
             resume: Sha256::digest(secret.as_bytes()).into(),
             keys: CommandKeys::new(),
+            keying: Keying::default(),
         }
     }
 

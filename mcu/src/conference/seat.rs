@@ -189,7 +189,9 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Vec<ParticipantView>>,
     },
     /// Keys of presence of who is in it.
-    Users { reply: oneshot::Sender<Vec<String>> },
+    Users {
+        reply: oneshot::Sender<Vec<String>>,
+    },
     /// Too many wrong PINs have shut a door of the conference.
     Guessed {
         shut: Shut,

@@ -1,6 +1,6 @@
 //! `[companion]`: people, messages, files; where they are kept and how much of each.
 
-use plenum_companion::server::Database;
+use plenum_companion::server::{Database, Retention};
 
 use super::reader::Reader;
 
@@ -20,6 +20,10 @@ pub struct CompanionSection {
     pub post: usize,
     /// People in a conversation; more need a room.
     pub people: usize,
+    /// Whether newcomers to a room read what was posted before they came.
+    pub rooms_past: bool,
+    /// How long events are kept.
+    pub keep: Retention,
     /// Largest file, bytes.
     pub file: u64,
     /// Files of one user, bytes.
@@ -28,6 +32,12 @@ pub struct CompanionSection {
     pub forbidden_types: Vec<String>,
     /// A command that is asked about each file, with the file's path after it; empty: none.
     pub scan: Vec<String>,
+}
+
+/// Days to keep events; 0 is for ever.
+fn days(reader: &mut Reader, key: &str) -> Option<u32> {
+    let days = reader.integer(key, 0_u32, 0..=36_500, "days, 0 for ever");
+    (days > 0).then_some(days)
 }
 
 pub(super) fn read(reader: &mut Reader) -> CompanionSection {
@@ -66,6 +76,12 @@ pub(super) fn read(reader: &mut Reader) -> CompanionSection {
             2..=1000,
             "people in one conversation that is no room",
         ),
+        rooms_past: reader.boolean("companion.rooms_past", true),
+        keep: Retention {
+            direct: days(reader, "companion.keep_direct_days"),
+            group: days(reader, "companion.keep_group_days"),
+            room: days(reader, "companion.keep_room_days"),
+        },
         file: MEBIBYTE
             * reader.integer(
                 "companion.file_mib",

@@ -9,6 +9,8 @@ use plenum_dialin::attendant::{
     Attendant, AttendantConfig, AttendantInput, AttendantOutput, AttendantResult, CheckResult,
     ConferenceNumber, Language, Pin as Code, PromptKey,
 };
+use plenum_dialin::keying::Keying;
+use plenum_dialin::{Digit, DigitSource};
 use plenum_mixer::{Audience, Command, Event, PlayId};
 
 use super::answer::{Negotiation, Step};
@@ -41,6 +43,7 @@ pub(super) struct Talk {
     check: Option<Check>,
     admitted: Option<Admission>,
     name: Option<Arc<[i16]>>,
+    keying: Keying,
 }
 
 impl Talk {
@@ -56,6 +59,7 @@ impl Talk {
             check: None,
             admitted: None,
             name: None,
+            keying: Keying::default(),
         }
     }
 
@@ -76,7 +80,10 @@ impl Talk {
             let due = self.attendant.deadline().map(clock::to_instant);
             let input = tokio::select! {
                 step = call::next(line, negotiation) => match step? {
-                    Step::Digit(digit) => AttendantInput::Digit(digit),
+                    Step::Digit(digit) => match self.key(digit, DigitSource::Info) {
+                        Some(input) => input,
+                        None => continue,
+                    },
                     Step::Media => {
                         apply(line, negotiation, leg.leg).await;
                         continue;
@@ -101,9 +108,16 @@ impl Talk {
         }
     }
 
+    /// A key press, unless it is known already from another source.
+    fn key(&mut self, digit: Digit, source: DigitSource) -> Option<AttendantInput> {
+        self.keying
+            .admits(clock::now(), source, digit)
+            .then_some(AttendantInput::Digit(digit))
+    }
+
     fn room_event(&mut self, event: RoomEvent) -> Result<Option<AttendantInput>, End> {
         match event {
-            RoomEvent::Mixer(Event::Digit { digit, .. }) => Ok(Some(AttendantInput::Digit(digit))),
+            RoomEvent::Mixer(Event::Digit { digit, source, .. }) => Ok(self.key(digit, source)),
             RoomEvent::Mixer(Event::PlayFinished { play }) if play.0 == self.playing => {
                 Ok(Some(AttendantInput::PromptFinished))
             }

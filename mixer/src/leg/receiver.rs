@@ -8,11 +8,12 @@ use plenum_codecs::audio::{
     payload_samples,
 };
 use plenum_codecs::sequence::{TimestampUnwrapper, Unwrapper};
-use plenum_codecs::telephone_event::{Digit, DigitDetector};
+use plenum_codecs::telephone_event::{Digit, DigitDetector, DigitSource};
 use plenum_codecs::{MediaPacket, MediaTime};
 
 use super::preroll::{Preroll, Skipped};
 use super::stretch;
+use super::tones::Tones;
 use crate::config::AudioSetting;
 use crate::jitter::{Body, JitterBuffer, Step, Stored, TOLERATED_UNDER};
 use crate::stats::LegStats;
@@ -75,6 +76,7 @@ pub(crate) struct Receiver {
     pcm: Vec<i16>,
     preroll: Preroll,
     digits: Option<(u8, DigitDetector)>,
+    tones: Option<Box<Tones>>,
     /// The frame of this tick.
     frame: Box<Frame>,
     since_correction: u32,
@@ -108,6 +110,7 @@ impl Receiver {
             pcm: Vec::new(),
             preroll: Preroll::default(),
             digits: None,
+            tones: None,
             frame: Box::new([0; FRAME]),
             since_correction: 0,
             spare: (usize::MAX, 0),
@@ -123,13 +126,13 @@ impl Receiver {
         }
     }
 
-    /// Takes in one packet; a key press comes out.
+    /// Takes in one packet; a key press comes out, and how it was sent.
     pub(crate) fn push(
         &mut self,
         now: MediaTime,
         packet: MediaPacket,
         setting: &AudioSetting,
-    ) -> Option<Digit> {
+    ) -> Option<(Digit, DigitSource)> {
         self.stats.received += 1;
         self.stats.last_packet = Some(now);
         if self
@@ -149,7 +152,8 @@ impl Receiver {
             .filter(|(payload_type, _)| *payload_type == packet.payload_type);
         let mut digit = None;
         let stored = if let Some((payload_type, _)) = event {
-            digit = self.detect(&packet, payload_type);
+            let detected = self.detect(&packet, payload_type);
+            digit = detected.map(|digit| (digit, DigitSource::Event));
             quiet(now, None)
         } else if setting.comfort_noise == Some(packet.payload_type) {
             let Ok(noise) = ComfortNoise::parse(&packet.payload) else {
@@ -162,6 +166,7 @@ impl Receiver {
                 self.stats.malformed += 1;
                 return None;
             };
+            digit = self.listen(&packet, setting);
             stored
         };
         let sequence = self.sequence.unwrap(packet.sequence);
@@ -254,6 +259,24 @@ impl Receiver {
             .map(|(_, detector)| detector.push(packet))?;
         self.stats.malformed += u64::from(detected.is_err());
         detected.ok().flatten()
+    }
+
+    /// Digits in the sound, of a leg that negotiated no events.
+    fn listen(
+        &mut self,
+        packet: &MediaPacket,
+        setting: &AudioSetting,
+    ) -> Option<(Digit, DigitSource)> {
+        if setting.telephone_event.is_some() {
+            return None;
+        }
+        let (_, codec) = setting
+            .receive
+            .iter()
+            .find(|(payload_type, _)| *payload_type == packet.payload_type)?;
+        let tones = self.tones.get_or_insert_default();
+        let digit = tones.push(packet, *codec)?;
+        Some((digit, DigitSource::Tone))
     }
 
     fn audio(

@@ -175,7 +175,7 @@ export class Companion extends Store<ClientState> {
     const gone = before.outbox.filter(({ client_id }) => !next.outbox.some((one) => one.client_id === client_id))
     for (const { client_id } of gone) void this.#outbox?.remove(client_id)
     this.set(next)
-    if (next.talks !== before.talks || next.contacts !== before.contacts) this.#attend()
+    if (next.talks !== before.talks || next.contacts !== before.contacts || next.views !== before.views) this.#attend()
     if (next.talks === before.talks && next.contacts === before.contacts && next.views === before.views && next.rings === before.rings) return
     const unknown = strangers(next).filter((id) => !this.#asked.has(id)).slice(0, 200)
     if (unknown.length > 0 && next.phase === 'online') {

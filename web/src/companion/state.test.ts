@@ -95,7 +95,7 @@ it('watches whom it shows and who is no contact, the latest first', () => {
     contacts: { contacts: [{ id: 'k', user: 'bo' }] },
   })
   expect(audience(state, 'c', null, 9)).toEqual(['cy', 'finn', 'dana'])
-  expect(audience(state, 'r', 'gita', 2)).toEqual(['gita', 'finn'])
+  expect(audience(state, 'r', 'gita', 3)).toEqual(['gita', 'eve', 'finn'])
 })
 
 describe('alerts', () => {

@@ -250,7 +250,7 @@ export function strangers(state: CompanionState): readonly Id[] {
   return [...named].filter((id) => id !== '' && !state.people[id])
 }
 
-/** Whose presence is to be watched beside the contacts', who are watched by themselves: those in the shown conversation, those of talks between two, `more`. */
+/** Whose presence is to be watched beside the contacts', who are watched by themselves: those in the shown conversation or room, those of talks between two, `more`. */
 export function audience(state: CompanionState, shown: Id | null, more: Id | null, most: number): readonly Id[] {
   const known = new Set([state.me?.id, ...state.contacts.contacts.map(({ user: id }) => id), ''])
   const here = shown === null ? undefined : state.talks[shown]?.info
@@ -258,8 +258,8 @@ export function audience(state: CompanionState, shown: Id | null, more: Id | nul
     .filter(({ info }) => info.kind === 'direct')
     .toSorted((a, b) => (b.info.last?.ts ?? 0) - (a.info.last?.ts ?? 0))
     .flatMap(({ info }) => info.members)
-  // Who is in a room's view is told by the room.
-  const wanted = [...(more === null ? [] : [more]), ...(here && here.kind !== 'room' ? here.members : []), ...between]
+  const beside = here?.kind === 'room' ? (state.views[here.id] ?? here.members) : (here?.members ?? [])
+  const wanted = [...(more === null ? [] : [more]), ...beside, ...between]
   return [...new Set(wanted)].filter((id) => !known.has(id)).slice(0, most)
 }
 

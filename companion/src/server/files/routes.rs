@@ -206,7 +206,10 @@ async fn finish(companion: &Companion, file: &FileRow) -> Result<(), Problem> {
         .await
         .map_err(|error| {
             tracing::error!(%error, "the scan of a file failed");
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The file could not be scanned.")
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The file could not be scanned.",
+            )
         });
     let (state, image) = match &passed {
         Ok(true) => ("whole", shelf.image(&file.id).await.map_err(disk)?),
@@ -295,7 +298,10 @@ async fn send(
         (header::CONTENT_TYPE, kind),
         (header::CONTENT_DISPOSITION, disposition),
         (header::CONTENT_LENGTH, &file.size.to_string()),
-        (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "sandbox; default-src 'none'",
+        ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CACHE_CONTROL, "private, no-cache"),
     ] {

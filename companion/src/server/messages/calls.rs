@@ -104,7 +104,11 @@ async fn begin(client: &Client, conversation: String, media: Vec<Media>) -> Answ
     let me = &client.user;
     let (kind, subject) = kind_of(companion, &conversation).await?;
     let people = members(companion, &conversation).await?;
-    let title = if subject.is_empty() { &me.name } else { &subject };
+    let title = if subject.is_empty() {
+        &me.name
+    } else {
+        &subject
+    };
     let conference = companion.bridge.make(title).await.map_err(refuse)?;
     // A room's people are not called together: who is there sees it in the log.
     let called: BTreeSet<String> = if kind == "room" {
@@ -249,9 +253,7 @@ fn answered(companion: &Companion, conversation: &str, user: &str) {
         let mut open = companion.calls.lock();
         open.get_mut(conversation).and_then(|call| {
             call.missed.remove(user);
-            call.ringing
-                .remove(user)
-                .then(|| call.conference.clone())
+            call.ringing.remove(user).then(|| call.conference.clone())
         })
     };
     if let Some(conference) = conference {

@@ -60,8 +60,7 @@ impl Ink {
                 "A stroke has a color #rrggbb, a size of at most 200 and pairs of points.",
             ));
         }
-        let text =
-            serde_json::to_string(self).map_err(|error| Refusal::bad(error.to_string()))?;
+        let text = serde_json::to_string(self).map_err(|error| Refusal::bad(error.to_string()))?;
         if text.len() > limit {
             return Err(Refusal::new(Code::TooLarge, "The drawing is too large."));
         }

@@ -10,6 +10,7 @@ use super::require_member;
 use crate::server::Companion;
 use crate::server::hub::Frame;
 use crate::server::protocol::{Answer, EVENT_COLUMNS, Event, EventRow, Refusal, message};
+use crate::server::rooms::{self, Room};
 use crate::server::socket::Client;
 
 /// Events that a cursor may lack; where it lacks more the client reads anew.
@@ -50,10 +51,11 @@ pub(super) async fn conversations(client: &Client) -> Answer {
         }
     }
     // Whoever was taken out of one meanwhile must not listen on.
-    let still: Vec<(String,)> = sqlx::query_as("SELECT conversation FROM members WHERE user_id = $1")
-        .bind(user.clone())
-        .fetch_all(client.companion.store.reader())
-        .await?;
+    let still: Vec<(String,)> =
+        sqlx::query_as("SELECT conversation FROM members WHERE user_id = $1")
+            .bind(user.clone())
+            .fetch_all(client.companion.store.reader())
+            .await?;
     let still: HashSet<String> = still.into_iter().map(|(id,)| id).collect();
     let list: Vec<Value> = list
         .into_iter()
@@ -125,6 +127,11 @@ async fn list(
         .into_iter()
         .map(|row| (row.0.clone(), row.into()))
         .collect();
+    let mut rooms: HashMap<String, Room> = rooms::mine(reader, user, only)
+        .await?
+        .into_iter()
+        .map(|room| (room.id.clone(), room))
+        .collect();
     Ok(rows
         .into_iter()
         .map(
@@ -143,6 +150,10 @@ async fn list(
                 if let Value::Object(fields) = &mut value {
                     if let Some(last) = last.remove(&id) {
                         fields.insert("last".to_owned(), json!(last));
+                    }
+                    if let Some(room) = rooms.remove(&id) {
+                        fields.insert("members".to_owned(), companion.views.users(&id).into());
+                        fields.insert("room".to_owned(), json!(room));
                     }
                     fields.insert("id".to_owned(), id.into());
                 }

@@ -122,8 +122,10 @@ pub(crate) async fn keep_marked(companion: Companion) {
         match keep(&companion, waiting).await {
             Ok(told) => {
                 for (conversation, marks) in told {
-                    let told =
-                        message("marks", json!({"conversation": conversation, "marks": marks}));
+                    let told = message(
+                        "marks",
+                        json!({"conversation": conversation, "marks": marks}),
+                    );
                     companion.hub.tell_all(&conversation, None, told);
                 }
             }

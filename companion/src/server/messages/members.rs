@@ -172,7 +172,7 @@ fn require_room(client: &Client, people: usize) -> Result<(), Refusal> {
 }
 
 /// Whether all of `ids` are users who can be written to.
-async fn require_users(companion: &Companion, ids: &[String]) -> Result<(), Refusal> {
+pub(crate) async fn require_users(companion: &Companion, ids: &[String]) -> Result<(), Refusal> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -280,8 +280,13 @@ pub(super) async fn leave(client: &Client, request: Leave) -> Answer {
     let left = companion.store.write(move |tx| {
         async move {
             exit(tx, &conversation, &me).await?;
-            tx.append(note(&conversation, &me, Kind::Leave, &json!({"users": [me]})))
-                .await
+            tx.append(note(
+                &conversation,
+                &me,
+                Kind::Leave,
+                &json!({"users": [me]}),
+            ))
+            .await
         }
         .boxed()
     });
@@ -357,10 +362,7 @@ pub(super) async fn rename(client: &Client, request: Rename) -> Answer {
 }
 
 /// Kind and subject.
-pub(super) async fn kind_of(
-    companion: &Companion,
-    id: &str,
-) -> Result<(String, String), Refusal> {
+pub(super) async fn kind_of(companion: &Companion, id: &str) -> Result<(String, String), Refusal> {
     let found: Option<(String, String)> =
         sqlx::query_as("SELECT kind, subject FROM conversations WHERE id = $1")
             .bind(id.to_owned())

@@ -12,16 +12,16 @@ use super::ink::Ink;
 use super::require_member;
 use crate::server::files;
 use crate::server::protocol::{Answer, Code, Kind, Refusal, parse};
+use crate::server::rooms;
 use crate::server::socket::Client;
 use crate::server::store::{Draft, Receipt, StoreError, Tx};
+use crate::story::story;
 use crate::text;
 
 /// Files of one message.
 const FILES: usize = 20;
 /// Longest emoji, bytes: families are long.
 const EMOJI: usize = 64;
-/// Longest story of a post, bytes.
-const STORY: usize = 512;
 
 /// `send`
 #[derive(Deserialize)]
@@ -42,7 +42,6 @@ struct Text {
     importance: Option<Importance>,
     #[serde(default)]
     files: Vec<NamedFile>,
-    story: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +63,7 @@ pub(super) async fn send(client: &mut Client, request: Send) -> Answer {
     let (body, mentions, files) = match request.kind {
         Kind::Text => said(client, &request).await?,
         Kind::Ink => {
+            rooms::check_post(client, &request.conversation).await?;
             let limit = client.companion.config.limits.post;
             let ink: Ink = parse(request.body)?;
             (ink.check(limit)?, Vec::new(), Vec::new())
@@ -102,16 +102,10 @@ async fn said(
     client: &Client,
     request: &Send,
 ) -> Result<(String, Vec<String>, Vec<String>), Refusal> {
+    let is_room = rooms::check_post(client, &request.conversation).await?;
     let text: Text = parse(request.body.clone())?;
     let limits = &client.companion.config.limits;
-    // A room's posts may be longer; which it is the database knows, and asks only about long ones.
-    let limit = if text.text.len() > limits.message
-        && is_room(client, &request.conversation).await?
-    {
-        limits.post
-    } else {
-        limits.message
-    };
+    let limit = if is_room { limits.post } else { limits.message };
     if text.files.is_empty() || !text.text.trim().is_empty() {
         text::body(&text.text, limit)?;
     }
@@ -126,8 +120,7 @@ async fn said(
         if let Some(Importance::High) = text.importance {
             fields.insert("importance".to_owned(), "high".into());
         }
-        if let Some(story) = &text.story {
-            let story = text::line(story, STORY)?;
+        if let Some(story) = story(&text.text) {
             fields.insert("story".to_owned(), story.into());
         }
         if !text.files.is_empty() {
@@ -141,14 +134,6 @@ async fn said(
     let files = text.files.into_iter().map(|file| file.id).collect();
     let mentions = text::mentions(&text.text).into_iter().collect();
     Ok((body.to_string(), mentions, files))
-}
-
-async fn is_room(client: &Client, conversation: &str) -> Result<bool, Refusal> {
-    let found: Option<(String,)> = sqlx::query_as("SELECT kind FROM conversations WHERE id = $1")
-        .bind(conversation.to_owned())
-        .fetch_optional(client.companion.store.reader())
-        .await?;
-    Ok(found.is_some_and(|(kind,)| kind == "room"))
 }
 
 /// The members of `conversation` among `logins`.
@@ -221,6 +206,10 @@ pub(super) async fn edit(client: &mut Client, request: Edit) -> Answer {
             let receipt = tx.append(draft).await?;
             if receipt.fresh {
                 let mut body: Value = serde_json::from_str(&body).unwrap_or_else(|_| json!({}));
+                match story(&text) {
+                    Some(line) => body["story"] = line.into(),
+                    None => drop(body.as_object_mut().and_then(|body| body.remove("story"))),
+                }
                 body["text"] = text.into();
                 body["edited"] = receipt.ts.into();
                 rewrite(tx, &conversation, target, body.to_string()).await?;
@@ -271,11 +260,7 @@ pub(super) async fn delete(client: &mut Client, request: Delete) -> Answer {
 }
 
 /// Empties a message and its edits, takes its files from the conversation and its mentions away.
-pub(crate) async fn erase(
-    tx: &mut Tx,
-    conversation: &str,
-    target: i64,
-) -> Result<(), StoreError> {
+pub(crate) async fn erase(tx: &mut Tx, conversation: &str, target: i64) -> Result<(), StoreError> {
     rewrite(tx, conversation, target, "{}".to_owned()).await?;
     for sql in [
         "UPDATE events SET body = '{}' WHERE conversation = $1 AND target = $2 AND kind = 'edit'",

@@ -97,10 +97,9 @@ impl People {
     pub async fn change(&self, id: &str, change: UserChange) -> Result<User, PeopleError> {
         let old = self.find(id).await?.ok_or(PeopleError::Unknown)?;
         let fixed = matches!(old.role, Role::Guest | Role::Service);
-        if change
-            .role
-            .is_some_and(|role| role != old.role && (fixed || !matches!(role, Role::User | Role::Admin)))
-        {
+        if change.role.is_some_and(|role| {
+            role != old.role && (fixed || !matches!(role, Role::User | Role::Admin))
+        }) {
             return Err(PeopleError::Invalid(
                 "the role is user or admin, and stays for guests and services".to_owned(),
             ));

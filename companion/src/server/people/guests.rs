@@ -106,7 +106,12 @@ impl People {
         }))
     }
 
-    async fn bring_in(&self, user: &str, conversation: &str, most: usize) -> Result<(), StoreError> {
+    async fn bring_in(
+        &self,
+        user: &str,
+        conversation: &str,
+        most: usize,
+    ) -> Result<(), StoreError> {
         let (user, conversation) = (user.to_owned(), conversation.to_owned());
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         self.store

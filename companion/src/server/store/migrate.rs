@@ -27,6 +27,14 @@ const STEPS: &[(i64, Sql)] = &[
         },
     ),
     (3, Sql::Same(include_str!("migrations/0003_talk.sql"))),
+    (20, Sql::Same(include_str!("migrations/0020_rooms.sql"))),
+    (
+        21,
+        Sql::Each {
+            sqlite: include_str!("migrations/0021_words.sqlite.sql"),
+            postgres: include_str!("migrations/0021_words.postgres.sql"),
+        },
+    ),
 ];
 
 /// Takes each step that `connection`'s database lacks, each in a transaction.

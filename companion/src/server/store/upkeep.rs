@@ -141,7 +141,10 @@ fn without_password(url: &str) -> (String, Option<String>) {
         return (url.to_owned(), None);
     };
     match user.split_once(':') {
-        Some((user, password)) => (format!("{scheme}://{user}@{host}{path}"), Some(decoded(password))),
+        Some((user, password)) => (
+            format!("{scheme}://{user}@{host}{path}"),
+            Some(decoded(password)),
+        ),
         None => (url.to_owned(), None),
     }
 }

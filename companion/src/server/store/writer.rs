@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Dialect, StoreError};
 use crate::server::clock;
 use crate::server::protocol::{Event, Kind};
+use crate::server::search::index;
 
 /// Writes in one commit.
 const BATCH: usize = 256;
@@ -69,6 +70,11 @@ pub(crate) struct Tx {
 }
 
 impl Tx {
+    /// Whose SQL it takes.
+    pub(crate) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// Where to execute statements.
     pub(crate) fn connection(&mut self) -> &mut AnyConnection {
         &mut self.connection
@@ -117,6 +123,11 @@ impl Tx {
             self.insert(chunk).await?;
             rest = after;
         }
+        let indexed: Vec<(&Draft, i64)> = fresh
+            .iter()
+            .map(|(draft, receipt)| (*draft, receipt.seq))
+            .collect();
+        index::keep(self, &indexed).await?;
         for (draft, receipt) in &fresh {
             self.keep_mentions(draft, receipt.seq).await?;
             self.fresh.push(Event::new(draft, *receipt));
@@ -164,7 +175,14 @@ impl Tx {
             }
             let rows = query.fetch_all(&mut *self.connection).await?;
             found.extend(rows.into_iter().map(|(conversation, sender, id, seq, ts)| {
-                ((conversation, sender, id), Receipt { seq, ts, fresh: false })
+                (
+                    (conversation, sender, id),
+                    Receipt {
+                        seq,
+                        ts,
+                        fresh: false,
+                    },
+                )
             }));
             rest = after;
         }

@@ -34,7 +34,7 @@ export function Conversation({ talk }: { readonly talk: Talk }) {
     setOver(false)
     composer.current?.attach([...event.dataTransfer.files])
   }
-  const silent = talk.info.room?.auditorium === true && !['presenter', 'manager'].includes(talk.info.room.role)
+  const silent = talk.info.room?.auditorium === true && !['presenter', 'manager'].includes(talk.info.room.role) && state.me?.role !== 'admin'
   return (
     <div className="talk" data-details={details || undefined}>
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- the button for files does the same */}

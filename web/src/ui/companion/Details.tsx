@@ -45,7 +45,7 @@ export function Details({ talk, close }: { readonly talk: Talk; readonly close: 
         ))}
       </ul>
       <div className="details-foot">
-        {room?.role === 'manager' && (
+        {room && (room.role === 'manager' || state.me?.role === 'admin') && (
           <>
             <Button className="button button-small" onPress={() => setDialog('members')}>
               {words.details.manage}

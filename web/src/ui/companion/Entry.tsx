@@ -203,7 +203,7 @@ function Tools({ post, talk, setEditing }: EntryProps) {
           <PenIcon />
         </IconButton>
       )}
-      {(own || talk.info.room?.role === 'manager') && (
+      {(own || talk.info.room?.role === 'manager' || (talk.info.room && state.me?.role === 'admin')) && (
         <IconButton className="quiet" label={words.talk.erase} onPress={() => client.erase(id, post.seq)}>
           <BinIcon />
         </IconButton>

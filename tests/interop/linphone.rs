@@ -1,0 +1,94 @@
+//! linphonec, whose keys come by SIP INFO or as telephone-events, and whose media comes from elsewhere than its SDP says.
+
+use std::path::Path;
+use std::time::Duration;
+
+use plenum_tests::linphone::{Keys, Linphone};
+use plenum_tests::process::eventually;
+use plenum_tests::server::{Conference, Server};
+use plenum_tests::tone::{judge, sine};
+use plenum_tests::workspace::scratch;
+
+const ANN: f64 = 523.0;
+const BEN: f64 = 1171.0;
+
+fn callers(server: &Server) -> f64 {
+    server
+        .metrics()
+        .and_then(|metrics| metrics.sum("plenum_participants", &["phone"]))
+        .unwrap()
+}
+
+/// Dials, keys ID and PIN, and is inside.
+fn join(
+    folder: &Path,
+    server: &Server,
+    conference: &Conference,
+    (name, tone, keys): (&str, f64, Keys),
+) -> Linphone {
+    let before = callers(server);
+    let microphone = folder.join(format!("{name}.wav"));
+    sine(tone, -20.0, 120.0, 16_000).write(&microphone).unwrap();
+    let mut phone = Linphone::start(&folder.join(name), &microphone, keys).unwrap();
+    phone.dial(&format!("sip:plenum@{}", server.sip)).unwrap();
+    eventually("the call", Duration::from_secs(20), || {
+        let calls = server.metrics()?.sum("plenum_calls", &[])?;
+        anyhow::ensure!(calls > before, "{calls} calls");
+        Ok(())
+    })
+    .unwrap();
+    // The ACK and the first packets.
+    std::thread::sleep(Duration::from_secs(1));
+    phone
+        .key(&format!("{}#{}#", conference.id, conference.guest_pin))
+        .unwrap();
+    eventually("the caller inside", Duration::from_secs(40), || {
+        anyhow::ensure!(callers(server) > before, "keys were not heard");
+        Ok(())
+    })
+    .unwrap();
+    phone
+}
+
+#[test]
+fn linphones_with_info_and_with_events_key_themselves_in_and_hear_each_other() {
+    let folder = scratch("linphone").unwrap();
+    let server = Server::start(&folder, 20).unwrap();
+    let conference = server.conference("Linphones").unwrap();
+    let ann = join(&folder, &server, &conference, ("ann", ANN, Keys::Info));
+    let mut ben = join(&folder, &server, &conference, ("ben", BEN, Keys::Events));
+    std::thread::sleep(Duration::from_secs(6));
+    let muted = |on: bool| {
+        let path = format!("/conferences/{}/participants", conference.id);
+        eventually("the mute", Duration::from_secs(10), || {
+            let (_, shown) = server.rest("GET", &path, &serde_json::Value::Null)?;
+            let people = shown["participants"].as_array();
+            let count = people.map_or(0, |people| {
+                people.iter().filter(|one| one["muted"] == true).count()
+            });
+            anyhow::ensure!(count == usize::from(on), "{shown}");
+            Ok(())
+        })
+        .unwrap();
+    };
+    let mut ann = ann;
+    for phone in [&mut ann, &mut ben] {
+        phone.key("*6").unwrap();
+        muted(true);
+        phone.key("*6").unwrap();
+        muted(false);
+    }
+    std::thread::sleep(Duration::from_secs(8));
+    let heard = [ann.hang_up().unwrap(), ben.hang_up().unwrap()];
+    let verdicts = [
+        judge("Ann", &heard[0].last(4.0).unwrap(), ANN, &[BEN]),
+        judge(
+            "Ben",
+            &heard[1].last(5.0).unwrap().between(0.0, 3.0).unwrap(),
+            BEN,
+            &[ANN],
+        ),
+    ];
+    assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
+    server.stop().unwrap();
+}

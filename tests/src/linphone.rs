@@ -1,0 +1,116 @@
+//! linphonec as a caller: dials, keys digits by RFC 4733 or SIP INFO, plays a WAV and records what it hears.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::process::Guarded;
+use crate::tone::Recording;
+use crate::{ports, workspace};
+
+/// How it sends its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// As telephone-events (RFC 4733).
+    Events,
+    /// By SIP INFO.
+    Info,
+}
+
+/// A running linphonec with no account.
+#[derive(Debug)]
+pub struct Linphone {
+    process: Guarded,
+    heard: PathBuf,
+}
+
+impl Linphone {
+    /// Starts linphonec with `microphone` (a WAV of 16 kHz mono) and all that it keeps in `folder`.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub fn start(folder: &Path, microphone: &Path, keys: Keys) -> Result<Self> {
+        let program = workspace::program("linphonec", "linphone-cli")?;
+        // Without its folder for data its core does not start, and says nothing of it.
+        fs::create_dir_all(folder.join(".local/share/linphone"))
+            .with_context(|| format!("creating {}", folder.display()))?;
+        let rc = folder.join("linphonerc");
+        fs::write(&rc, config(ports::block(4)?, keys))?;
+        let mut command = Command::new(program);
+        command
+            .env("HOME", folder)
+            .arg("-c")
+            .arg(&rc)
+            .stdin(Stdio::piped());
+        let process = Guarded::start("linphonec", command, &folder.join("linphonec.log"))?;
+        let heard = folder.join("heard.wav");
+        let mut phone = Self { process, heard };
+        phone.command("soundcard use files")?;
+        phone.command(&format!("play {}", microphone.display()))?;
+        phone.command(&format!("record {}", phone.heard.display()))?;
+        Ok(phone)
+    }
+
+    /// Dials `uri`; whether it is answered shows at the server.
+    ///
+    /// # Errors
+    /// When linphonec is gone.
+    pub fn dial(&mut self, uri: &str) -> Result<()> {
+        self.command(&format!("call {uri}"))
+    }
+
+    /// Keys `digits`, which takes it a second for each. Of several on one line it would send the second by SIP INFO when it is through with all.
+    ///
+    /// # Errors
+    /// When linphonec is gone.
+    pub fn key(&mut self, digits: &str) -> Result<()> {
+        for digit in digits.chars() {
+            self.command(&digit.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Hangs up, ends linphonec and hands out what it has heard during the call.
+    ///
+    /// # Errors
+    /// When it does not end, or has left no recording.
+    pub fn hang_up(mut self) -> Result<Recording> {
+        self.command("terminate")?;
+        sleep(Duration::from_millis(500));
+        self.command("quit")?;
+        self.process.wait(Duration::from_secs(10))?;
+        Recording::read(&self.heard).with_context(|| self.process.log_tail())
+    }
+
+    fn command(&mut self, line: &str) -> Result<()> {
+        self.process.check_alive()?;
+        let input = self.process.child().stdin.as_mut();
+        writeln!(input.context("no standard input")?, "{line}").context("telling linphonec")
+    }
+}
+
+fn config(port: u16, keys: Keys) -> String {
+    let info = u8::from(keys == Keys::Info);
+    let events = 1 - info;
+    let rtp = port + 2;
+    format!(
+        "[sip]\n\
+         sip_port={port}\n\
+         sip_tcp_port=0\n\
+         sip_tls_port=0\n\
+         use_ipv6=0\n\
+         guess_hostname=0\n\
+         contact=sip:linphone@127.0.0.1\n\
+         use_info={info}\n\
+         use_rfc2833={events}\n\
+         [net]\n\
+         auto_net_state_mon=0\n\
+         [rtp]\n\
+         audio_rtp_port={rtp}\n"
+    )
+}
