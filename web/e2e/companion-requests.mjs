@@ -80,11 +80,11 @@ export const requests = {
   },
   add(mock, user, { conversation, users }) {
     const talk = mock.conversations.get(conversation)
-    if (talk.kind === 'direct') return { conversation: create(mock, user, 'group', [...talk.people, ...users]), seq: 0 }
+    if (talk.kind === 'direct') return { conversation: mock.shown(create(mock, user, 'group', [...talk.people, ...users]), user), seq: 1 }
     talk.people.push(...users)
     const { seq } = mock.append(conversation, user, 'join', { users })
     changed(mock, conversation)
-    return { conversation, seq }
+    return { seq }
   },
   leave(mock, user, { conversation }) {
     const talk = mock.conversations.get(conversation)

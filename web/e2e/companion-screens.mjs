@@ -165,6 +165,16 @@ export const screens = {
     assert.equal(await list(page, 'Chats').getByText('The contract').count(), 0)
   },
 
+  async companion_a_third_person_makes_a_new_group({ open, other }) {
+    const page = await enter(open, 'ann', '/app/c/direct')
+    await button(page, 'Add people').click()
+    await page.getByLabel('Search people').fill('eve')
+    await button(page, 'Add Eve Tanaka').click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Add people' }).click()
+    await page.getByRole('heading', { name: 'Bo Lindqvist and Eve Tanaka' }).waitFor()
+    assert.deepEqual(other.conversations.get('direct').people, ['ann', 'bo'])
+  },
+
   async companion_rooms({ open, other, shot }) {
     const page = await enter(open, 'ann', '/app/rooms')
     await page.getByRole('heading', { name: 'Engineering' }).waitFor()
@@ -285,6 +295,8 @@ export const screens = {
     call('8102')
     const [tab] = await Promise.all([page.waitForEvent('popup'), ring.getByRole('button', { name: 'Accept' }).click()])
     await tab.waitForURL(/\/join\/8102/)
+    const { searchParams } = new URL(tab.url())
+    assert.deepEqual(Object.fromEntries(searchParams), { token: 't', name: 'Ann Becker', autojoin: '1' })
     await tab.close()
     call('8103')
     await ring.waitFor()

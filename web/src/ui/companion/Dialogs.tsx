@@ -1,6 +1,6 @@
 import { useState, type KeyboardEvent } from 'react'
 import { Button, Input, Label, TextField } from 'react-aria-components'
-import { text, type Id } from '../../companion/protocol'
+import { fields, text, type Id } from '../../companion/protocol'
 import type { Route } from '../../companion/route'
 import { words } from '../../companion/words'
 import { keyName } from '../controls'
@@ -75,7 +75,7 @@ function Add({ conversation, close }: { readonly conversation: Id; readonly clos
     if (!answer) return
     close()
     // People added to a talk between two make a new one of it.
-    const made = text(answer, 'conversation')
+    const made = text(fields(answer['conversation']), 'id')
     if (made !== '' && made !== conversation) go({ screen: 'talk', conversation: made, seq: 0 })
   }
   return (

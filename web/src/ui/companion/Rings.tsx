@@ -4,7 +4,7 @@ import type { Ring } from '../../companion/protocol'
 import { ringing } from '../../companion/signals'
 import { words } from '../../companion/words'
 import { Face } from './bits'
-import { enter } from './confer'
+import { accept } from './confer'
 import { nameOf, title, useCompanion, usePage } from './context'
 
 /** Incoming conferences, to accept, to decline or to answer in writing. */
@@ -42,7 +42,7 @@ function Incoming({ ring }: { readonly ring: Ring }) {
         <Button
           className="button button-small button-primary"
           onPress={() => {
-            enter(ring.link)
+            accept(client, ring.link, ring.media)
             client.stopRinging(ring.conference)
           }}
         >

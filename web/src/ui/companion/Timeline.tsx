@@ -25,7 +25,7 @@ export function Timeline({ talk, editing, setEditing }: TimelineProps) {
   const { id, read_seq } = talk.info
   const excerpt = state.excerpt?.conversation === id ? state.excerpt : null
   const log = excerpt?.log ?? talk.log
-  const shown = useMemo(() => posts(log).filter(({ kind, seq, body }, _, all) => kind !== 'call' || all.find((one) => one.kind === 'call' && one.body.conference === body.conference)?.seq === seq), [log])
+  const shown = useMemo(() => posts(log).filter(tells), [log])
   const waiting = state.outbox.filter((one) => one.conversation === id)
   const [readThen] = useState(() => (talk.info.unread > 0 ? read_seq : null))
   const { place, scrolled, older } = useScroll(talk, shown, waiting.length, excerpt !== null)
@@ -69,6 +69,10 @@ export function Timeline({ talk, editing, setEditing }: TimelineProps) {
     </div>
   )
 }
+
+/** One line for each conference; none for what changed of a room without its name or topic. */
+const tells = ({ kind, seq, body }: Post, _: number, all: readonly Post[]): boolean =>
+  kind === 'call' ? all.find((one) => one.kind === 'call' && one.body.conference === body.conference)?.seq === seq : kind !== 'change' || body.subject !== undefined || body.topic !== undefined
 
 const newDay = (post: Post, before: Post | undefined): boolean => !before || new Date(before.ts).toDateString() !== new Date(post.ts).toDateString()
 
