@@ -202,6 +202,8 @@ export const companion = {
     await field(page).pressSequentially('Thanks @mor')
     await page.getByRole('option', { name: /Cy Moreau/ }).waitFor()
     await accessible(page, 'people to name')
+    const below = () => page.locator('.timeline').evaluate(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight)
+    await until('the end stays in view', async () => (await below()) < 2)
     await shot(page, 'companion-mention')
     await field(page).press('Enter')
     await until('the login', async () => (await field(page).inputValue()) === 'Thanks @cy ')

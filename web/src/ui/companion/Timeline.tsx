@@ -100,6 +100,16 @@ function useScroll({ info, log, head }: Talk, shown: readonly Post[], waiting: n
     // oxlint-disable-next-line react/exhaustive-effect-dependencies -- measured after each drawing of these
   }, [shown, waiting, excerpt])
   useEffect(() => {
+    const element = place.current
+    if (!element) return undefined
+    // The field below grows, a phone's keyboard comes up.
+    const resized = new ResizeObserver(() => {
+      if (end.current) element.scrollTop = element.scrollHeight
+    })
+    resized.observe(element)
+    return () => resized.disconnect()
+  }, [])
+  useEffect(() => {
     const mark = () => {
       const loaded = (log.known.at(-1)?.to ?? 0) >= head
       if (document.hasFocus() && end.current && loaded && !excerpt && head > 0) void client.read(info.id, head)
