@@ -7,7 +7,9 @@
 
 mod call;
 mod commands;
+mod invite;
 mod limits;
+mod refusals;
 mod requests;
 mod streams;
 mod tags;

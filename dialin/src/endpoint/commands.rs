@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use plenum_codecs::MediaTime;
 
 use super::call::{Call, Pending, PendingKind, Phase, Unacked};
-use super::requests::session_headers;
+use super::invite::session_headers;
 use super::timers::Owner;
 use super::write::{ALLOW, Reply};
 use super::{SipEndpoint, Way, Wire, arm};
