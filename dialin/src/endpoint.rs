@@ -7,10 +7,15 @@
 
 mod call;
 mod commands;
+mod digest;
 mod invite;
 mod limits;
+mod outcome;
+mod outgoing;
 mod refusals;
 mod requests;
+mod resolve;
+mod spent;
 mod streams;
 mod tags;
 mod timers;
@@ -28,10 +33,12 @@ use plenum_codecs::MediaTime;
 
 use crate::call::{CallCommand, CallEvent, CallId};
 use crate::sip::{self, Guard, Parsed};
-use crate::trunk::Trunk;
+use crate::trunk::{Proxy, Transport, Trunk};
 use call::{Call, DialogKey};
 use limits::Meter;
 pub use limits::TrunkCounters;
+use outgoing::Outgoing;
+pub use resolve::Record;
 use streams::Streams;
 use tags::Tags;
 use timers::{Owner, Timers};
@@ -91,6 +98,13 @@ pub enum SipInput {
         /// Which.
         stream: StreamId,
     },
+    /// What a name stands for; empty when it stands for nothing or could not be looked up.
+    Resolved {
+        /// Of [`SipOutput::Resolve`].
+        query: u64,
+        /// Addresses, in any order.
+        records: Vec<Record>,
+    },
     /// A command of the call's owner.
     Command(CallCommand),
     /// Nothing but time: timers that are due fire (they do so on every input).
@@ -118,6 +132,13 @@ pub enum SipOutput {
     },
     /// Close a TCP connection: its framing is lost, it idled, or there are too many.
     CloseStream(StreamId),
+    /// Look up where this is (RFC 3263); one [`SipInput::Resolved`] must follow.
+    Resolve {
+        /// Never used before.
+        query: u64,
+        /// What to look up; its host is a name.
+        proxy: Proxy,
+    },
     /// Something happened to a call.
     Event(CallEvent),
 }
@@ -251,7 +272,7 @@ pub struct EndpointCounters {
 }
 
 /// How messages travel, as Via and Contact name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Way {
     Udp,
     Tcp,
@@ -263,6 +284,14 @@ impl Way {
         match kind {
             StreamKind::Tcp => Self::Tcp,
             StreamKind::Tls => Self::Tls,
+        }
+    }
+
+    const fn by(transport: Transport) -> Self {
+        match transport {
+            Transport::Udp => Self::Udp,
+            Transport::Tcp => Self::Tcp,
+            Transport::Tls => Self::Tls,
         }
     }
 
@@ -298,6 +327,7 @@ pub struct SipEndpoint {
     tags: Tags,
     servers: Servers,
     clients: Clients,
+    outgoing: Outgoing,
     streams: Streams,
     calls: HashMap<CallId, Call>,
     dialogs: HashMap<DialogKey, CallId>,
@@ -329,6 +359,7 @@ impl SipEndpoint {
             tags: Tags::new(config.secret),
             servers: Servers::default(),
             clients: Clients::default(),
+            outgoing: Outgoing::default(),
             streams: Streams::default(),
             calls: HashMap::new(),
             dialogs: HashMap::new(),
@@ -347,7 +378,11 @@ impl SipEndpoint {
                 self.on_stream_opened(now, stream, from, kind);
             }
             SipInput::StreamBytes { stream, bytes } => self.on_stream_bytes(now, stream, &bytes),
-            SipInput::StreamClosed { stream } => self.streams.remove(stream),
+            SipInput::StreamClosed { stream } => {
+                self.streams.remove(stream);
+                self.way_lost(now, stream);
+            }
+            SipInput::Resolved { query, records } => self.on_resolved(now, query, records),
             SipInput::Command(command) => self.on_command(now, command),
             SipInput::Tick => {}
         }
@@ -368,7 +403,7 @@ impl SipEndpoint {
     #[must_use]
     pub fn counters(&self) -> EndpointCounters {
         EndpointCounters {
-            calls: self.calls.len(),
+            calls: self.calls.len() + self.outgoing.len(),
             transactions: self.servers.len(),
             streams: self.streams.len(),
             ..self.counters
@@ -388,13 +423,14 @@ impl SipEndpoint {
             .values()
             .filter(|call| !call.is_over())
             .map(|call| call.id)
+            .chain(self.outgoing.running())
             .collect()
     }
 
     /// Requests of ours that are not answered yet, and calls that wait for their ACK to be ended.
     #[must_use]
     pub fn unfinished(&self) -> usize {
-        self.clients.len() + self.calls.len()
+        self.clients.len() + self.calls.len() + self.outgoing.len()
     }
 
     fn expire(&mut self, now: MediaTime) {
@@ -403,6 +439,8 @@ impl SipEndpoint {
                 Owner::Server(id) => self.server_due(now, due, id),
                 Owner::Client(id) => self.client_due(now, due, id),
                 Owner::Call(id) => self.call_due(now, due, id),
+                Owner::Attempt(id) => self.attempt_due(now, due, id),
+                Owner::Spent(id) => self.outgoing.forget(id),
                 Owner::Stream(id) => self.stream_due(now, due, id),
             }
         }

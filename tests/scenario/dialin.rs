@@ -5,6 +5,8 @@ mod dialogs;
 mod garbage;
 mod identity;
 mod offers;
+mod outgoing;
+mod outgoing_ways;
 mod phone;
 mod picture;
 mod reception;

@@ -288,7 +288,9 @@ pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Resu
             line.command(command).await;
             Step::Nothing
         }
-        CallEvent::Incoming { .. } => Step::Nothing,
+        CallEvent::Incoming { .. } | CallEvent::Ringing { .. } | CallEvent::Answered { .. } => {
+            Step::Nothing
+        }
     })
 }
 
