@@ -8,6 +8,7 @@ mod arrival;
 mod aside;
 mod audience;
 mod channels;
+mod dialling;
 mod entry;
 mod focus;
 mod keys;
@@ -37,6 +38,7 @@ use plenum_codecs::tone::beep;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use aside::Wish;
+pub(crate) use dialling::{DialOrder, Dialler, Outcall};
 pub(crate) use entry::{Admission, Credential, Refusal};
 use focus::Focus;
 pub(crate) use lobby::Gate;
@@ -56,6 +58,7 @@ use crate::metrics::ControlMetrics;
 use crate::presence::Presence;
 use crate::prompts::PromptLibrary;
 use crate::recording::Recorder;
+use crate::signal::calls::CallView;
 use crate::signal::protocol::{DialIn, EndReason, ParticipantView, WaitingView};
 use crate::store::{ConferenceRecord, Pins, Store, StoreError, now_ms};
 
@@ -86,6 +89,8 @@ pub(crate) struct Surroundings {
     pub(crate) config: ConferenceConfig,
     /// `host:port` of SIP, when phones may call.
     pub(crate) sip: Option<String>,
+    /// The way to phones that are called, if there is one.
+    pub(crate) dialler: Option<Dialler>,
     /// Number of the demo conference and its host's clip, once it is made.
     pub(crate) demo: Option<(String, watch::Receiver<Option<Clip>>)>,
 }
@@ -377,6 +382,16 @@ impl Conferences {
     /// Has `order` carried out in the conference with ULID `id`; `None` when nobody is in it.
     pub(crate) async fn order(&self, id: &str, order: Order) -> Option<Result<(), Denied>> {
         self.ask(id, |reply| Command::Order { order, reply }).await
+    }
+
+    /// Has an order about calls carried out in the conference with ULID `id`; gives the call, `None` when nobody is in it.
+    pub(crate) async fn dial(&self, id: &str, order: DialOrder) -> Option<Result<String, Denied>> {
+        self.ask(id, |reply| Command::Dial { order, reply }).await
+    }
+
+    /// Calls out of the conference with ULID `id`; `None` when nobody is in it.
+    pub(crate) async fn calls(&self, id: &str) -> Option<Vec<CallView>> {
+        self.ask(id, |reply| Command::Calls { reply }).await
     }
 
     /// Who waits in the lobby of the conference with ULID `id`; `None` when nobody is in it.

@@ -18,6 +18,7 @@ pub(crate) struct ControlMetrics {
     pub(crate) calls: IntGauge,
     pub(crate) calls_total: IntCounterVec,
     pub(crate) attendant: IntCounterVec,
+    pub(crate) dial_out: IntCounterVec,
     pub(crate) sip: SipMetrics,
     pub(crate) http: IntCounterVec,
 }
@@ -112,6 +113,11 @@ impl ControlMetrics {
             attendant: counters(
                 "plenum_attendant_results_total",
                 "How the attendant's talks ended.",
+                &["result"],
+            )?,
+            dial_out: counters(
+                "plenum_dial_out_total",
+                "Calls out of conferences that have ended, by what became of them.",
                 &["result"],
             )?,
             sip: SipMetrics {

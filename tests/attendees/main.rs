@@ -5,6 +5,7 @@
 mod apart;
 mod comings;
 mod composite;
+mod dial_out;
 mod direct;
 mod directing;
 mod door;

@@ -18,8 +18,9 @@ pub use mutate::Mutator;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("sip", sip),
+    ("sip_answer", sip_answer),
     ("sdp", sdp),
     ("offer", offer),
     ("rtp", rtp),
@@ -40,6 +41,11 @@ const PACKET: usize = 1500;
 pub fn sip(bytes: &[u8]) {
     plenum_dialin::fuzz::sip_message(bytes);
     plenum_dialin::fuzz::info_body(bytes);
+}
+
+/// What a far end answers to a call of ours, behind the headers that it must echo.
+pub fn sip_answer(bytes: &[u8]) {
+    plenum_dialin::fuzz::sip_answer(bytes);
 }
 
 /// A session description as offer and as answer.

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { answerer } from './answerer.mjs'
+import { calls } from './calls.mjs'
 import { composite } from './composite.mjs'
 import { directing } from './directing.mjs'
 import { lobby } from './lobby.mjs'
@@ -43,7 +44,7 @@ const media = await answerer(browser)
 
 const failures = []
 let passed = 0
-for (const [name, test] of Object.entries({ ...tests, ...composite, ...directing, ...lobby, ...quality, ...sharing })) {
+for (const [name, test] of Object.entries({ ...tests, ...calls, ...composite, ...directing, ...lobby, ...quality, ...sharing })) {
   if (!name.includes(only)) continue
   mock.reset()
   mock.cameras = []

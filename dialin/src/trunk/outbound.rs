@@ -126,8 +126,6 @@ pub struct Outbound {
     pub domain: String,
     /// Number that the called one sees; empty: anonymous.
     pub caller_id: String,
-    /// What numbers begin with that go this way; empty: all.
-    pub prefixes: Vec<String>,
     /// How numbers are written there; the longest prefix counts.
     pub rules: Vec<Rule>,
     /// Answer to its challenges.
@@ -142,20 +140,9 @@ impl Outbound {
             domain: proxy.host.clone(),
             proxy,
             caller_id: String::new(),
-            prefixes: Vec::new(),
             rules: Vec::new(),
             login: None,
         }
-    }
-
-    /// Whether `number` goes this way.
-    #[must_use]
-    pub fn takes(&self, number: &str) -> bool {
-        self.prefixes.is_empty()
-            || self
-                .prefixes
-                .iter()
-                .any(|prefix| number.starts_with(prefix))
     }
 
     /// `number` as it is written there.
@@ -237,15 +224,12 @@ mod tests {
     }
 
     #[test]
-    fn a_trunk_takes_its_prefixes_and_writes_numbers_its_way() {
+    fn a_trunk_writes_numbers_its_way() {
         let mut outbound = Outbound::new("pbx".parse().unwrap_or_else(|error| panic!("{error}")));
-        assert!(outbound.takes("+4930"));
-        outbound.prefixes = vec!["+49".into()];
         outbound.rules = vec![Rule {
             prefix: "+49".into(),
             replacement: "0".into(),
         }];
-        assert!(outbound.takes("+4930") && !outbound.takes("+33"));
         assert_eq!(outbound.dialled("+4930123"), "030123");
     }
 }
