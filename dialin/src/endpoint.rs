@@ -8,6 +8,7 @@
 mod call;
 mod commands;
 mod digest;
+mod far_end;
 mod invite;
 mod limits;
 mod outcome;
@@ -35,6 +36,8 @@ use crate::call::{CallCommand, CallEvent, CallId};
 use crate::sip::{self, Guard, Parsed};
 use crate::trunk::{Proxy, Transport, Trunk};
 use call::{Call, DialogKey};
+use far_end::FarEnd;
+pub use far_end::{FarEndState, Registered};
 use limits::Meter;
 pub use limits::TrunkCounters;
 use outgoing::Outgoing;
@@ -105,6 +108,8 @@ pub enum SipInput {
         /// Addresses, in any order.
         records: Vec<Record>,
     },
+    /// The server is about to stop: registrations are taken back.
+    Leaving,
     /// A command of the call's owner.
     Command(CallCommand),
     /// Nothing but time: timers that are due fire (they do so on every input).
@@ -328,6 +333,8 @@ pub struct SipEndpoint {
     servers: Servers,
     clients: Clients,
     outgoing: Outgoing,
+    /// Per trunk.
+    far_ends: Vec<FarEnd>,
     streams: Streams,
     calls: HashMap<CallId, Call>,
     dialogs: HashMap<DialogKey, CallId>,
@@ -350,7 +357,7 @@ impl SipEndpoint {
                     .map(|credentials| Guard::new(credentials, config.secret))
             })
             .collect();
-        Self {
+        let mut endpoint = Self {
             guards,
             meters: config.trunks.iter().map(Meter::new).collect(),
             outputs: VecDeque::new(),
@@ -360,13 +367,16 @@ impl SipEndpoint {
             servers: Servers::default(),
             clients: Clients::default(),
             outgoing: Outgoing::default(),
+            far_ends: config.trunks.iter().map(FarEnd::new).collect(),
             streams: Streams::default(),
             calls: HashMap::new(),
             dialogs: HashMap::new(),
             next_call: 0,
             refusals: (config.limits.refusals_per_second, 0),
             config,
-        }
+        };
+        endpoint.start_far_ends();
+        endpoint
     }
 
     /// Takes an input; then [`Self::poll_output`] until it is dry. Timers that are due fire first.
@@ -383,6 +393,7 @@ impl SipEndpoint {
                 self.way_lost(now, stream);
             }
             SipInput::Resolved { query, records } => self.on_resolved(now, query, records),
+            SipInput::Leaving => self.deregister(now),
             SipInput::Command(command) => self.on_command(now, command),
             SipInput::Tick => {}
         }
@@ -413,7 +424,14 @@ impl SipEndpoint {
     /// Counts of each trunk, in the order of the configuration.
     #[must_use]
     pub fn trunk_counters(&self) -> Vec<TrunkCounters> {
-        self.meters.iter().map(|meter| meter.counters).collect()
+        let far_ends = self.far_ends.iter();
+        let counters = self.meters.iter().zip(far_ends);
+        counters
+            .map(|(meter, far)| TrunkCounters {
+                far_end: far.state,
+                ..meter.counters
+            })
+            .collect()
     }
 
     /// The calls that have not ended, for a graceful stop.
@@ -440,6 +458,7 @@ impl SipEndpoint {
                 Owner::Client(id) => self.client_due(now, due, id),
                 Owner::Call(id) => self.call_due(now, due, id),
                 Owner::Attempt(id) => self.attempt_due(now, due, id),
+                Owner::FarEnd(trunk) => self.far_end_due(now, due, trunk),
                 Owner::Spent(id) => self.outgoing.forget(id),
                 Owner::Stream(id) => self.stream_due(now, due, id),
             }

@@ -85,7 +85,9 @@ pub fn sip_answer(bytes: &[u8]) {
         }),
         ..Trunk::new("fuzz", sources)
     };
-    for status in ["183 S", "200 OK", "302 M", "401 U", "407 P", "422 S", "503 S"] {
+    for status in [
+        "183 S", "200 OK", "302 M", "401 U", "407 P", "422 S", "503 S",
+    ] {
         let mut endpoint = SipEndpoint::new(EndpointConfig::new(PEER, vec![trunk.clone()]));
         let mut now = MediaTime::from_millis(1);
         let dial = CallCommand::Dial {

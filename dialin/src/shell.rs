@@ -300,6 +300,7 @@ impl Driver {
 
     /// Hangs up every call and waits a moment for the answers, and for the owner to take the last events.
     async fn say_farewell(&mut self, events: &mpsc::Sender<CallEvent>) {
+        self.handle(SipInput::Leaving);
         for call in self.endpoint.calls() {
             self.handle(SipInput::Command(CallCommand::Hangup {
                 call,

@@ -45,6 +45,9 @@ pub(crate) enum Method {
     Options,
     Info,
     Update,
+    /// Of ours alone: 405.
+    Register,
+    Prack,
     /// Known to RFCs, not offered here: 405.
     Unsupported,
     /// 501.
@@ -61,6 +64,8 @@ impl Method {
             Self::Options => "OPTIONS",
             Self::Info => "INFO",
             Self::Update => "UPDATE",
+            Self::Register => "REGISTER",
+            Self::Prack => "PRACK",
             Self::Unsupported | Self::Unknown => "",
         }
     }
@@ -75,6 +80,8 @@ impl Method {
             M::Options => Self::Options,
             M::Info => Self::Info,
             M::Update => Self::Update,
+            M::Register => Self::Register,
+            M::Prack => Self::Prack,
             M::Other(_) => Self::Unknown,
             _ => Self::Unsupported,
         }
@@ -470,6 +477,11 @@ impl Request {
 
     fn lists(&self, name: &HeaderName, token: &str) -> bool {
         lists(&self.inner.headers, name, token)
+    }
+
+    /// Whether provisional answers other than 100 must be reliable (RFC 3262 section 3): we send none then.
+    pub(crate) fn wants_reliable(&self) -> bool {
+        self.lists(&HeaderName::Require, "100rel")
     }
 
     /// Whether the sender takes UPDATE within dialogs.

@@ -58,7 +58,6 @@ use crate::metrics::ControlMetrics;
 use crate::presence::Presence;
 use crate::prompts::PromptLibrary;
 use crate::recording::Recorder;
-use crate::signal::calls::CallView;
 use crate::signal::protocol::{DialIn, EndReason, ParticipantView, WaitingView};
 use crate::store::{ConferenceRecord, Pins, Store, StoreError, now_ms};
 
@@ -382,16 +381,6 @@ impl Conferences {
     /// Has `order` carried out in the conference with ULID `id`; `None` when nobody is in it.
     pub(crate) async fn order(&self, id: &str, order: Order) -> Option<Result<(), Denied>> {
         self.ask(id, |reply| Command::Order { order, reply }).await
-    }
-
-    /// Has an order about calls carried out in the conference with ULID `id`; gives the call, `None` when nobody is in it.
-    pub(crate) async fn dial(&self, id: &str, order: DialOrder) -> Option<Result<String, Denied>> {
-        self.ask(id, |reply| Command::Dial { order, reply }).await
-    }
-
-    /// Calls out of the conference with ULID `id`; `None` when nobody is in it.
-    pub(crate) async fn calls(&self, id: &str) -> Option<Vec<CallView>> {
-        self.ask(id, |reply| Command::Calls { reply }).await
     }
 
     /// Who waits in the lobby of the conference with ULID `id`; `None` when nobody is in it.

@@ -105,6 +105,8 @@ fn outbound(trunk: &TrunkConfig) -> Result<Option<Outbound>, TelephonyError> {
         caller_id: outbound.caller_id.clone(),
         rules: outbound.rules.clone(),
         login,
+        register: outbound.register,
+        probe: outbound.probe,
     }))
 }
 

@@ -9,6 +9,7 @@ mod dial_out;
 mod direct;
 mod directing;
 mod door;
+mod far_trunks;
 mod guessing;
 mod keys;
 mod lobby;

@@ -2,6 +2,7 @@
 
 mod attendant;
 mod dialogs;
+mod far_ends;
 mod garbage;
 mod identity;
 mod offers;

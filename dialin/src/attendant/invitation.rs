@@ -158,7 +158,7 @@ mod tests {
             said.extend(invitation.handle(now, I::Started));
             while let Some(due) = invitation.deadline() {
                 if reports {
-                    now = now + Duration::from_secs(3);
+                    now += Duration::from_secs(3);
                     said.extend(invitation.handle(now, I::PromptFinished));
                 }
                 now = now.max(due);

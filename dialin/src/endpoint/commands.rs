@@ -47,6 +47,7 @@ impl SipEndpoint {
             .pending
             .as_ref()
             .filter(|pending| pending.kind == PendingKind::Initial)
+            .filter(|pending| !pending.request.wants_reliable())
         else {
             return;
         };

@@ -10,11 +10,14 @@ use super::digest::{TRIES, reissued};
 use super::outgoing::{Attempt, Stage, beside};
 use super::spent::Outcome;
 use super::timers::Owner;
-use super::uac::within;
+use super::uac::{Client, Purpose, within};
 use super::write::{finish, push};
 use super::{SipEndpoint, Wire};
 use crate::call::{CallEvent, CallId, EndReason, HangupReason};
 use crate::sip::{Method, Response};
+
+/// Phones of one forked call whose ringing is told apart.
+const MAX_RINGING: usize = 16;
 
 impl SipEndpoint {
     pub(super) fn on_invite_response(&mut self, now: MediaTime, response: &Response) {
@@ -38,12 +41,71 @@ impl SipEndpoint {
         if attempt.stage != Stage::Proceeding {
             return;
         }
+        if let Some(number) = response.reliable()
+            && !self.acknowledge_early(now, id, number, response)
+        {
+            return;
+        }
+        let Some(attempt) = self.outgoing.attempts.get_mut(&id) else {
+            return;
+        };
         if let (Some(tag), Some(sdp)) = (response.to_tag(), response.sdp()) {
             attempt.early = Some((tag, sdp));
         }
         if response.status > 100 && !std::mem::replace(&mut attempt.rings, true) {
             self.tell(CallEvent::Ringing { call: id });
         }
+    }
+
+    /// PRACK for a provisional answer that is reliable (RFC 3262 section 4); `false`: a copy, or one before it is missing.
+    fn acknowledge_early(
+        &mut self,
+        now: MediaTime,
+        id: CallId,
+        number: u32,
+        response: &Response,
+    ) -> bool {
+        let Some(tag) = response.to_tag() else {
+            return false;
+        };
+        let Some(attempt) = self.outgoing.attempts.get_mut(&id) else {
+            return false;
+        };
+        let is_full = attempt.reliable.len() >= MAX_RINGING;
+        match attempt.reliable.iter_mut().find(|(of, _)| *of == tag) {
+            Some((_, last)) if number != last.wrapping_add(1) => return false,
+            Some((_, last)) => *last = number,
+            None if is_full => return false,
+            None => attempt.reliable.push((tag, number)),
+        }
+        attempt.within += 1;
+        let Some(attempt) = self.outgoing.attempts.get(&id) else {
+            return false;
+        };
+        let Some(call) = self.dialog(id, attempt, response) else {
+            return false;
+        };
+        let hop = call.routes.first().unwrap_or(&call.target);
+        let wire = match attempt.wire {
+            Wire::Udp(to) => Wire::Udp(hop.address.unwrap_or(to)),
+            stream => stream,
+        };
+        let (invite, trunk, way) = (attempt.cseq, attempt.trunk, attempt.target.way);
+        let way = (way, self.announced(way));
+        let branch = self.tags.branch();
+        let mut text = within(&call, Method::Prack, call.local_cseq, &branch, way);
+        push(&mut text, "RAck", &format!("{number} {invite} INVITE"));
+        finish(&mut text, None);
+        let client = Client {
+            purpose: Purpose::Aside,
+            trunk,
+            method: Method::Prack,
+            wire,
+            bytes: Bytes::from(text),
+            tries: 0,
+        };
+        self.transact(now, client, branch);
+        true
     }
 
     fn on_refused(&mut self, now: MediaTime, id: CallId, response: &Response) {
@@ -192,33 +254,18 @@ impl SipEndpoint {
         self.timers.set(due, Owner::Spent(spent));
     }
 
-    /// Makes the dialog of a 2xx a call, and acknowledges it.
-    fn adopt(
-        &mut self,
-        now: MediaTime,
-        id: CallId,
-        attempt: &Attempt,
-        response: &Response,
-    ) -> Option<(Vec<u8>, Wire, Bytes)> {
+    /// The dialog that an answer makes, early or not.
+    fn dialog(&self, id: CallId, attempt: &Attempt, response: &Response) -> Option<Call> {
         let (tag, target) = (response.to_tag()?, response.contact()?);
         let key = DialogKey {
             call_id: attempt.call_id.clone().into_bytes(),
             local_tag: attempt.local_tag.clone().into_bytes(),
-            remote_tag: tag.clone(),
+            remote_tag: tag,
         };
-        let session = response.session().and_then(|agreed| {
-            // We refresh by UPDATE only.
-            let possible = !agreed.we_refresh || response.allows_update();
-            possible.then_some(SessionTerms {
-                interval: agreed.interval.max(self.config.session_minimum),
-                we_refresh: agreed.we_refresh,
-                require: true,
-            })
-        });
-        let call = Call {
+        Some(Call {
             id,
             trunk: attempt.trunk,
-            key: key.clone(),
+            key,
             local: attempt.local.clone(),
             remote: response.to()?,
             target,
@@ -234,7 +281,7 @@ impl SipEndpoint {
             },
             sips: false,
             remote_cseq: 0,
-            local_cseq: attempt.cseq,
+            local_cseq: attempt.cseq.saturating_add(attempt.within),
             phase: Phase::Standing,
             pending: None,
             unacked: None,
@@ -242,8 +289,29 @@ impl SipEndpoint {
             probe: None,
             farewell: None,
             armed: None,
-        };
-        self.dialogs.insert(key, id);
+        })
+    }
+
+    /// Makes the dialog of a 2xx a call, and acknowledges it.
+    fn adopt(
+        &mut self,
+        now: MediaTime,
+        id: CallId,
+        attempt: &Attempt,
+        response: &Response,
+    ) -> Option<(Vec<u8>, Wire, Bytes)> {
+        let call = self.dialog(id, attempt, response)?;
+        let session = response.session().and_then(|agreed| {
+            // We refresh by UPDATE only.
+            let possible = !agreed.we_refresh || response.allows_update();
+            possible.then_some(SessionTerms {
+                interval: agreed.interval.max(self.config.session_minimum),
+                we_refresh: agreed.we_refresh,
+                require: true,
+            })
+        });
+        let tag = call.key.remote_tag.clone();
+        self.dialogs.insert(call.key.clone(), id);
         self.calls.insert(id, call);
         let (wire, way) = self.way_to(now, id)?;
         let branch = self.tags.branch();

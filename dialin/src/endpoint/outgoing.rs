@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use plenum_codecs::MediaTime;
 
+use super::resolve::Asks;
 use super::spent::Spent;
 use super::timers::Owner;
 use super::uac::{Client, Purpose, via};
@@ -70,6 +71,10 @@ pub(super) struct Attempt {
     pub(super) rings: bool,
     /// SDP of a provisional answer, by its tag, for a 2xx that leaves it out.
     pub(super) early: Option<(Vec<u8>, String)>,
+    /// Requests within early dialogs so far.
+    pub(super) within: u32,
+    /// The last reliable provisional answer of each who rings, by its tag.
+    pub(super) reliable: Vec<(Vec<u8>, u32)>,
     /// `Ended` has been told.
     pub(super) told: bool,
     /// Timer A: next repetition and the wait after it.
@@ -109,6 +114,8 @@ impl Attempt {
             ring,
             rings: false,
             early: None,
+            within: 0,
+            reliable: Vec::new(),
             told: false,
             repeat: None,
             end: now,
@@ -122,7 +129,7 @@ impl Attempt {
 pub(super) struct Outgoing {
     pub(super) attempts: HashMap<CallId, Attempt>,
     pub(super) by_branch: HashMap<String, CallId>,
-    pub(super) queries: HashMap<u64, CallId>,
+    pub(super) queries: HashMap<u64, Asks>,
     pub(super) next_query: u64,
     pub(super) spent: Spent,
 }
@@ -157,6 +164,11 @@ impl Outgoing {
             .collect()
     }
 
+    /// What this call wanted to know matters no more.
+    fn forget_query(&mut self, call: CallId) {
+        self.queries.retain(|_, asks| *asks != Asks::Call(call));
+    }
+
     pub(super) fn forget(&mut self, spent: u64) {
         self.spent.remove(spent);
     }
@@ -174,7 +186,15 @@ impl SipEndpoint {
             let reason = EndReason::Rejected(503);
             return self.tell(CallEvent::Ended { call: id, reason });
         }
-        let attempt = Attempt::new(id, routes, ring, now);
+        let mut attempt = Attempt::new(id, routes, ring, now);
+        // Those that are down come last: whether they are is a guess.
+        let trunks = &self.config.trunks;
+        let is_down = |route: &Route| {
+            let trunk = trunks.iter().position(|trunk| trunk.name == route.trunk);
+            trunk.is_some_and(|trunk| !self.is_up(trunk))
+        };
+        let routes = attempt.routes.make_contiguous();
+        routes.sort_by_key(|(_, route)| is_down(route));
         self.outgoing.attempts.insert(id, attempt);
         self.next_route(now, id, 503);
     }
@@ -207,7 +227,7 @@ impl SipEndpoint {
             return self.next_route(now, id, 503);
         }
         let local_tag = self.tags.fresh();
-        let (proxy, domain) = (outbound.proxy.clone(), host_of(&outbound.domain));
+        let domain = host_of(&outbound.domain);
         let caller = match outbound.caller_id.as_str() {
             "" => "\"Anonymous\" <sip:anonymous@anonymous.invalid>".to_owned(),
             number => format!("<sip:{number}@{domain}>"),
@@ -233,8 +253,10 @@ impl SipEndpoint {
         attempt.tries = 0;
         attempt.rings = false;
         attempt.early = None;
+        attempt.within = 0;
+        attempt.reliable.clear();
         attempt.targets.clear();
-        self.look_up(now, id, proxy);
+        self.look_up(now, Asks::Call(id));
     }
 
     /// Goes on with the trunk's next address, or with the next trunk.
@@ -246,16 +268,8 @@ impl SipEndpoint {
             return self.next_route(now, id, status);
         };
         attempt.target = target;
-        let trunk = self.config.trunks.get(attempt.trunk);
-        let host = trunk.and_then(|trunk| trunk.outbound.as_ref());
-        let host = host.map(|outbound| outbound.proxy.host.clone());
-        let wire = match target.way {
-            Way::Udp => Wire::Udp(target.address),
-            way => {
-                let host = host.unwrap_or_default();
-                Wire::Tcp(self.stream_to(now, (target.address, way), &host))
-            }
-        };
+        let trunk = attempt.trunk;
+        let wire = self.wire_to(now, trunk, target);
         if let Some(attempt) = self.outgoing.attempts.get_mut(&id) {
             attempt.wire = wire;
         }
@@ -279,7 +293,7 @@ impl SipEndpoint {
         );
         push(&mut text, "Contact", &self.contact(way, false));
         push(&mut text, "Allow", ALLOW);
-        push(&mut text, "Supported", "timer");
+        push(&mut text, "Supported", "timer, 100rel");
         // The far end refreshes: it is sure to know how to.
         let interval = attempt.interval.as_secs();
         append(
@@ -365,7 +379,7 @@ impl SipEndpoint {
         attempt.stage = Stage::Cancelling;
         attempt.end = now + t1 * 64;
         let client = beside(&attempt.invite, Method::Cancel, None).map(|bytes| Client {
-            purpose: Purpose::Cancel,
+            purpose: Purpose::Aside,
             trunk: attempt.trunk,
             method: Method::Cancel,
             wire: attempt.wire,
@@ -396,7 +410,7 @@ impl SipEndpoint {
             return;
         };
         self.outgoing.by_branch.remove(&attempt.branch);
-        self.outgoing.queries.retain(|_, asks| *asks != id);
+        self.outgoing.forget_query(id);
         self.leave_trunk(attempt.trunk);
         if !attempt.told {
             self.tell(CallEvent::Ended { call: id, reason });
@@ -439,7 +453,7 @@ impl SipEndpoint {
         if attempt.end <= now {
             return match attempt.stage {
                 Stage::Resolving => {
-                    self.outgoing.queries.retain(|_, asks| *asks != id);
+                    self.outgoing.forget_query(id);
                     self.attempt_failed(now, id, 503);
                 }
                 Stage::Calling => self.attempt_failed(now, id, 408),
@@ -462,7 +476,7 @@ impl SipEndpoint {
 }
 
 /// A host as a URI has it: IPv6 in brackets.
-fn host_of(host: &str) -> String {
+pub(super) fn host_of(host: &str) -> String {
     match host.parse() {
         Ok(ip) => sip::host_text(ip),
         Err(_) => host.to_owned(),

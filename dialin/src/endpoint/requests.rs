@@ -13,7 +13,7 @@ use crate::call::{CallEvent, CallId, EndReason};
 use crate::sip::{Key, Method, Request};
 
 /// Option tags that Require may name.
-pub(super) const SUPPORTED: &[&str] = &["timer"];
+pub(super) const SUPPORTED: &[&str] = &["timer", "100rel"];
 
 /// INFO bodies that are understood.
 pub(super) const INFO_TYPES: [&str; 3] = [
@@ -105,7 +105,7 @@ impl SipEndpoint {
         }
         match request.method {
             Method::Unknown => return Some((501, "method")),
-            Method::Unsupported => return Some((405, "method")),
+            Method::Unsupported | Method::Register | Method::Prack => return Some((405, "method")),
             _ => {}
         }
         if !request.has_served_scheme(way == Way::Tls) {

@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 
 use plenum_codecs::MediaTime;
 
+use super::far_end::Errand;
 use super::outgoing::Target;
 use super::{SipEndpoint, SipOutput, Way};
 use crate::call::CallId;
-use crate::trunk::{Proxy, Transport};
+use crate::trunk::Transport;
 
 /// Addresses of one name that are looked at.
 const MAX_RECORDS: usize = 32;
@@ -27,36 +28,63 @@ pub struct Record {
     pub weight: u16,
 }
 
+/// Who wants to know where a trunk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// A call, by the trunk that it is to take now.
+    Call(CallId),
+    /// What goes to the trunk while nobody calls.
+    Errand(usize, Errand),
+}
+
 impl SipEndpoint {
-    /// Looks up where `proxy` is and goes on with the call.
-    pub(super) fn look_up(&mut self, now: MediaTime, id: CallId, proxy: Proxy) {
+    /// Looks up where the trunk is and goes on with what is wanted there.
+    pub(super) fn look_up(&mut self, now: MediaTime, asks: Asks) {
+        let trunk = match asks {
+            Asks::Call(id) => self.outgoing.attempts.get(&id).map(|attempt| attempt.trunk),
+            Asks::Errand(trunk, _) => Some(trunk),
+        };
+        let terms = trunk.and_then(|trunk| self.config.trunks.get(trunk));
+        let Some(outbound) = terms.and_then(|terms| terms.outbound.as_ref()) else {
+            return;
+        };
+        let proxy = outbound.proxy.clone();
         if let Ok(ip) = proxy.host.parse() {
             let transport = proxy.transport.unwrap_or_default();
             let port = proxy.port.unwrap_or(transport.default_port());
-            if let Some(attempt) = self.outgoing.attempts.get_mut(&id) {
-                attempt.targets.push_back(Target {
-                    address: SocketAddr::new(ip, port),
-                    way: Way::by(transport),
-                });
-            }
-            return self.next_target(now, id, 503);
+            let target = Target {
+                address: SocketAddr::new(ip, port),
+                way: Way::by(transport),
+            };
+            return self.found(now, asks, VecDeque::from([target]));
         }
         let query = self.outgoing.next_query;
         self.outgoing.next_query += 1;
-        self.outgoing.queries.insert(query, id);
-        self.await_records(now, id);
+        self.outgoing.queries.insert(query, asks);
+        if let Asks::Call(id) = asks {
+            self.await_records(now, id);
+        }
         self.outputs.push_back(SipOutput::Resolve { query, proxy });
     }
 
     pub(super) fn on_resolved(&mut self, now: MediaTime, query: u64, records: Vec<Record>) {
-        let Some(id) = self.outgoing.queries.remove(&query) else {
+        let Some(asks) = self.outgoing.queries.remove(&query) else {
             return; // it took too long
         };
         let targets = self.ordered(records);
-        if let Some(attempt) = self.outgoing.attempts.get_mut(&id) {
-            attempt.targets = targets;
+        self.found(now, asks, targets);
+    }
+
+    fn found(&mut self, now: MediaTime, asks: Asks, targets: VecDeque<Target>) {
+        match asks {
+            Asks::Errand(trunk, errand) => self.errand_found(now, trunk, errand, targets),
+            Asks::Call(id) => {
+                if let Some(attempt) = self.outgoing.attempts.get_mut(&id) {
+                    attempt.targets = targets;
+                }
+                self.next_target(now, id, 503);
+            }
         }
-        self.next_target(now, id, 503);
     }
 
     /// By priority; among equals by chance, in proportion to their weights (RFC 2782).

@@ -22,6 +22,8 @@ pub(super) enum Owner {
     Attempt(CallId),
     /// A transaction of such a call that has had its final answer.
     Spent(u64),
+    /// A trunk's far end.
+    FarEnd(usize),
     /// A TCP connection.
     Stream(StreamId),
 }

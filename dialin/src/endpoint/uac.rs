@@ -21,8 +21,12 @@ use crate::sip::{self, Method, Response};
 pub(super) enum Purpose {
     /// A dialog.
     Dialog(CallId),
-    /// A call that shall ring no more; its INVITE's answer tells the rest.
-    Cancel,
+    /// CANCEL, whose INVITE's answer tells the rest, or PRACK.
+    Aside,
+    /// A trunk's registrar keeps where we are.
+    Register(usize),
+    /// A trunk's far end says whether it is there.
+    Probe(usize),
 }
 
 /// A request of ours that is not answered.
@@ -234,16 +238,19 @@ impl SipEndpoint {
             return;
         };
         if let Some(client) = self.challenged(now, client, response) {
-            let interval = response.session().map(|session| session.interval);
-            self.done(now, &client, response.status, interval);
+            self.done(now, &client, response.status, Some(response));
         }
     }
 
     /// A request of ours has its final answer; 408 stands for none.
-    fn done(&mut self, now: MediaTime, client: &Client, status: u16, interval: Option<Duration>) {
+    fn done(&mut self, now: MediaTime, client: &Client, status: u16, response: Option<&Response>) {
+        let session = response.and_then(Response::session);
+        let interval = session.map(|session| session.interval);
         match client.purpose {
             Purpose::Dialog(call) => self.answered(now, call, client.method, status, interval),
-            Purpose::Cancel => {}
+            Purpose::Aside => {}
+            Purpose::Register(_) => self.register_answered(now, client, status, response),
+            Purpose::Probe(trunk) => self.probe_answered(now, trunk, status),
         }
     }
 

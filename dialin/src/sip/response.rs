@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sipx_sip::auth::{Challenge, Credentials, respond, strongest};
-use sipx_sip::headers::{To, Via};
+use sipx_sip::headers::misc::Expires;
+use sipx_sip::headers::{Contact, To, Via};
 use sipx_sip::rel::RSeq;
 use sipx_sip::session::{MinSe, Refresher, SessionExpires};
 use sipx_sip::{CSeq, HeaderName};
@@ -62,6 +63,38 @@ impl Response {
         Some(self.inner.headers.typed::<MinSe>()?.ok()?.0)
     }
 
+    /// How long a registrar keeps the binding whose Contact has this port of ours: its `expires`, else Expires (RFC 3261 section 10.2.4).
+    pub(crate) fn binding_expires(&self, port: u16) -> Option<Duration> {
+        let contacts = self.inner.headers.typed_all::<Contact>();
+        let ours = contacts
+            .filter_map(Result::ok)
+            .find(|contact| contact.uri.port().unwrap_or(5_060) == port);
+        let expires = ours.and_then(|contact| {
+            let text = std::str::from_utf8(contact.param("expires")?).ok()?;
+            text.parse().ok()
+        });
+        let header = || Some(self.inner.headers.typed::<Expires>()?.ok()?.0);
+        expires
+            .or_else(header)
+            .map(|seconds: u32| Duration::from_secs(seconds.into()))
+    }
+
+    /// Min-Expires of a 423, in seconds.
+    pub(crate) fn minimum_expires(&self) -> Option<Duration> {
+        self.seconds(&HeaderName::MinExpires)
+    }
+
+    /// Retry-After, in seconds.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.seconds(&HeaderName::RetryAfter)
+    }
+
+    fn seconds(&self, name: &HeaderName) -> Option<Duration> {
+        let value = self.value(name)?;
+        let digits = value.trim().split([' ', ';', '(']).next()?;
+        Some(Duration::from_secs(digits.parse::<u32>().ok()?.into()))
+    }
+
     pub(crate) fn to(&self) -> Option<String> {
         self.value(&HeaderName::To)
     }
@@ -91,7 +124,6 @@ impl Response {
     }
 
     /// The number to acknowledge by PRACK, if the provisional response is a reliable one (RFC 3262 section 4).
-    #[expect(dead_code, reason = "PRACK follows")]
     pub(crate) fn reliable(&self) -> Option<u32> {
         let required = lists(&self.inner.headers, &HeaderName::Require, "100rel");
         let rseq = self.inner.headers.typed::<RSeq>()?.ok()?;

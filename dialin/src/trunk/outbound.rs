@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::identity::{Rule, normalised};
 
@@ -130,6 +131,10 @@ pub struct Outbound {
     pub rules: Vec<Rule>,
     /// Answer to its challenges.
     pub login: Option<Login>,
+    /// We register there, for so long at a time.
+    pub register: Option<Duration>,
+    /// It is asked so often whether it is there.
+    pub probe: Option<Duration>,
 }
 
 impl Outbound {
@@ -142,6 +147,8 @@ impl Outbound {
             caller_id: String::new(),
             rules: Vec::new(),
             login: None,
+            register: None,
+            probe: None,
         }
     }
 

@@ -13,6 +13,7 @@ use plenum_dialin::trunk;
 use plenum_mixer::LegId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::Conferences;
 use super::focus::Focus;
 use super::order::Denied;
 use super::roster::Participant;
@@ -159,6 +160,18 @@ impl Dialling {
 
     fn find(&mut self, call: &str) -> Option<&mut Dialled> {
         self.calls.iter_mut().find(|dialled| dialled.call == call)
+    }
+}
+
+impl Conferences {
+    /// Has an order about calls carried out in the conference with ULID `id`; gives the call, `None` when nobody is in it.
+    pub(crate) async fn dial(&self, id: &str, order: DialOrder) -> Option<Result<String, Denied>> {
+        self.ask(id, |reply| Command::Dial { order, reply }).await
+    }
+
+    /// Calls out of the conference with ULID `id`; `None` when nobody is in it.
+    pub(crate) async fn calls(&self, id: &str) -> Option<Vec<CallView>> {
+        self.ask(id, |reply| Command::Calls { reply }).await
     }
 }
 

@@ -40,6 +40,10 @@ pub struct OutboundConfig {
     pub rules: Vec<Rule>,
     /// Answer to its challenges.
     pub login: Option<TrunkPassword>,
+    /// We register there, for so long at a time.
+    pub register: Option<Duration>,
+    /// It is asked so often whether it is there.
+    pub probe: Option<Duration>,
 }
 
 impl OutboundConfig {
@@ -133,6 +137,17 @@ pub(super) fn read_outbound(reader: &mut Reader, path: &str) -> Option<OutboundC
             None
         }
     };
+    let registers = reader.boolean(&key("register"), false);
+    let expires = reader.seconds(&key("register_seconds"), 600, 60..=86_400);
+    let probe = reader.seconds(&key("probe_seconds"), 60, 0..=3_600);
+    if registers && !outbound {
+        reader.fault(
+            &key("register"),
+            "true",
+            "the trunk is not outbound: there is nowhere to register",
+            "set outbound = true and proxy, or take register out",
+        );
+    }
     if !outbound {
         return None;
     }
@@ -156,6 +171,8 @@ pub(super) fn read_outbound(reader: &mut Reader, path: &str) -> Option<OutboundC
         prefixes,
         rules,
         login,
+        register: registers.then_some(expires),
+        probe: Some(probe).filter(|probe| !probe.is_zero()),
     })
 }
 

@@ -10,7 +10,7 @@ use super::dial_out::{OutboundConfig, read_outbound};
 use super::reader::Reader;
 
 /// Keys of one trunk.
-pub(super) const KEYS: [&str; 22] = [
+pub(super) const KEYS: [&str; 25] = [
     "name",
     "addresses",
     "direct",
@@ -33,6 +33,9 @@ pub(super) const KEYS: [&str; 22] = [
     "rewrite_dialled",
     "outbound_user",
     "outbound_password_file",
+    "register",
+    "register_seconds",
+    "probe_seconds",
 ];
 
 /// A gateway or PBX that may call.

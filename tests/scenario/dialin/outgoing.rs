@@ -459,3 +459,41 @@ fn the_answer_to_md5_is_that_of_the_standard() {
         "{shown}"
     );
 }
+
+#[test]
+fn reliable_ringing_is_acknowledged_once_and_in_order() {
+    let mut line = Line::with(outward());
+    let (_, invite) = placed(&mut line, &["pbx"]);
+    assert!(header(&invite, "Supported").contains("100rel"));
+    let early = |number: u32, sdp: &str| {
+        let extra = format!("Require: 100rel\r\nRSeq: {number}\r\n{CONTACT}");
+        reply(&invite, 183, "far", &extra, sdp)
+    };
+    let sent = line.ask_from(FAR, &early(9, ANSWER));
+    assert_eq!(first_words(&sent), ["PRACK"]);
+    assert!(sent[0].starts_with("PRACK sip:bob@127.0.0.1:5071 SIP/2.0\r\n"));
+    assert_eq!(header(&sent[0], "RAck"), "9 1 INVITE");
+    assert_eq!(header(&sent[0], "CSeq"), "2 PRACK");
+    assert!(header(&sent[0], "To").ends_with(";tag=far"));
+    assert!(line.ask_from(FAR, &early(9, ANSWER)).is_empty(), "a copy");
+    assert!(
+        line.ask_from(FAR, &early(11, "")).is_empty(),
+        "one is missing"
+    );
+    line.ask_from(FAR, &reply(&sent[0], 200, "far", "", ""));
+    let sent = line.ask_from(FAR, &early(10, ""));
+    assert_eq!(header(&sent[0], "RAck"), "10 1 INVITE");
+    assert_eq!(header(&sent[0], "CSeq"), "3 PRACK");
+    line.ask_from(FAR, &reply(&sent[0], 200, "far", "", ""));
+    line.events.clear();
+    let sent = line.ask_from(FAR, &reply(&invite, 200, "far", CONTACT, ""));
+    assert_eq!(header(&sent[0], "CSeq"), "1 ACK");
+    let Some(CallEvent::Answered { call, .. }) = line.events.pop() else {
+        panic!("no answer");
+    };
+    let reason = HangupReason::Normal;
+    let sent = line.command(CallCommand::Hangup { call, reason });
+    assert_eq!(header(&sent[0], "CSeq"), "4 BYE");
+    line.ask_from(FAR, &reply(&sent[0], 200, "far", "", ""));
+    clean(&mut line);
+}
