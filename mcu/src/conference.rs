@@ -8,6 +8,7 @@ mod arrival;
 mod aside;
 mod audience;
 mod channels;
+mod dialling;
 mod entry;
 mod focus;
 mod keys;
@@ -37,6 +38,7 @@ use plenum_codecs::tone::beep;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use aside::Wish;
+pub(crate) use dialling::{DialOrder, Dialler, Outcall};
 pub(crate) use entry::{Admission, Credential, Refusal};
 use focus::Focus;
 pub(crate) use lobby::Gate;
@@ -87,6 +89,8 @@ pub(crate) struct Surroundings {
     pub(crate) config: ConferenceConfig,
     /// `host:port` of SIP, when phones may call.
     pub(crate) sip: Option<String>,
+    /// The way to phones that are called, if there is one.
+    pub(crate) dialler: Option<Dialler>,
     /// Number of the demo conference and its host's clip, once it is made.
     pub(crate) demo: Option<(String, watch::Receiver<Option<Clip>>)>,
 }

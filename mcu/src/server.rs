@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::auth::{ApiKeyError, ApiKeys, Guard, Lockout, PinError, PinVerifier, Tokens};
 use crate::companion::{self, Engine};
 use crate::composite::Composites;
-use crate::conference::{ConferenceError, Conferences, Surroundings, Tones};
+use crate::conference::{ConferenceError, Conferences, Dialler, Surroundings, Tones};
 use crate::config::Config;
 use crate::http::{self, Api, PublicInfo};
 use crate::media::{Clip, Media, MediaConfig, MediaError};
@@ -142,6 +142,10 @@ impl Server {
             .demo
             .enabled
             .then(|| (demo::NUMBER.to_owned(), make_clip(&prompts)));
+        let (dialler, outcalls) = shell
+            .as_ref()
+            .and_then(|_| Dialler::new(&config.dial_out, &config.sip.trunks))
+            .unzip();
         let announced = shell.as_ref().map(|shell| shell.announced().to_string());
         let presence = Presence::new(config.companion.states.clone());
         presence.start();
@@ -160,6 +164,7 @@ impl Server {
             metrics,
             config: config.conference.clone(),
             sip: announced,
+            dialler,
             demo: clip,
         });
         let sip = shell.as_ref().map(telephony::local);
@@ -170,6 +175,7 @@ impl Server {
                 conferences.clone(),
                 config.sip.clone(),
                 numbers,
+                outcalls,
                 stopped.clone(),
             ))
         });

@@ -5,9 +5,11 @@
 mod apart;
 mod comings;
 mod composite;
+mod dial_out;
 mod direct;
 mod directing;
 mod door;
+mod far_trunks;
 mod guessing;
 mod keys;
 mod lobby;

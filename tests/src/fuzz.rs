@@ -22,6 +22,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets.
 pub const TARGETS: [Target; 13] = [
     ("sip", sip),
+    ("sip_answer", sip_answer),
     ("sdp", sdp),
     ("offer", offer),
     ("rtp", rtp),
@@ -43,6 +44,11 @@ const PACKET: usize = 1500;
 pub fn sip(bytes: &[u8]) {
     plenum_dialin::fuzz::sip_message(bytes);
     plenum_dialin::fuzz::info_body(bytes);
+}
+
+/// What a far end answers to a call of ours, behind the headers that it must echo.
+pub fn sip_answer(bytes: &[u8]) {
+    plenum_dialin::fuzz::sip_answer(bytes);
 }
 
 /// A session description as offer and as answer.

@@ -12,6 +12,7 @@ import { answerer } from './answerer.mjs'
 import { companion } from './companion.mjs'
 import { CompanionMock } from './companion-mock.mjs'
 import { screens } from './companion-screens.mjs'
+import { calls } from './calls.mjs'
 import { composite } from './composite.mjs'
 import { directing } from './directing.mjs'
 import { FLAGS } from './flags.mjs'
@@ -35,7 +36,8 @@ const media = await answerer(browser)
 
 const failures = []
 let passed = 0
-for (const [name, test] of Object.entries({ ...tests, ...companion, ...screens, ...composite, ...directing, ...lobby, ...quality, ...sharing })) {
+const stories = { ...tests, ...companion, ...screens, ...calls, ...composite, ...directing, ...lobby, ...quality, ...sharing }
+for (const [name, test] of Object.entries(stories)) {
   if (!name.includes(only)) continue
   mock.reset()
   other.reset()

@@ -5,6 +5,7 @@
 
 import {
   PROTOCOL_VERSION,
+  type Call,
   type ClientMessage,
   type ConferenceView,
   type DialIn,
@@ -80,6 +81,8 @@ export interface SessionState {
   /** Who waits in the lobby, for hosts; the first of `waitingCount`. */
   readonly waiting: readonly Waiting[]
   readonly waitingCount: number
+  /** Calls to phones, for hosts, the oldest first. */
+  readonly calls: readonly Call[]
   readonly dialIn: DialIn | null
   readonly roster: readonly Participant[]
   /** Raised hands, the first raised first. */
@@ -149,6 +152,7 @@ export const initialSession: SessionState = {
   lobby: null,
   waiting: [],
   waitingCount: 0,
+  calls: [],
   dialIn: null,
   roster: [],
   hands: [],
@@ -307,6 +311,8 @@ function received(state: SessionState, message: ServerMessage): Step {
       return inLobby(state, message)
     case 'lobby':
       return unchanged(lobbied(state, message.waiting, message.count))
+    case 'calls':
+      return unchanged({ ...state, calls: message.calls })
     case 'error':
       return failed(state, message.code)
     case 'ended':
@@ -418,6 +424,7 @@ function joined(state: SessionState, message: Joined): Step {
     lobby: null,
     waiting: [],
     waitingCount: 0,
+    calls: [],
     dialIn: message.dialIn,
     roster: message.roster,
     hands: message.roster.filter(({ hand }) => hand).map(({ id }) => id),

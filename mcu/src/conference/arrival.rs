@@ -23,13 +23,15 @@ pub(super) fn fresh() -> Result<(String, String), Refusal> {
 
 impl Focus {
     pub(super) async fn join(&mut self, newcomer: Newcomer) -> Result<Seat, Refusal> {
-        if self.locked && newcomer.role == Role::Guest {
+        if self.locked && newcomer.role == Role::Guest && !newcomer.invited {
             return Err(Refusal::Locked);
         }
         if self.roster.guests() + self.lobby.len() >= self.around.config.max_participants {
             return Err(Refusal::Full);
         }
-        if let Some(waits_for) = self.waits_for(newcomer.role, false) {
+        if let Some(waits_for) = self.waits_for(newcomer.role, false)
+            && !newcomer.invited
+        {
             return self.join_lobby(newcomer, waits_for).await;
         }
         let room = self.open_room().await?;
@@ -137,6 +139,7 @@ impl Focus {
         self.tell_presenting(participant);
         self.tell_slots(Some(participant));
         self.brief_lobby(participant);
+        self.brief_calls(participant);
         self.entered(participant, kind);
     }
 
@@ -175,6 +178,7 @@ impl Focus {
         self.tell_presenting(&id);
         self.tell_slots(Some(&id));
         self.brief_lobby(&id);
+        self.brief_calls(&id);
         if let Some(video) = self
             .roster
             .get(&id)

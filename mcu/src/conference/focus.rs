@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::Surroundings;
 use super::channels::Uses;
+use super::dialling::Dialling;
 use super::leader::Leadership;
 use super::limit::TimeLimit;
 use super::lobby::Lobby;
@@ -62,6 +63,7 @@ pub(super) struct Focus {
     pub(super) company: Company,
     pub(super) spoken: Spoken,
     pub(super) next_play: u64,
+    pub(super) dialling: Dialling,
     pub(super) on_air: Option<OnAir>,
     pub(super) generations: u64,
     pub(super) events: mpsc::Sender<(RoomId, RoomEvent)>,
@@ -103,6 +105,7 @@ impl Focus {
             company: Company::default(),
             spoken: Spoken::default(),
             next_play: 0,
+            dialling: Dialling::default(),
             on_air: None,
             generations: 0,
             events,
@@ -254,6 +257,13 @@ impl Focus {
                 let users = self.roster.iter().map(|person| person.user.clone());
                 let _ = reply.send(users.collect());
             }
+            Command::Dial { order, reply } => {
+                let _ = reply.send(self.order_call(order, None));
+            }
+            Command::Calls { reply } => {
+                let _ = reply.send(self.dialling.views());
+            }
+            Command::Called { call, state } => self.call_progressed(&call, state),
             Command::Record { order, reply } => self.record(order, reply).await,
             Command::Summary { reply } => {
                 let _ = reply.send(Summary {
@@ -289,6 +299,7 @@ impl Focus {
             layout: self.picture.layout().map(str::to_owned),
             spotlight: self.spotlight.clone(),
             layouts: self.around.composites.layouts(),
+            dial_out: self.around.dialler.is_some(),
         }
     }
 
@@ -381,7 +392,8 @@ impl Focus {
         Some(person)
     }
 
-    pub(super) async fn drop_leg(&self, leg: LegId) {
+    pub(super) async fn drop_leg(&mut self, leg: LegId) {
+        self.forget_number(leg);
         if let Err(error) = self.around.media.remove_leg(leg).await {
             tracing::warn!(%error, "leg could not be removed");
         }

@@ -119,6 +119,13 @@ impl Focus {
             Order::Layout(name) => self.order_layout(&name)?,
             Order::StopPresenting => self.stop_presenting(),
             Order::Gate(gate) => self.order_gate(gate).await?,
+            Order::Dial(order) => {
+                let ordered = self.order_call(order, None);
+                ordered.map_err(|denied| match denied {
+                    Denied::Nobody => Denied::Invalid("There is no such call."),
+                    other => other,
+                })?;
+            }
             Order::Manners(manners) => {
                 self.rules = manners.rules(&self.around.config);
                 self.rules_changed().await;

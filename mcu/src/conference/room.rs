@@ -244,6 +244,7 @@ impl Focus {
             leg: Some(leg),
             spoken: None,
             language: plenum_dialin::attendant::Language::default(),
+            invited: false,
         };
         self.seat_clip(newcomer);
         self.tell_slots(None);

@@ -442,6 +442,7 @@ mod tests {
             leg,
             spoken: None,
             language: Language::default(),
+            invited: false,
         };
         Participant::new(
             id.to_owned(),

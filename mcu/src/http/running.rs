@@ -406,7 +406,7 @@ pub(super) async fn stop_presenting(
 }
 
 /// The ULID of the conference of number `id`.
-async fn key(api: &Api, id: &str) -> Result<String, Problem> {
+pub(super) async fn key(api: &Api, id: &str) -> Result<String, Problem> {
     let record = api.conferences.around().store.find(id).await?;
     Ok(record.ok_or_else(Problem::no_conference)?.id)
 }

@@ -43,6 +43,8 @@ pub struct View {
     pub audience_muted: bool,
     /// For how many seconds doors were shut to guessers, as hosts are told, in order; 0: until the PINs are others.
     pub guessed: Vec<u64>,
+    /// Calls to phones, as hosts are told: id, name and state.
+    pub calls: Vec<(String, String, String)>,
     /// Everybody, by id.
     pub roster: BTreeMap<String, Person>,
     /// Who speaks.
@@ -191,6 +193,17 @@ impl View {
             "pins_guessed" => {
                 let seconds = message["closed_seconds"].as_u64();
                 self.guessed.push(seconds.unwrap_or(0));
+            }
+            "calls" => {
+                let calls = list(&message["calls"])?.iter();
+                let call = |call: &Value| -> Result<_> {
+                    Ok((
+                        text(&call["call"])?,
+                        text(&call["name"])?,
+                        text(&call["state"])?,
+                    ))
+                };
+                self.calls = calls.map(call).collect::<Result<_>>()?;
             }
             "pong" | "whisper" | "time_left" => {}
             "error" => {
