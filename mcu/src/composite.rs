@@ -5,10 +5,11 @@
 
 mod camera;
 mod figures;
+mod outputs;
 mod overlay;
 mod rendition;
 mod reorder;
-mod small;
+mod shrink;
 mod thread;
 
 use std::path::Path;

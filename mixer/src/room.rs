@@ -145,9 +145,9 @@ impl Room {
             Input::Timeout => self.catch_up(now),
             Input::Packet { leg, packet, track } => self.packet(now, leg, packet, track),
             Input::Feedback { leg, feedback } => self.feedback(now, leg, feedback),
-            Input::Composed { codec, packet } => {
+            Input::Composed { rendition, packet } => {
                 self.video
-                    .composed(now, codec, &packet, &mut self.legs, &mut self.outputs);
+                    .composed(now, rendition, &packet, &mut self.legs, &mut self.outputs);
             }
             Input::ComposedSmall { packet } => {
                 self.video
@@ -322,9 +322,9 @@ impl Room {
             }
             Command::EndCapture { leg } => self.end_capture(leg),
             Command::Tap(tap) => self.tap = tap,
-            Command::Composite { on } => {
+            Command::Composite(ladder) => {
                 self.video
-                    .set_composite(now, on, &mut self.legs, &mut self.outputs);
+                    .set_composite(now, ladder, &mut self.legs, &mut self.outputs);
             }
             Command::View { leg, view } => {
                 self.video

@@ -2,8 +2,10 @@
 
 mod assign;
 mod composite;
+mod fit;
 mod layers;
 mod publisher;
+mod renditions;
 mod sharing;
 mod view;
 mod viewer;
@@ -162,7 +164,7 @@ impl Switchboard {
             layer: publisher::layer_of(track),
         };
         let arrival = self.spread(now, key, track, (codec, packet), legs, out);
-        if self.composite.on {
+        if self.composite.is_on() {
             self.feed(now, key, codec, arrival.keyframe_start, packet, out);
             if arrival.new_stream {
                 self.composer_wants_keyframe(now, from, out);
@@ -220,6 +222,8 @@ impl Switchboard {
             }
         }
         if switched {
+            // Whose rendition it was may be seen by nobody any more.
+            self.composite.stale |= key.leg == LegId::COMPOSITE;
             self.rebuild_routes(legs);
         }
         if arrival.new_stream {
@@ -297,7 +301,7 @@ impl Switchboard {
     fn assign(&self, now: MediaTime, leg: &mut Leg, out: &mut VecDeque<Output>) {
         leg.viewer.wish = self.wish(leg);
         let setting = leg.config.video.as_ref();
-        let composite = self.composite.on && leg.viewer.wish == Viewing::Composite;
+        let composite = self.composite.is_on() && leg.viewer.wish == Viewing::Composite;
         let most = match leg.viewer.wish {
             Viewing::Nothing => 0,
             Viewing::Composite if composite => 1,
@@ -312,7 +316,7 @@ impl Switchboard {
             .filter(|publisher| publisher.leg.owner() != leg.config.id)
             .filter(|publisher| composite == (publisher.leg == LegId::COMPOSITE))
             .filter_map(|publisher| {
-                let may = |stream| !composite || composite::suits(stream, setting);
+                let may = |stream| !composite || renditions::suits(stream, publisher, leg);
                 publisher.coding_for(codecs, &leg.viewer, may)
             })
             .collect();

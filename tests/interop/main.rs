@@ -8,6 +8,7 @@
 mod composite;
 mod languages;
 mod lossy;
+mod narrow;
 mod quarters;
 mod room;
 mod screen;

@@ -13,6 +13,7 @@ mod layers;
 mod levels;
 mod moving;
 mod names;
+mod narrow;
 mod net;
 mod onset;
 mod pauses;

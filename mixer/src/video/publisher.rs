@@ -38,7 +38,7 @@ pub(super) struct Stream {
     ssrc: u32,
     sequence: Unwrapper,
     last_packet: MediaTime,
-    rate: Rate,
+    pub(super) rate: Rate,
     last_request: Option<MediaTime>,
     /// Slots that show it, or wait for its keyframe.
     pub(super) routes: Vec<Route>,

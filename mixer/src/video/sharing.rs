@@ -80,6 +80,7 @@ impl Switchboard {
             if !ceased && leg.viewer.line.usable(now).is_none() {
                 continue;
             }
+            self.fit_composite(now, &mut leg.viewer);
             if self.share(now, &mut leg.viewer) {
                 changed = true;
                 self.drop_gone(&mut leg.viewer, out);

@@ -6,10 +6,11 @@ use plenum_codecs::video::{VideoCodec, vp8::Continuity};
 use plenum_codecs::{MediaPacket, MediaTime};
 use smallvec::SmallVec;
 
+use super::fit::Fit;
 use super::layers::Line;
 use super::publisher::Coding;
 use super::{StreamKey, Viewing, assign::Slots, slot_event};
-use crate::{LegId, OutPacket, Output};
+use crate::{LegId, OutPacket, Output, Rendition};
 
 /// A camera packet on its way into slots.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +51,10 @@ struct Slot {
 pub(crate) struct Viewer {
     leg: LegId,
     pub(crate) line: Line,
+    /// The size of the composite that its line carries.
+    pub(super) fit: Fit,
+    /// What it shall see of the composite, as last counted.
+    pub(super) rendition: Option<Rendition>,
     /// What it has chosen to see, if it has.
     pub(super) choice: Option<Viewing>,
     /// What it shall see if that can be had, as of the last assignment.
@@ -64,6 +69,8 @@ impl Viewer {
         Self {
             leg,
             line: Line::default(),
+            fit: Fit::default(),
+            rendition: None,
             choice: None,
             wish: Viewing::default(),
             slots: Vec::new(),
@@ -74,6 +81,7 @@ impl Viewer {
     /// The leg changes rooms: nobody here is on the air any more. The numbers go on.
     pub(crate) fn leave(&mut self) {
         self.choice = None;
+        self.rendition = None;
         for slot in &mut self.slots {
             slot.source = None;
             slot.wanted = None;
