@@ -404,6 +404,13 @@ pub enum Event {
         /// Somebody or nobody.
         on: bool,
     },
+    /// So many of the sizes in which a camera comes are used by anybody, the smallest first; [`u8::MAX`]: all, as before anything was said.
+    CameraSizes {
+        /// Whose camera.
+        leg: LegId,
+        /// At least 1.
+        count: u8,
+    },
     /// A player came to its end.
     PlayFinished {
         /// Which.

@@ -2,6 +2,7 @@
 
 mod assign;
 mod composite;
+mod demand;
 mod fit;
 mod layers;
 mod publisher;
@@ -44,6 +45,9 @@ pub(crate) struct Switchboard {
     composite_wanted: bool,
     /// When the lines were last looked at.
     shared: MediaTime,
+    /// When senders were last told which sizes are used, and whether slots were given anew since.
+    demanded: MediaTime,
+    given: bool,
     pub(crate) forwarded: u64,
     pub(crate) keyframe_requests: u64,
 }
@@ -64,6 +68,8 @@ impl Switchboard {
             default_view: Viewing::default(),
             composite_wanted: false,
             shared: MediaTime::ZERO,
+            demanded: MediaTime::ZERO,
+            given: false,
             forwarded: 0,
             keyframe_requests: 0,
         }
@@ -78,6 +84,7 @@ impl Switchboard {
         out: &mut VecDeque<Output>,
     ) {
         self.composite.stale = true;
+        self.given = true;
         if let Some(leg) = legs.get_mut(id) {
             self.assign(now, leg, out);
         }
@@ -273,6 +280,7 @@ impl Switchboard {
         }
         self.share_anew(now, legs, out);
         self.count_renditions(now, legs, out);
+        self.tell_demand(now, legs, out);
         self.request_keyframes(now, out);
     }
 
@@ -290,6 +298,7 @@ impl Switchboard {
 
     fn assign_all(&mut self, now: MediaTime, legs: &mut Legs, out: &mut VecDeque<Output>) {
         self.composite.stale = true;
+        self.given = true;
         for leg in legs.iter_mut() {
             self.assign(now, leg, out);
         }

@@ -15,6 +15,7 @@ mod screen;
 mod silence;
 mod sip_video;
 mod sizes;
+mod spare;
 mod tools;
 mod trunks;
 mod vanished;

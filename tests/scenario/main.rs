@@ -7,6 +7,7 @@ mod audio;
 mod camera;
 mod channels;
 mod conference;
+mod demand;
 mod dialin;
 mod hearing;
 mod layers;

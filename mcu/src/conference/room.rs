@@ -35,6 +35,7 @@ impl Focus {
             RoomEvent::Mixer(Event::Slot { leg, slot, source }) => {
                 self.slot(leg, usize::from(slot), source)
             }
+            RoomEvent::Mixer(Event::CameraSizes { leg, count }) => self.camera_sizes(leg, count),
             RoomEvent::Mixer(Event::CompositeWanted { on }) => self.composite_wanted(on),
             RoomEvent::Mixer(Event::Digit { leg, digit }) => self.key(leg, digit).await,
             RoomEvent::Mixer(Event::PlayFinished { play }) => self.play_finished(play),

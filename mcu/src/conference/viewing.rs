@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use plenum_mixer::{Command, Viewing};
+use plenum_mixer::{Command, LegId, Viewing};
 
 use super::focus::Focus;
 use super::order::Denied;
@@ -105,6 +105,14 @@ impl Focus {
             .and_then(|person| self.roster.video(person))
         {
             self.tell(participant, &video);
+        }
+    }
+
+    /// So many sizes of somebody's camera are used; [`u8::MAX`]: all.
+    pub(super) fn camera_sizes(&mut self, leg: LegId, count: u8) {
+        if let Some(participant) = self.roster.owner(leg).map(str::to_owned) {
+            let count = (count != u8::MAX).then_some(count);
+            self.tell(&participant, &ServerMessage::CameraSizes { count });
         }
     }
 

@@ -68,7 +68,7 @@ impl Switchboard {
         packet: &MediaPacket,
         out: &mut VecDeque<Output>,
     ) {
-        if self.composite.wanted.is_empty() && self.composite.small.is_none() {
+        if self.feeds_nothing() {
             return;
         }
         let publishers = &self.publishers;
@@ -172,23 +172,47 @@ impl Switchboard {
         }
     }
 
-    /// The layer of a camera whose size is nearest its tile's: the fewer share the picture, the larger.
-    fn fitting_layer(&self, now: MediaTime, key: StreamKey) -> u8 {
-        let publisher = self
-            .publishers
-            .iter()
-            .find(|publisher| publisher.leg == key.leg);
-        let layers = publisher.map(|publisher| publisher.layers(now, key.payload_type));
-        let layers = layers.unwrap_or_default();
+    /// How many layers of each camera the composer uses, the smallest first.
+    pub(super) fn composer_uses(&self) -> Vec<(LegId, u8)> {
+        if self.feeds_nothing() {
+            return Vec::new();
+        }
+        let cameras = self.publishers.iter();
+        let cameras = cameras.filter(|publisher| publisher.leg != LegId::COMPOSITE);
+        let above = self.above();
+        cameras
+            .map(|publisher| (publisher.leg, publisher.known.saturating_sub(above).max(1)))
+            .collect()
+    }
+
+    const fn feeds_nothing(&self) -> bool {
+        self.composite.wanted.is_empty() && self.composite.small.is_none()
+    }
+
+    /// How many layers below the largest one is nearest its tile: the fewer share the picture, the larger.
+    fn above(&self) -> u8 {
         let publishers = self.publishers.iter();
         let cameras = publishers.filter(|publisher| publisher.leg != LegId::COMPOSITE);
-        let above = match cameras.count() {
+        match cameras.count() {
             0 | 1 => 0,
             2..=4 => 1,
             _ => 2,
+        }
+    }
+
+    /// The layer of a camera whose size is nearest its tile's, or the next smaller one that comes.
+    fn fitting_layer(&self, now: MediaTime, key: StreamKey) -> u8 {
+        let mut publishers = self.publishers.iter();
+        let Some(publisher) = publishers.find(|publisher| publisher.leg == key.leg) else {
+            return key.layer;
         };
-        let most = layers.len().saturating_sub(1);
-        let fitting = layers.get(most.saturating_sub(above));
+        let layers = publisher.layers(now, key.payload_type);
+        let wished = publisher
+            .known
+            .saturating_sub(1)
+            .saturating_sub(self.above());
+        let mut fitting = layers.iter().rev().filter(|(layer, _)| *layer <= wished);
+        let fitting = fitting.next().or_else(|| layers.first());
         fitting.map_or(key.layer, |(layer, _)| *layer)
     }
 

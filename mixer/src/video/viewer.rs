@@ -59,6 +59,10 @@ pub(crate) struct Viewer {
     pub(super) choice: Option<Viewing>,
     /// What it shall see if that can be had, as of the last assignment.
     pub(super) wish: Viewing,
+    /// Of whom it would have which size, in each of its slots, if all of them came.
+    pub(super) wishes: SmallVec<[(LegId, u8); 4]>,
+    /// Its own camera was told to leave sizes out.
+    pub(super) capped: bool,
     slots: Vec<Slot>,
     /// Slots in use; the others keep their numbers for the case that they come back.
     active: u8,
@@ -71,6 +75,8 @@ impl Viewer {
             line: Line::default(),
             fit: Fit::default(),
             rendition: None,
+            wishes: SmallVec::new(),
+            capped: false,
             choice: None,
             wish: Viewing::default(),
             slots: Vec::new(),
@@ -82,6 +88,7 @@ impl Viewer {
     pub(crate) fn leave(&mut self) {
         self.choice = None;
         self.rendition = None;
+        self.wishes.clear();
         for slot in &mut self.slots {
             slot.source = None;
             slot.wanted = None;
