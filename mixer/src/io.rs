@@ -251,6 +251,14 @@ pub enum Command {
         /// What; `None`: as [`Command::DefaultView`] says.
         view: Option<Viewing>,
     },
+    /// What is sent to a viewer of video in all its slots at most, in bit/s; `None`: as much as its line carries. Of `leg`, forgotten when it
+    /// leaves the room, or without one of everybody; the lesser counts.
+    VideoLimit {
+        /// Whom.
+        leg: Option<LegId>,
+        /// Bit/s.
+        bits_per_second: Option<u64>,
+    },
     /// What viewers see who have made no choice of their own; [`Viewing::Composite`] at first. Where that is [`Viewing::Cameras`],
     /// those who cannot decode every camera and screen see the composite all the same.
     DefaultView(Viewing),

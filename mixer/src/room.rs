@@ -330,6 +330,12 @@ impl Room {
                 self.video
                     .set_view(now, leg, view, &mut self.legs, &mut self.outputs);
             }
+            Command::VideoLimit {
+                leg,
+                bits_per_second,
+            } => self
+                .video
+                .limit(now, leg, bits_per_second, &mut self.legs, &mut self.outputs),
             Command::DefaultView(view) => {
                 self.video
                     .set_default_view(now, view, &mut self.legs, &mut self.outputs);

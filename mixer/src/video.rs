@@ -41,6 +41,8 @@ pub(crate) struct Switchboard {
     composite: Composite,
     /// Of viewers who have made no choice.
     default_view: Viewing,
+    /// What each viewer is sent at most, in bit/s.
+    limit: Option<u64>,
     /// Somebody shall see the composite, as last told.
     composite_wanted: bool,
     /// When the lines were last looked at.
@@ -66,6 +68,7 @@ impl Switchboard {
             camera_silence,
             composite: Composite::default(),
             default_view: Viewing::default(),
+            limit: None,
             composite_wanted: false,
             shared: MediaTime::ZERO,
             demanded: MediaTime::ZERO,

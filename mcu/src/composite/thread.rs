@@ -144,6 +144,7 @@ pub(super) fn start(
     media: Media,
     room: RoomId,
     layout: Layout,
+    bitrate: u32,
 ) -> Result<Composite, StartError> {
     let place = Place::take(&shared)?;
     let (width, height) = shared.config.size;
@@ -151,7 +152,7 @@ pub(super) fn start(
     let setting = VideoSetting {
         width,
         height,
-        bitrate: shared.config.bitrate,
+        bitrate,
         frame_rate: shared.config.frame_rate,
     };
     let ladder = Ladder::below(setting.bitrate);

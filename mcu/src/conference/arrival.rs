@@ -77,6 +77,7 @@ impl Focus {
             })?;
         self.room = Some(room);
         self.give_view();
+        self.give_limit();
         self.start_composite();
         Ok(room)
     }
@@ -112,6 +113,7 @@ impl Focus {
     pub(super) fn seat_person(&mut self, mut person: Participant) {
         self.around.presence.joined(&person.user, &person.id);
         person.presence = self.around.presence.state(&person.user);
+        person.video_muted |= self.is_blind();
         let id = person.id.clone();
         self.around.metrics.of(person.kind).inc();
         if !std::mem::replace(&mut self.opened, true) {
@@ -120,6 +122,7 @@ impl Focus {
         self.roster.insert(person);
         self.tell_recorder(&id);
         self.gate_view(&id);
+        self.gate_limit(&id);
         self.news.joined(&id);
         self.paint_people();
         self.silence_newcomer(&id);

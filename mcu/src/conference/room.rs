@@ -209,6 +209,7 @@ impl Focus {
                     self.command_room(Command::Camera { leg, on: camera });
                     self.gate_screen(participant);
                     self.gate_view(participant);
+                    self.gate_limit(participant);
                 }
                 if let Some(person) = self.roster.get_mut(participant) {
                     person.hold = Some(hold);

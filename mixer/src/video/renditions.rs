@@ -10,7 +10,7 @@ use plenum_codecs::video::h264::Limit;
 use super::publisher::Publisher;
 use super::{StreamKey, Switchboard, Viewer, Viewing};
 use crate::legs::Legs;
-use crate::{Compose, Leg, LegId, Output, Rendition, Renditions, VideoSetting};
+use crate::{Compose, Ladder, Leg, LegId, Output, Rendition, Renditions, Size, VideoSetting};
 
 /// The stream of the small rendition.
 pub(super) const SMALL: u8 = 2;
@@ -95,7 +95,7 @@ impl Switchboard {
         } else {
             [false; 2]
         };
-        let moved = choose(legs, codecs);
+        let moved = self.choose(legs, codecs);
         let (wanted, small) = if self.composite.is_on() {
             (renditions(legs), small(legs))
         } else {
@@ -124,6 +124,43 @@ impl Switchboard {
             self.assign_all(now, legs, out);
         }
     }
+
+    /// Gives each viewer its rendition; whether any has another now.
+    fn choose(&self, legs: &mut Legs, [vp8, h264]: [bool; 2]) -> bool {
+        let most = |viewer: &Viewer| {
+            let ladder = self.composite.ladder.as_ref();
+            ladder.map_or(Size::Whole, |ladder| within(ladder, self.limit_of(viewer)))
+        };
+        let mut moved = false;
+        for leg in legs.iter_mut() {
+            let setting = leg.config.video.as_ref();
+            let setting =
+                setting.filter(|_| leg.viewer.wish == Viewing::Composite && (vp8 || h264));
+            let wanted = setting
+                .filter(|video| video.slots > 0 && video.limit.is_none())
+                .and_then(|video| {
+                    let mut codecs = video.send.iter().map(|(_, codec)| *codec);
+                    codecs.find(|codec| match codec {
+                        VideoCodec::Vp8 => vp8,
+                        VideoCodec::H264 => h264,
+                    })
+                })
+                .map(|codec| Rendition {
+                    codec,
+                    size: leg.viewer.fit.size().max(most(&leg.viewer)),
+                });
+            moved |= std::mem::replace(&mut leg.viewer.rendition, wanted) != wanted;
+        }
+        moved
+    }
+}
+
+/// The largest size within a limit, else the smallest.
+fn within(ladder: &Ladder, limit: Option<u64>) -> Size {
+    let limit = limit.unwrap_or(u64::MAX);
+    let mut sizes = Size::ALL.into_iter();
+    let fits = sizes.find(|size| u64::from(ladder.rate(*size)) <= limit);
+    fits.unwrap_or(Size::Quarter)
 }
 
 /// Who sees the composite, and what was negotiated with them.
@@ -168,30 +205,6 @@ fn codecs(legs: &Legs) -> [bool; 2] {
         ([_, true], [_, true]) => [false, true],
         _ => [true, true],
     }
-}
-
-/// Gives each viewer its rendition; whether any has another now.
-fn choose(legs: &mut Legs, [vp8, h264]: [bool; 2]) -> bool {
-    let mut moved = false;
-    for leg in legs.iter_mut() {
-        let setting = leg.config.video.as_ref();
-        let setting = setting.filter(|_| leg.viewer.wish == Viewing::Composite && (vp8 || h264));
-        let wanted = setting
-            .filter(|video| video.slots > 0 && video.limit.is_none())
-            .and_then(|video| {
-                let mut codecs = video.send.iter().map(|(_, codec)| *codec);
-                codecs.find(|codec| match codec {
-                    VideoCodec::Vp8 => vp8,
-                    VideoCodec::H264 => h264,
-                })
-            })
-            .map(|codec| Rendition {
-                codec,
-                size: leg.viewer.fit.size(),
-            });
-        moved |= std::mem::replace(&mut leg.viewer.rendition, wanted) != wanted;
-    }
-    moved
 }
 
 /// What viewers shall see, and what they still see until that comes.

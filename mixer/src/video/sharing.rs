@@ -15,6 +15,11 @@ use crate::{LegId, Output};
 /// Between looks at what lines carry.
 const INTERVAL: Duration = Duration::from_millis(200);
 
+/// The lesser of what is known.
+fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.into_iter().chain(other).min()
+}
+
 /// The index of the layer for each slot, of those that there are for it.
 fn choose(
     usable: Option<u64>,
@@ -36,7 +41,7 @@ impl Switchboard {
     /// Chooses the layers of a viewer's slots; whether any is another now.
     pub(super) fn share(&self, now: MediaTime, viewer: &mut Viewer) -> bool {
         let slots = viewer.sources();
-        let usable = viewer.line.usable(now);
+        let usable = least(viewer.line.usable(now), self.limit_of(viewer));
         let mut layered = false;
         let mut layers: SmallVec<[Layers; 4]> = SmallVec::new();
         for (coding, _) in &slots {
@@ -72,6 +77,31 @@ impl Switchboard {
             viewer.want(slot, wanted);
         }
         changed
+    }
+
+    /// What a viewer, or with `None` everybody, is sent at most in bit/s.
+    pub(crate) fn limit(
+        &mut self,
+        now: MediaTime,
+        leg: Option<LegId>,
+        limit: Option<u64>,
+        legs: &mut Legs,
+        out: &mut VecDeque<Output>,
+    ) {
+        match leg {
+            None => self.limit = limit,
+            Some(leg) => {
+                if let Some(leg) = legs.get_mut(leg) {
+                    leg.viewer.limit = limit;
+                }
+            }
+        }
+        self.assign_all(now, legs, out);
+    }
+
+    /// What a viewer is sent at most, in bit/s.
+    pub(super) fn limit_of(&self, viewer: &Viewer) -> Option<u64> {
+        least(viewer.limit, self.limit)
     }
 
     /// Which layers the slots would have if all that are known came.

@@ -51,6 +51,8 @@ struct Slot {
 pub(crate) struct Viewer {
     leg: LegId,
     pub(crate) line: Line,
+    /// What it is sent at most, in bit/s, whatever its line carries.
+    pub(super) limit: Option<u64>,
     /// The size of the composite that its line carries.
     pub(super) fit: Fit,
     /// What it shall see of the composite, as last counted.
@@ -73,6 +75,7 @@ impl Viewer {
         Self {
             leg,
             line: Line::default(),
+            limit: None,
             fit: Fit::default(),
             rendition: None,
             wishes: SmallVec::new(),
@@ -87,6 +90,7 @@ impl Viewer {
     /// The leg changes rooms: nobody here is on the air any more. The numbers go on.
     pub(crate) fn leave(&mut self) {
         self.choice = None;
+        self.limit = None;
         self.rendition = None;
         self.wishes.clear();
         for slot in &mut self.slots {
