@@ -21,6 +21,7 @@ mod order;
 mod passage;
 mod picture;
 mod podium;
+mod policy;
 mod present;
 mod record;
 mod room;
@@ -42,7 +43,7 @@ pub(crate) use dialling::{DialOrder, Dialler, Outcall};
 pub(crate) use entry::{Admission, Credential, Refusal};
 use focus::Focus;
 pub(crate) use lobby::Gate;
-pub(crate) use manners::LONGEST_GRACE;
+pub(crate) use manners::{LONGEST_GRACE, MOST_VIDEO_KBPS};
 pub use manners::{LobbyPolicy, Manners, WaitsFor};
 pub(crate) use order::Denied;
 pub(crate) use present::Turn;
@@ -198,7 +199,15 @@ fn is_pin(text: &str) -> bool {
     (4..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn require_grace(manners: Manners) -> Result<(), ConferenceError> {
+fn require_manners(manners: Manners) -> Result<(), ConferenceError> {
+    if manners
+        .max_video_kbps
+        .is_some_and(|most| most > MOST_VIDEO_KBPS)
+    {
+        return Err(ConferenceError::Invalid(
+            "max_video_kbps must be 20000 at most, or 0 for as much as lines carry",
+        ));
+    }
     let grace = manners.end_with_leader_seconds;
     if grace.is_some_and(|grace| grace > LONGEST_GRACE) {
         return Err(ConferenceError::Invalid(
@@ -239,7 +248,7 @@ pub async fn create(
             "max_minutes must be 10080 (a week) at most, or 0 for no limit",
         ));
     }
-    require_grace(manners)?;
+    require_manners(manners)?;
     let open = guest_pin.as_deref() == Some("");
     let given = [host_pin.as_deref(), guest_pin.as_deref().filter(|_| !open)];
     let both_given = given.into_iter().flatten().count() == 2;
@@ -400,7 +409,7 @@ impl Conferences {
         record: &ConferenceRecord,
         manners: Manners,
     ) -> Result<(), ConferenceError> {
-        require_grace(manners)?;
+        require_manners(manners)?;
         let manners = manners.over(record.manners);
         self.around
             .store

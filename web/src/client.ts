@@ -302,6 +302,9 @@ export class Client extends Store<ClientState> {
       case 'slots':
         this.#peer?.ensureSlots(effect.count)
         break
+      case 'camera_sizes':
+        this.#peer?.setSizes(effect.count ?? undefined)
+        break
     }
   }
 

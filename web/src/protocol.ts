@@ -248,6 +248,8 @@ export type ServerMessage =
   | { readonly type: 'changes'; readonly changes: readonly PeopleChange[] }
   | { readonly type: 'answer'; readonly sdp: string; readonly slotMids: readonly string[] }
   | { readonly type: 'slots'; readonly count: number }
+  /** So many sizes of one's camera are seen, the smallest first; null: all may be. */
+  | { readonly type: 'camera_sizes'; readonly count: number | null }
   | { readonly type: 'video'; readonly slots: readonly SlotAssignment[] }
   | ({ readonly type: 'presenting' } & Presenting)
   | { readonly type: 'floor'; readonly participant: ParticipantId | null }
@@ -436,6 +438,7 @@ const decoders: Decoders<ServerMessage> = {
   lobby: (from) => ({ type: 'lobby', waiting: list(from, 'waiting', waiting), count: count(from, 'count') }),
   answer: (from) => ({ type: 'answer', sdp: text(from, 'sdp'), slotMids: list(from, 'slot_mids', String) }),
   slots: (from) => ({ type: 'slots', count: count(from, 'count') }),
+  camera_sizes: (from) => ({ type: 'camera_sizes', count: numberOrNull(from, 'count') }),
   video: (from) => ({ type: 'video', slots: list(from, 'slots', slot) }),
   presenting: (from) => ({
     type: 'presenting',

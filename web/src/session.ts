@@ -129,6 +129,7 @@ export type Effect =
   | { readonly type: 'peer_stop' }
   | { readonly type: 'answer'; readonly sdp: string; readonly slotMids: readonly string[] }
   | { readonly type: 'slots'; readonly count: number }
+  | { readonly type: 'camera_sizes'; readonly count: number | null }
 
 export interface Step {
   readonly state: SessionState
@@ -321,6 +322,8 @@ function received(state: SessionState, message: ServerMessage): Step {
       return { state, effects: [{ type: 'answer', sdp: message.sdp, slotMids: message.slotMids }] }
     case 'slots':
       return { state, effects: [{ type: 'slots', count: message.count }] }
+    case 'camera_sizes':
+      return { state, effects: [{ type: 'camera_sizes', count: message.count }] }
     case 'video':
       return unchanged({ ...state, video: message.slots })
     case 'presenting':

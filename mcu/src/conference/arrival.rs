@@ -79,6 +79,7 @@ impl Focus {
             })?;
         self.room = Some(room);
         self.give_view();
+        self.give_limit();
         self.start_composite();
         Ok(room)
     }
@@ -114,6 +115,7 @@ impl Focus {
     pub(super) fn seat_person(&mut self, mut person: Participant) {
         self.engage(&person);
         person.presence = self.around.presence.state(&person.user);
+        person.video_muted |= self.is_blind();
         let id = person.id.clone();
         self.around.metrics.of(person.kind).inc();
         if !std::mem::replace(&mut self.opened, true) {
@@ -122,6 +124,7 @@ impl Focus {
         self.roster.insert(person);
         self.tell_recorder(&id);
         self.gate_view(&id);
+        self.gate_limit(&id);
         self.news.joined(&id);
         self.paint_people();
         self.silence_newcomer(&id);

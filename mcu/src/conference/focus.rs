@@ -83,7 +83,7 @@ impl Focus {
         let (events, inbox) = mpsc::channel(ROOM_EVENTS);
         let rules = record.manners.rules(&around.config);
         let announcing = around.config.announce;
-        let picture = Picture::new(around.config.video, around.config.layout.clone());
+        let picture = Picture::new(rules.video, around.config.layout.clone());
         Self {
             picture,
             podium: Podium::default(),

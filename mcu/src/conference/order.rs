@@ -65,7 +65,11 @@ impl Focus {
                     std::mem::replace(&mut person.gain_db, db) != db
                 })?;
             }
+            Order::LimitVideo(target, kilobits) => self.order_limit(&target, kilobits)?,
             Order::MuteVideo(target, on) => {
+                if !on {
+                    self.require_video()?;
+                }
                 self.change(&target, |person| {
                     std::mem::replace(&mut person.video_muted, on) != on
                 })?;
@@ -127,7 +131,9 @@ impl Focus {
                 })?;
             }
             Order::Manners(manners) => {
+                let before = self.rules;
                 self.rules = manners.rules(&self.around.config);
+                self.video_rules_changed(before);
                 self.rules_changed().await;
             }
         }

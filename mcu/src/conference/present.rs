@@ -35,6 +35,9 @@ impl Focus {
     /// Carries out what `actor` wants, if it may.
     pub(super) fn turn(&mut self, actor: &str, turn: Turn) -> Result<(), Denied> {
         let now = Instant::now();
+        if !matches!(turn, Turn::End | Turn::Refuse(_)) {
+            self.require_video()?;
+        }
         let before = self.presenter();
         let changed = match turn {
             Turn::Ask => self.podium.present(actor)?,

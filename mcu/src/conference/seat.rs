@@ -117,6 +117,8 @@ pub(crate) enum Order {
     Gain(String, i8),
     /// They can show no video.
     MuteVideo(String, bool),
+    /// They are sent so many kbit/s of video at most; 0: as everybody.
+    LimitVideo(String, u32),
     /// The one who is shown large whoever speaks, or nobody.
     Spotlight(Option<String>),
     Remove(String),

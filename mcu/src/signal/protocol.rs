@@ -190,6 +190,8 @@ pub enum ServerMessage<V = ParticipantView> {
     },
     /// Have this many video slots in all.
     Slots { count: usize },
+    /// So many of the sizes in which one's camera comes are seen by anybody, the smallest first; `None`: send all.
+    CameraSizes { count: Option<u8> },
     /// Who is seen in which slot.
     Video { slots: Vec<SlotView> },
     /// Somebody came.
@@ -593,7 +595,7 @@ mod tests {
             );
             value
         });
-        let all = "joined waiting lobby roster answer slots video participant_joined participant_changed participant_left floor talking changes \
+        let all = "joined waiting lobby roster answer slots camera_sizes video participant_joined participant_changed participant_left floor talking changes \
                    presenting conference time_left whisper recording_failed pins_guessed calls pong error ended";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }

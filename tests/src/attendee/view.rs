@@ -152,6 +152,7 @@ impl View {
                 self.slot_mids = mids.iter().map(text).collect::<Result<_>>()?;
                 return Ok(Task::Answer(text(&message["sdp"])?));
             }
+            "camera_sizes" => {}
             "slots" => {
                 let count = message["count"].as_u64().context("no count of slots")?;
                 self.slots_wanted = usize::try_from(count)?;
