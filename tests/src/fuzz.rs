@@ -20,7 +20,7 @@ pub use mutate::Mutator;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     ("sip", sip),
     ("sip_answer", sip_answer),
     ("sdp", sdp),
