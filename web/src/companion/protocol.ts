@@ -392,8 +392,11 @@ export function hit(value: unknown): Hit | null {
 export function customState(value: unknown): CustomState | null {
   const from = fields(value)
   if (text(from, 'id') === '') return null
+  // A state of the house's has the class of one of the choices.
+  const choice = text(from, 'class')
+  const kind = choice === 'be_right_back' ? 'away' : among(choice, CLASSES, 'busy')
   const wording = Object.entries(fields(from['text'])).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
-  return { id: text(from, 'id'), class: among(text(from, 'class'), CLASSES, 'busy'), text: Object.fromEntries(wording) }
+  return { id: text(from, 'id'), class: kind, text: Object.fromEntries(wording) }
 }
 
 export function limits(value: unknown): Limits {
