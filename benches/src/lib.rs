@@ -6,6 +6,7 @@ pub mod speech;
 pub mod crowd;
 pub mod floor;
 pub mod process;
+pub mod scene;
 pub mod server;
 
 use std::fmt;

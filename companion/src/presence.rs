@@ -1,9 +1,15 @@
 //! Presence: many devices, one person's own wish and what the engine knows, aggregated into one state.
 //!
 //! [`Presentity`] holds the sources; [`Presentity::state`] is the aggregation, a pure function of sources and time.
-//! It knows no watcher: who may see what is decided by whoever shows it.
+//! It knows no watcher: who may see what is [`crate::visibility`]'s.
+
+mod aggregate;
+pub mod board;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,17 +19,29 @@ use serde::{Deserialize, Serialize};
 pub struct Moment(pub Duration);
 
 impl Moment {
+    /// From milliseconds since 1970; before that is 1970.
+    #[must_use]
+    pub fn from_ms(ms: i64) -> Self {
+        Self(Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
+    }
+
+    /// Whole milliseconds since the beginning.
+    #[must_use]
+    pub fn ms(self) -> i64 {
+        i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX)
+    }
+
     /// Whole seconds since the beginning, for tables.
     #[must_use]
     pub const fn seconds(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
 
-    fn plus(self, duration: Duration) -> Self {
+    pub(crate) fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
     }
 
-    fn since(self, earlier: Self) -> Duration {
+    pub(crate) fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 }
@@ -49,6 +67,9 @@ pub enum State {
     InMeeting,
     /// By own wish, or presenting.
     DoNotDisturb,
+    /// How the team sees Do not disturb: see [`crate::visibility`].
+    #[serde(rename = "urgent_only")]
+    UrgentOnly,
     /// By own wish.
     BeRightBack,
     /// Idle for long, out of office, or by own wish.
@@ -59,6 +80,8 @@ pub enum State {
     BusyInactive,
     /// No device.
     Offline,
+    /// Nobody here can tell: a contact who is not a user of this server.
+    Unknown,
 }
 
 /// Class of a state: its colour.
@@ -79,20 +102,57 @@ pub enum Class {
     Away,
     /// Grey.
     Offline,
+    /// White.
+    Unknown,
 }
 
 impl State {
+    /// All of them, for tables.
+    pub const ALL: [Self; 13] = [
+        Self::Available,
+        Self::Busy,
+        Self::InCall,
+        Self::InConference,
+        Self::InMeeting,
+        Self::DoNotDisturb,
+        Self::UrgentOnly,
+        Self::BeRightBack,
+        Self::Away,
+        Self::Inactive,
+        Self::BusyInactive,
+        Self::Offline,
+        Self::Unknown,
+    ];
+
     /// The state's colour.
     #[must_use]
-    pub fn class(self) -> Class {
+    pub const fn class(self) -> Class {
         match self {
             Self::Available => Class::Available,
             Self::Inactive => Class::AvailableIdle,
             Self::Busy | Self::InCall | Self::InConference | Self::InMeeting => Class::Busy,
             Self::BusyInactive => Class::BusyIdle,
-            Self::DoNotDisturb => Class::DoNotDisturb,
+            Self::DoNotDisturb | Self::UrgentOnly => Class::DoNotDisturb,
             Self::BeRightBack | Self::Away => Class::Away,
             Self::Offline => Class::Offline,
+            Self::Unknown => Class::Unknown,
+        }
+    }
+}
+
+impl Class {
+    /// The plain state of this colour: all that a viewer learns who sees the class only.
+    #[must_use]
+    pub const fn plain(self) -> State {
+        match self {
+            Self::Available => State::Available,
+            Self::AvailableIdle => State::Inactive,
+            Self::Busy => State::Busy,
+            Self::BusyIdle => State::BusyInactive,
+            Self::DoNotDisturb => State::DoNotDisturb,
+            Self::Away => State::Away,
+            Self::Offline => State::Offline,
+            Self::Unknown => State::Unknown,
         }
     }
 }
@@ -115,30 +175,80 @@ pub enum Choice {
     AppearOffline,
 }
 
+impl Choice {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Available,
+        Self::Busy,
+        Self::DoNotDisturb,
+        Self::BeRightBack,
+        Self::Away,
+        Self::AppearOffline,
+    ];
+
+    /// Its word on the wire and in the store.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Busy => "busy",
+            Self::DoNotDisturb => "do_not_disturb",
+            Self::BeRightBack => "be_right_back",
+            Self::Away => "away",
+            Self::AppearOffline => "appear_offline",
+        }
+    }
+
+    /// The choice of a word; `None` for any other.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.word() == word)
+    }
+}
+
 /// A [`Choice`] in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manual {
     /// What was chosen.
     pub choice: Choice,
+    /// An administrator's state that behaves as the choice: its id.
+    pub custom: Option<Arc<str>>,
     /// When.
     pub since: Moment,
     /// When it lapses, if ever.
     pub until: Option<Moment>,
 }
 
+/// What a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceKind {
+    /// A browser on a desk.
+    Browser,
+    /// A mobile device.
+    Mobile,
+    /// A telephone, which takes no messages.
+    Phone,
+}
+
 /// One signed-in client of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Device {
+    /// What it is.
+    pub kind: DeviceKind,
     /// The lease ends then; see [`LEASE`].
     pub lease_until: Moment,
     /// Somebody last touched it then; `None` when it cannot tell.
     pub last_active: Option<Moment>,
     /// Audio, video or sharing runs on it: it counts as active.
     pub media: bool,
+    /// Shows something on its full screen since then.
+    pub full_screen: Option<Moment>,
 }
 
 /// How a person is engaged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Engagement {
     /// From the calendar.
     Meeting,
@@ -148,15 +258,53 @@ pub enum Engagement {
     Conference,
 }
 
-/// An engagement in time, told by the engine or the calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An engagement in time, told by the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Engaged {
     /// Which kind.
     pub engagement: Engagement,
     /// When it began.
     pub since: Moment,
-    /// Shows its screen to others.
-    pub presenting: bool,
+    /// It ends then unless renewed.
+    pub until: Option<Moment>,
+    /// Shows its screen to others since then.
+    pub presenting: Option<Moment>,
+    /// What it is about.
+    pub subject: Option<Arc<str>>,
+}
+
+/// What an interval of the calendar means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BusyKind {
+    /// In a meeting.
+    Busy,
+    /// Out of the office.
+    OutOfOffice,
+}
+
+/// An interval of the calendar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Busy {
+    /// Its beginning.
+    pub from: Moment,
+    /// Its end, which is no longer part of it.
+    pub until: Moment,
+    /// What it means.
+    pub kind: BusyKind,
+    /// Its title.
+    pub subject: Option<Arc<str>>,
+}
+
+/// Out of the office by the person's own word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutOfOffice {
+    /// Since then.
+    pub since: Moment,
+    /// Until then, if known.
+    pub until: Option<Moment>,
+    /// What others read.
+    pub text: Option<Arc<str>>,
 }
 
 /// A person's own limits.
@@ -166,7 +314,7 @@ pub struct Limits {
     pub inactive: Duration,
     /// Idle this long: Away, or Busy, inactive.
     pub away: Duration,
-    /// Presenting means Do not disturb.
+    /// Presenting, or a full screen, means Do not disturb.
     pub presenting_is_dnd: bool,
 }
 
@@ -187,10 +335,12 @@ pub struct Presentity<D: Ord, E: Ord> {
     pub devices: BTreeMap<D, Device>,
     /// Current engagements.
     pub engaged: BTreeMap<E, Engaged>,
+    /// The calendar, in order of beginnings.
+    pub calendar: Arc<[Busy]>,
     /// Own wish.
     pub manual: Option<Manual>,
-    /// Out of office since.
-    pub out_of_office: Option<Moment>,
+    /// Out of office by own word.
+    pub out_of_office: Option<OutOfOffice>,
     /// Own limits.
     pub limits: Limits,
 }
@@ -200,6 +350,7 @@ impl<D: Ord, E: Ord> Default for Presentity<D, E> {
         Self {
             devices: BTreeMap::new(),
             engaged: BTreeMap::new(),
+            calendar: Arc::new([]),
             manual: None,
             out_of_office: None,
             limits: Limits::default(),
@@ -207,107 +358,38 @@ impl<D: Ord, E: Ord> Default for Presentity<D, E> {
     }
 }
 
-impl<D: Ord, E: Ord> Presentity<D, E> {
-    /// Signs a device in or keeps it signed in. `active` when somebody touched it.
-    pub fn renew(&mut self, now: Moment, device: D, active: bool, media: bool) {
-        let lease_until = now.plus(LEASE);
-        let entry = self.devices.entry(device).or_insert(Device {
-            lease_until,
-            last_active: Some(now),
-            media,
-        });
-        entry.lease_until = lease_until;
-        entry.media = media;
-        if active {
-            entry.last_active = Some(now);
-        }
-    }
-
-    /// Forgets devices whose lease ran out and whose grace has passed; `true` when nothing is left to know.
-    pub fn expire(&mut self, now: Moment) -> bool {
-        self.devices.retain(|_, device| is_signed_in(device, now));
-        self.devices.is_empty() && self.engaged.is_empty() && self.wish(now).is_none()
-    }
-
-    /// What others see at `now`.
-    #[must_use]
-    pub fn state(&self, now: Moment) -> State {
-        let wish = self.wish(now);
-        let choice = wish.map(|manual| manual.choice);
-        let Some(idle) = self.idle(now) else {
-            return State::Offline;
-        };
-        let presenting = self.limits.presenting_is_dnd
-            && self.engaged.values().any(|engaged| engaged.presenting);
-        let engaged = self.strongest(wish);
-        match (choice, engaged) {
-            (Some(Choice::AppearOffline), _) => State::Offline,
-            (Some(Choice::DoNotDisturb), _) => State::DoNotDisturb,
-            (_, Some(_)) if presenting => State::DoNotDisturb,
-            (_, Some(Engagement::Conference)) => State::InConference,
-            (_, Some(Engagement::Call)) => State::InCall,
-            (Some(Choice::BeRightBack), _) => State::BeRightBack,
-            (Some(Choice::Away), _) => State::Away,
-            _ if self.is_out_of_office(wish) => State::Away,
-            (_, Some(Engagement::Meeting)) => State::InMeeting,
-            (Some(Choice::Busy), _) if idle >= self.limits.away => State::BusyInactive,
-            (Some(Choice::Busy), _) => State::Busy,
-            _ if idle >= self.limits.away => State::Away,
-            _ if idle >= self.limits.inactive => State::Inactive,
-            _ => State::Available,
-        }
-    }
-
-    /// The own wish unless it has lapsed.
-    fn wish(&self, now: Moment) -> Option<Manual> {
-        self.manual
-            .filter(|manual| manual.until.is_none_or(|until| now < until))
-    }
-
-    /// The strongest engagement that the own wish does not hide.
-    fn strongest(&self, wish: Option<Manual>) -> Option<Engagement> {
-        let shows = |engaged: &&Engaged| match wish {
-            Some(Manual {
-                choice: Choice::Available | Choice::Away | Choice::BeRightBack,
-                since,
-                ..
-            }) => engaged.since >= since,
-            _ => true,
-        };
-        self.engaged
-            .values()
-            .filter(shows)
-            .map(|engaged| engaged.engagement)
-            .max()
-    }
-
-    fn is_out_of_office(&self, wish: Option<Manual>) -> bool {
-        let hidden_since = wish
-            .filter(|manual| manual.choice == Choice::Available)
-            .map(|manual| manual.since);
-        self.out_of_office
-            .is_some_and(|since| hidden_since.is_none_or(|hidden| since >= hidden))
-    }
-
-    /// How long the most active device has been idle; `None` when there is no device. A device that cannot tell is
-    /// less active than an idle one, more than an away one.
-    fn idle(&self, now: Moment) -> Option<Duration> {
-        let idle = |device: &Device| match device.last_active {
-            _ if device.media => Duration::ZERO,
-            Some(last) => now.since(last),
-            None => self.limits.away.saturating_sub(Duration::from_nanos(1)),
-        };
-        self.devices
-            .values()
-            .filter(|device| is_signed_in(device, now))
-            .map(idle)
-            .min()
-    }
+/// What a person is busy with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activity {
+    /// Which kind.
+    pub engagement: Engagement,
+    /// What it is about.
+    pub subject: Option<Arc<str>>,
 }
 
-fn is_signed_in(device: &Device, now: Moment) -> bool {
-    now < device.lease_until.plus(LOST_LEASE_GRACE)
+/// The truth about a person at one moment, before anybody's level of access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// The state.
+    pub state: State,
+    /// The administrator's state that it is, by id.
+    pub custom: Option<Arc<str>>,
+    /// What they are busy with, whatever the state.
+    pub activity: Option<Activity>,
+    /// Out of office now.
+    pub out_of_office: bool,
+    /// Kinds of devices, when none is a browser.
+    pub devices: Vec<DeviceKind>,
 }
 
-#[cfg(test)]
-mod tests;
+impl Default for Observed {
+    fn default() -> Self {
+        Self {
+            state: State::Offline,
+            custom: None,
+            activity: None,
+            out_of_office: false,
+            devices: Vec::new(),
+        }
+    }
+}

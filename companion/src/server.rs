@@ -3,8 +3,11 @@
 //! [`Companion::open`] starts it, [`Companion::router`] is what HTTP serves below `/api/v1/companion`. It knows no media: the
 //! engine is behind [`Bridge`], and tells what it knows of people by itself.
 
+mod badge;
 mod bridge;
+mod calendar;
 mod clock;
+mod contacts;
 mod export;
 mod files;
 mod filters;
@@ -12,6 +15,7 @@ mod hub;
 mod messages;
 mod metrics;
 mod people;
+mod presence;
 mod problem;
 mod protocol;
 mod rest;
@@ -28,8 +32,10 @@ use prometheus::Registry;
 use tokio::sync::{Semaphore, mpsc};
 
 pub use bridge::{Bridge, BridgeError, Pending};
+pub use calendar::CalendarConfig;
 pub use files::FileLimits;
 pub use people::{DEMO_USERS, DemoUser, Kdf, NewUser, People, PeopleError, Role, User, UserChange};
+pub use presence::{Changed, CustomState, Presence};
 pub use retention::Retention;
 pub use store::{Database, StoreError, Upkeep};
 
@@ -98,6 +104,10 @@ pub struct CompanionConfig {
     pub rooms: RoomPolicy,
     /// How long events are kept.
     pub retention: Retention,
+    /// Who is there: the engine's own, which knows the house's states.
+    pub presence: Presence,
+    /// How calendars are got.
+    pub calendar: CalendarConfig,
 }
 
 /// See the module. Cheap to clone.
@@ -122,6 +132,10 @@ pub struct Shell {
     pub(crate) halls: rooms::Halls,
     pub(crate) views: rooms::views::Views,
     pub(crate) bell: filters::Bell,
+    pub(crate) presence: Presence,
+    pub(crate) directories: presence::Directories,
+    pub(crate) calendars: calendar::Calendars,
+    pub(crate) badges: badge::Badges,
     pub(crate) bridge: Arc<dyn Bridge>,
     pub(crate) shelf: files::Shelf,
     pub(crate) marks: messages::Marks,
@@ -151,6 +165,11 @@ impl Companion {
         registry: &Registry,
     ) -> Result<Self, PeopleError> {
         let (store, published) = Store::open(&config.database).await?;
+        let presence = config.presence.clone();
+        presence::load(&store, &presence).await?;
+        contacts::load(&store, &presence).await?;
+        presence.start();
+        presence.keep(store.clone());
         let companion = Self {
             shell: Arc::new(Shell {
                 people: People::new(store.clone())?,
@@ -165,6 +184,10 @@ impl Companion {
                 heads: messages::Heads::default(),
                 calls: messages::Calls::default(),
                 metrics: metrics::Metrics::register(registry)?,
+                presence,
+                directories: presence::Directories::default(),
+                calendars: calendar::Calendars::new(config.calendar.clone()),
+                badges: badge::Badges::default(),
                 doors: Arc::new(Semaphore::new(config.limits.waiting)),
                 config,
                 store,
@@ -179,6 +202,7 @@ impl Companion {
         tokio::spawn(messages::keep_told(companion.clone()));
         tokio::spawn(messages::keep_called(companion.clone()));
         tokio::spawn(files::keep_swept(companion.clone()));
+        tokio::spawn(calendar::run(companion.clone()));
         Ok(companion)
     }
 
@@ -196,6 +220,23 @@ impl Companion {
     /// Says goodbye to all sockets.
     pub fn close(&self) {
         self.hub.close();
+    }
+
+    /// What HTTP serves at `/badge.js`.
+    pub fn badge_script<S: Clone + Send + Sync + 'static>(&self) -> axum::routing::MethodRouter<S> {
+        axum::routing::get(badge::script)
+    }
+
+    /// Who is there, for the engine.
+    #[must_use]
+    pub fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    /// How a message or a call of `from` reaches the user `to`: whoever rings or pops up something asks.
+    #[must_use]
+    pub fn reach(&self, from: &User, to: &str) -> crate::visibility::Reach {
+        self.presence.reach(to, &presence::viewer(from))
     }
 
     /// Users, for the command line.

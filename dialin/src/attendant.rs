@@ -11,6 +11,7 @@
 //! [`AttendantConfig::names`] the caller is asked for its name before "joining", hears it again, and keeps it or says it anew.
 //! Every path ends: each stage has three tries, each wait has a time-out, the whole has [`AttendantConfig::total`].
 
+mod invitation;
 mod language;
 mod reception;
 mod words;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use plenum_codecs::MediaTime;
 use plenum_codecs::telephone_event::Digit;
 
+pub use invitation::{Invitation, InvitationInput, InvitationOutput};
 pub use language::Language;
 pub use reception::Reception;
 pub use words::{ConferenceNumber, Pin, PromptKey};

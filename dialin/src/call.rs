@@ -3,14 +3,51 @@
 //! Debug output never shows numbers, names, called users, SDP or INFO bodies: they end up in logs.
 
 use std::fmt;
+use std::time::Duration;
 
 /// One call, from its INVITE to its end. Unique for the life of an endpoint, never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub u64);
 
+/// Ids of calls that we place have this bit; the endpoint counts those that come in from 0.
+const PLACED: u64 = 1 << 63;
+
+impl CallId {
+    /// The id of the `count`th call that its owner places.
+    #[must_use]
+    pub const fn placed(count: u64) -> Self {
+        Self(PLACED | count)
+    }
+
+    /// Whether we have placed it.
+    #[must_use]
+    pub const fn is_placed(self) -> bool {
+        self.0 & PLACED != 0
+    }
+}
+
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
+    }
+}
+
+/// One way to place a call. Debug shows neither number nor SDP.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Name of a trunk with [`crate::trunk::Outbound`].
+    pub trunk: String,
+    /// The number, digits after a `+` or none; the trunk's rules write it as is usual there.
+    pub number: String,
+    /// Our offer.
+    pub sdp: String,
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("trunk", &self.trunk)
+            .finish_non_exhaustive()
     }
 }
 
@@ -34,7 +71,7 @@ impl fmt::Debug for Caller {
 /// Why a call came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndReason {
-    /// The caller sent BYE.
+    /// The far end sent BYE.
     CallerHungUp,
     /// The caller sent CANCEL before the answer.
     Cancelled,
@@ -52,6 +89,10 @@ pub enum EndReason {
     Unanswered,
     /// The peer answered 481 or 408 to a request of ours within the dialog.
     DialogGone,
+    /// A call of ours was refused with this status: 408 when nobody answered at all, 503 when no trunk could be reached or had room.
+    Rejected(u16),
+    /// A call of ours rang, and nobody took it for as long as was wanted.
+    RangOut,
 }
 
 impl EndReason {
@@ -68,6 +109,8 @@ impl EndReason {
             Self::PeerFault => "peer_fault",
             Self::Unanswered => "unanswered",
             Self::DialogGone => "dialog_gone",
+            Self::Rejected(_) => "rejected",
+            Self::RangOut => "rang_out",
         }
     }
 }
@@ -139,6 +182,20 @@ pub enum CallEvent {
         /// The body, at most 4 KiB.
         body: Vec<u8>,
     },
+    /// A call of ours rings at the far end. Comes once for each trunk at most.
+    Ringing {
+        /// The call.
+        call: CallId,
+    },
+    /// A call of ours was taken: it stands. From here on it is a call like any other.
+    Answered {
+        /// The call.
+        call: CallId,
+        /// Which of [`CallCommand::Dial`]'s routes it took.
+        route: usize,
+        /// The SDP answer to that route's offer.
+        answer: String,
+    },
     /// The call is over; its id is never used again.
     Ended {
         /// The call.
@@ -159,6 +216,8 @@ impl CallEvent {
             | Self::Offered { call, .. }
             | Self::OfferWanted { call }
             | Self::Info { call, .. }
+            | Self::Ringing { call }
+            | Self::Answered { call, .. }
             | Self::Ended { call, .. } => *call,
         }
     }
@@ -191,6 +250,8 @@ impl fmt::Debug for CallEvent {
                     Self::AnswerIn { .. } => "AnswerIn",
                     Self::Offered { .. } => "Offered",
                     Self::OfferWanted { .. } => "OfferWanted",
+                    Self::Ringing { .. } => "Ringing",
+                    Self::Answered { .. } => "Answered",
                     _ => "Info",
                 };
                 f.debug_struct(name)
@@ -204,6 +265,15 @@ impl fmt::Debug for CallEvent {
 /// What the owner wants done with a call. Commands for a call that has ended are ignored (they race with its end).
 #[derive(Clone, PartialEq, Eq)]
 pub enum CallCommand {
+    /// Place a call. `Ended` follows if it cannot be, or is not taken.
+    Dial {
+        /// The call: an id of [`CallId::placed`] that was never used.
+        call: CallId,
+        /// Trunks in the order in which they are tried: the next one when one cannot be reached or fails (5xx).
+        routes: Vec<Route>,
+        /// How long it rings.
+        ring: Duration,
+    },
     /// Send `180 Ringing`.
     Ring {
         /// The call.
@@ -256,7 +326,8 @@ impl CallCommand {
     #[must_use]
     pub const fn call(&self) -> CallId {
         match self {
-            Self::Ring { call }
+            Self::Dial { call, .. }
+            | Self::Ring { call }
             | Self::Answer { call, .. }
             | Self::Refuse { call, .. }
             | Self::AcceptOffer { call, .. }
@@ -270,6 +341,7 @@ impl CallCommand {
 impl fmt::Debug for CallCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
+            Self::Dial { .. } => "Dial",
             Self::Ring { .. } => "Ring",
             Self::Answer { .. } => "Answer",
             Self::Refuse { .. } => "Refuse",

@@ -41,11 +41,13 @@ pub enum InCallCommand {
     ToggleAnnouncements,
     /// Hosts: end it for all.
     End,
+    /// Hosts: call a phone; its number is keyed next, then `#`.
+    DialOut,
 }
 
 impl InCallCommand {
     /// Every command.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Help,
         Self::ToggleMute,
         Self::ToggleHand,
@@ -60,6 +62,7 @@ impl InCallCommand {
         Self::AdmitAll,
         Self::ToggleAnnouncements,
         Self::End,
+        Self::DialOut,
     ];
 
     /// As configured.
@@ -80,6 +83,7 @@ impl InCallCommand {
             Self::AdmitAll => "admit-all",
             Self::ToggleAnnouncements => "announcements",
             Self::End => "end",
+            Self::DialOut => "dial-out",
         }
     }
 
@@ -94,6 +98,7 @@ impl InCallCommand {
                 | Self::AdmitAll
                 | Self::ToggleAnnouncements
                 | Self::End
+                | Self::DialOut
         )
     }
 
@@ -115,6 +120,7 @@ impl InCallCommand {
             Self::AdmitAll => PromptKey::HelpAdmitAll,
             Self::ToggleAnnouncements => PromptKey::HelpAnnouncements,
             Self::End => PromptKey::HelpEnd,
+            Self::DialOut => PromptKey::HelpDialOut,
         }
     }
 }
@@ -122,7 +128,7 @@ impl InCallCommand {
 /// The keys of a well-known system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// Lync and Skype for Business, and `*2`, `*0`.
+    /// Lync and Skype for Business, and `*2` to record, `*0` to call a phone.
     Lync,
     /// Teams.
     Teams,
@@ -164,7 +170,7 @@ impl Profile {
     fn rows(self) -> [Rows; 2] {
         use InCallCommand as C;
         match self {
-            Self::Lync => [CONSOLE, &[("*2", C::ToggleRecording), ("*0", C::Help)]],
+            Self::Lync => [CONSOLE, &[("*2", C::ToggleRecording), ("*0", C::DialOut)]],
             Self::Teams => [CONSOLE, &[]],
             Self::Pexip => [
                 &[

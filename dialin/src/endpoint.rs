@@ -7,8 +7,16 @@
 
 mod call;
 mod commands;
+mod digest;
+mod far_end;
+mod invite;
 mod limits;
+mod outcome;
+mod outgoing;
+mod refusals;
 mod requests;
+mod resolve;
+mod spent;
 mod streams;
 mod tags;
 mod timers;
@@ -26,10 +34,14 @@ use plenum_codecs::MediaTime;
 
 use crate::call::{CallCommand, CallEvent, CallId};
 use crate::sip::{self, Guard, Parsed};
-use crate::trunk::Trunk;
+use crate::trunk::{Proxy, Transport, Trunk};
 use call::{Call, DialogKey};
+use far_end::FarEnd;
+pub use far_end::{FarEndState, Registered};
 use limits::Meter;
 pub use limits::TrunkCounters;
+use outgoing::Outgoing;
+pub use resolve::Record;
 use streams::Streams;
 use tags::Tags;
 use timers::{Owner, Timers};
@@ -89,6 +101,15 @@ pub enum SipInput {
         /// Which.
         stream: StreamId,
     },
+    /// What a name stands for; empty when it stands for nothing or could not be looked up.
+    Resolved {
+        /// Of [`SipOutput::Resolve`].
+        query: u64,
+        /// Addresses, in any order.
+        records: Vec<Record>,
+    },
+    /// The server is about to stop: registrations are taken back.
+    Leaving,
     /// A command of the call's owner.
     Command(CallCommand),
     /// Nothing but time: timers that are due fire (they do so on every input).
@@ -116,6 +137,13 @@ pub enum SipOutput {
     },
     /// Close a TCP connection: its framing is lost, it idled, or there are too many.
     CloseStream(StreamId),
+    /// Look up where this is (RFC 3263); one [`SipInput::Resolved`] must follow.
+    Resolve {
+        /// Never used before.
+        query: u64,
+        /// What to look up; its host is a name.
+        proxy: Proxy,
+    },
     /// Something happened to a call.
     Event(CallEvent),
 }
@@ -249,7 +277,7 @@ pub struct EndpointCounters {
 }
 
 /// How messages travel, as Via and Contact name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Way {
     Udp,
     Tcp,
@@ -261,6 +289,14 @@ impl Way {
         match kind {
             StreamKind::Tcp => Self::Tcp,
             StreamKind::Tls => Self::Tls,
+        }
+    }
+
+    const fn by(transport: Transport) -> Self {
+        match transport {
+            Transport::Udp => Self::Udp,
+            Transport::Tcp => Self::Tcp,
+            Transport::Tls => Self::Tls,
         }
     }
 
@@ -296,6 +332,9 @@ pub struct SipEndpoint {
     tags: Tags,
     servers: Servers,
     clients: Clients,
+    outgoing: Outgoing,
+    /// Per trunk.
+    far_ends: Vec<FarEnd>,
     streams: Streams,
     calls: HashMap<CallId, Call>,
     dialogs: HashMap<DialogKey, CallId>,
@@ -318,7 +357,7 @@ impl SipEndpoint {
                     .map(|credentials| Guard::new(credentials, config.secret))
             })
             .collect();
-        Self {
+        let mut endpoint = Self {
             guards,
             meters: config.trunks.iter().map(Meter::new).collect(),
             outputs: VecDeque::new(),
@@ -327,13 +366,17 @@ impl SipEndpoint {
             tags: Tags::new(config.secret),
             servers: Servers::default(),
             clients: Clients::default(),
+            outgoing: Outgoing::default(),
+            far_ends: config.trunks.iter().map(FarEnd::new).collect(),
             streams: Streams::default(),
             calls: HashMap::new(),
             dialogs: HashMap::new(),
             next_call: 0,
             refusals: (config.limits.refusals_per_second, 0),
             config,
-        }
+        };
+        endpoint.start_far_ends();
+        endpoint
     }
 
     /// Takes an input; then [`Self::poll_output`] until it is dry. Timers that are due fire first.
@@ -345,7 +388,12 @@ impl SipEndpoint {
                 self.on_stream_opened(now, stream, from, kind);
             }
             SipInput::StreamBytes { stream, bytes } => self.on_stream_bytes(now, stream, &bytes),
-            SipInput::StreamClosed { stream } => self.streams.remove(stream),
+            SipInput::StreamClosed { stream } => {
+                self.streams.remove(stream);
+                self.way_lost(now, stream);
+            }
+            SipInput::Resolved { query, records } => self.on_resolved(now, query, records),
+            SipInput::Leaving => self.deregister(now),
             SipInput::Command(command) => self.on_command(now, command),
             SipInput::Tick => {}
         }
@@ -366,7 +414,7 @@ impl SipEndpoint {
     #[must_use]
     pub fn counters(&self) -> EndpointCounters {
         EndpointCounters {
-            calls: self.calls.len(),
+            calls: self.calls.len() + self.outgoing.len(),
             transactions: self.servers.len(),
             streams: self.streams.len(),
             ..self.counters
@@ -376,7 +424,14 @@ impl SipEndpoint {
     /// Counts of each trunk, in the order of the configuration.
     #[must_use]
     pub fn trunk_counters(&self) -> Vec<TrunkCounters> {
-        self.meters.iter().map(|meter| meter.counters).collect()
+        let far_ends = self.far_ends.iter();
+        let counters = self.meters.iter().zip(far_ends);
+        counters
+            .map(|(meter, far)| TrunkCounters {
+                far_end: far.state,
+                ..meter.counters
+            })
+            .collect()
     }
 
     /// The calls that have not ended, for a graceful stop.
@@ -386,13 +441,14 @@ impl SipEndpoint {
             .values()
             .filter(|call| !call.is_over())
             .map(|call| call.id)
+            .chain(self.outgoing.running())
             .collect()
     }
 
     /// Requests of ours that are not answered yet, and calls that wait for their ACK to be ended.
     #[must_use]
     pub fn unfinished(&self) -> usize {
-        self.clients.len() + self.calls.len()
+        self.clients.len() + self.calls.len() + self.outgoing.len()
     }
 
     fn expire(&mut self, now: MediaTime) {
@@ -401,6 +457,9 @@ impl SipEndpoint {
                 Owner::Server(id) => self.server_due(now, due, id),
                 Owner::Client(id) => self.client_due(now, due, id),
                 Owner::Call(id) => self.call_due(now, due, id),
+                Owner::Attempt(id) => self.attempt_due(now, due, id),
+                Owner::FarEnd(trunk) => self.far_end_due(now, due, trunk),
+                Owner::Spent(id) => self.outgoing.forget(id),
                 Owner::Stream(id) => self.stream_due(now, due, id),
             }
         }

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use plenum_codecs::MediaTime;
 use plenum_codecs::audio::AudioCodec;
 
-use crate::call::{CallCommand, CallEvent};
+use crate::call::{CallCommand, CallEvent, CallId, Route};
 use crate::endpoint::{EndpointConfig, SipEndpoint, SipInput, SipOutput, StreamId};
 use crate::identity::{CalledFrom, CallerFrom, Identity};
 use crate::sdp::{self, SessionPolicy};
-use crate::trunk::{Credentials, Trunk};
+use crate::trunk::{Credentials, Login, Outbound, Trunk};
 
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5_062);
 
@@ -67,6 +67,75 @@ pub fn sip_message(bytes: &[u8]) {
             drain(&mut endpoint, due);
         }
     }
+}
+
+/// What a far end answers to a call of ours: `bytes` with its Via, From, To, Call-ID and CSeq put before them, as each kind of status; then all timers run out.
+pub fn sip_answer(bytes: &[u8]) {
+    let sources = "127.0.0.0/8".parse().into_iter().collect();
+    let Ok(proxy) = "127.0.0.1:5062".parse() else {
+        return;
+    };
+    let trunk = Trunk {
+        outbound: Some(Outbound {
+            login: Some(Login {
+                user: "u".into(),
+                password: "p".into(),
+            }),
+            ..Outbound::new(proxy)
+        }),
+        ..Trunk::new("fuzz", sources)
+    };
+    for status in [
+        "183 S", "200 OK", "302 M", "401 U", "407 P", "422 S", "503 S",
+    ] {
+        let mut endpoint = SipEndpoint::new(EndpointConfig::new(PEER, vec![trunk.clone()]));
+        let mut now = MediaTime::from_millis(1);
+        let dial = CallCommand::Dial {
+            call: CallId::placed(1),
+            routes: vec![Route {
+                trunk: "fuzz".into(),
+                number: "123".into(),
+                sdp: "v=0".into(),
+            }],
+            ring: std::time::Duration::from_secs(45),
+        };
+        endpoint.handle(now, SipInput::Command(dial));
+        for _ in 0..8 {
+            let mut answers = Vec::new();
+            while let Some(output) = endpoint.poll_output() {
+                if let SipOutput::Send { bytes: sent, .. } = output {
+                    answers.push(answer_to(&sent, status, bytes));
+                }
+            }
+            for answer in answers {
+                let from = PEER;
+                let bytes = Bytes::from(answer);
+                endpoint.handle(now, SipInput::Datagram { from, bytes });
+            }
+            let Some(due) = endpoint.deadline() else {
+                break;
+            };
+            now = now.max(due);
+            endpoint.handle(now, SipInput::Tick);
+        }
+    }
+}
+
+fn answer_to(request: &[u8], status: &str, rest: &[u8]) -> Vec<u8> {
+    let request = String::from_utf8_lossy(request);
+    let mut answer = format!("SIP/2.0 {status}\r\n").into_bytes();
+    for row in request.split("\r\n") {
+        let name = row.split(':').next().unwrap_or_default();
+        if matches!(name, "Via" | "From" | "To" | "Call-ID" | "CSeq") {
+            answer.extend_from_slice(row.as_bytes());
+            if name == "To" && !row.contains(";tag=") {
+                answer.extend_from_slice(b";tag=far");
+            }
+            answer.extend_from_slice(b"\r\n");
+        }
+    }
+    answer.extend_from_slice(rest);
+    answer
 }
 
 fn drain(endpoint: &mut SipEndpoint, now: MediaTime) {

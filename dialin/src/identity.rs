@@ -98,7 +98,7 @@ fn is_anonymous(who: &Who) -> bool {
 }
 
 /// A number without separators, rewritten by the rule with the longest prefix. What is no number stays as it is.
-fn normalised(user: &str, rules: &[Rule]) -> String {
+pub(crate) fn normalised(user: &str, rules: &[Rule]) -> String {
     // `;phone-context=` and the like belong to the number's scope, not to it (RFC 3966 section 5.1.5).
     let number = user.split(';').next().unwrap_or_default();
     let is_number = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | '(' | ')' | ' ');

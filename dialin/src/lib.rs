@@ -24,10 +24,10 @@ pub mod shell;
 mod sip;
 pub mod trunk;
 
-pub use call::{CallCommand, CallEvent, CallId, Caller, EndReason, HangupReason};
+pub use call::{CallCommand, CallEvent, CallId, Caller, EndReason, HangupReason, Route};
 pub use endpoint::{
     EndpointConfig, EndpointCounters, Limits, SipEndpoint, SipInput, SipOutput, StreamId,
     StreamKind, Timing, TrunkCounters, Wire,
 };
 pub use plenum_codecs::telephone_event::{Digit, DigitSource};
-pub use trunk::{Cidr, Credentials, Trunk};
+pub use trunk::{Cidr, Credentials, Outbound, Trunk};

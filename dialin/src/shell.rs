@@ -1,5 +1,6 @@
 //! The tokio shell of the endpoint: UDP, TCP and TLS sockets, the clock, bounded channels. Decides nothing of SIP.
 
+mod names;
 mod sockets;
 mod streams;
 mod tls;
@@ -20,6 +21,7 @@ use crate::endpoint::{
     StreamKind, Timing, TrunkCounters, Wire,
 };
 use crate::trunk::Trunk;
+use names::Names;
 use streams::StreamEvent;
 use tls::Tls;
 pub use tls::TlsSettings;
@@ -214,6 +216,7 @@ struct Driver {
     next_stream: u64,
     inbox: mpsc::Sender<StreamEvent>,
     arrivals: mpsc::Receiver<StreamEvent>,
+    names: Names,
     kept: VecDeque<CallEvent>,
     buffer: Vec<u8>,
 }
@@ -233,6 +236,7 @@ impl Driver {
             next_stream: 0,
             inbox,
             arrivals,
+            names: Names::default(),
             kept: VecDeque::new(),
             buffer: vec![0; usize::from(u16::MAX)],
         }
@@ -273,6 +277,7 @@ impl Driver {
                 accepted = self.tcp.accept(), if reads => self.accepted(accepted, StreamKind::Tcp).await,
                 accepted = accept(self.tls.as_ref()), if reads => self.accepted(accepted, StreamKind::Tls).await,
                 Some(arrival) = self.arrivals.recv(), if reads => self.arrived(arrival),
+                (query, records) = self.names.next() => self.handle(SipInput::Resolved { query, records }),
                 () = tokio::time::sleep_until(deadline) => self.handle(SipInput::Tick),
                 _ = renew.tick() => { self.count(); }
             }
@@ -295,6 +300,7 @@ impl Driver {
 
     /// Hangs up every call and waits a moment for the answers, and for the owner to take the last events.
     async fn say_farewell(&mut self, events: &mpsc::Sender<CallEvent>) {
+        self.handle(SipInput::Leaving);
         for call in self.endpoint.calls() {
             self.handle(SipInput::Command(CallCommand::Hangup {
                 call,
@@ -424,6 +430,7 @@ impl Driver {
                 SipOutput::CloseStream(stream) => {
                     self.streams.remove(&stream);
                 }
+                SipOutput::Resolve { query, proxy } => self.names.ask(query, proxy),
                 SipOutput::Event(event) => self.kept.push_back(event),
             }
         }

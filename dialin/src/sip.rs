@@ -1,6 +1,7 @@
 //! The one file that names the sipx crates: parsing of messages, typed reading of headers, transaction keys and
 //! digest. What the endpoint sees of SIP syntax is what stands here; it knows no dialog, no timer and no socket.
 
+mod response;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
@@ -15,11 +16,12 @@ use sipx_sip::headers::misc::ContentType;
 use sipx_sip::headers::{Address, Contact, From, RecordRoute, To, Via};
 use sipx_sip::session::{MinSe, Refresher, SessionExpires};
 use sipx_sip::validate::Finding;
-use sipx_sip::{CSeq, HeaderName, Host, Message, TransactionKey, Uri};
+use sipx_sip::{CSeq, HeaderName, Headers, Host, Message, TransactionKey, Uri};
 use sipx_ua::auth::Algorithm;
 use sipx_ua::challenge::{Authenticator, Presented, Verdict};
 
 use crate::trunk::Credentials;
+pub(crate) use response::Response;
 
 /// Identifies a server transaction (RFC 3261 section 17.2.3).
 pub(crate) type Key = TransactionKey;
@@ -43,6 +45,9 @@ pub(crate) enum Method {
     Options,
     Info,
     Update,
+    /// Of ours alone: 405.
+    Register,
+    Prack,
     /// Known to RFCs, not offered here: 405.
     Unsupported,
     /// 501.
@@ -59,6 +64,8 @@ impl Method {
             Self::Options => "OPTIONS",
             Self::Info => "INFO",
             Self::Update => "UPDATE",
+            Self::Register => "REGISTER",
+            Self::Prack => "PRACK",
             Self::Unsupported | Self::Unknown => "",
         }
     }
@@ -73,6 +80,8 @@ impl Method {
             M::Options => Self::Options,
             M::Info => Self::Info,
             M::Update => Self::Update,
+            M::Register => Self::Register,
+            M::Prack => Self::Prack,
             M::Other(_) => Self::Unknown,
             _ => Self::Unsupported,
         }
@@ -106,18 +115,10 @@ pub(crate) struct Request {
     pub(crate) method: Method,
 }
 
-/// What of a response matters to a client transaction.
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) branch: String,
-    pub(crate) method: Method,
-    pub(crate) session_interval: Option<Duration>,
-}
-
 /// A parsed message.
 pub(crate) enum Parsed {
     Request(Box<Request>),
-    Response(Response),
+    Response(Box<Response>),
 }
 
 /// Why bytes are no message.
@@ -180,21 +181,7 @@ fn convert(message: Message) -> Option<Parsed> {
             let method = Method::of(&inner.method);
             Some(Parsed::Request(Box::new(Request { inner, method })))
         }
-        Message::Response(response) => {
-            let via = response.headers.typed::<Via>()?.ok()?;
-            let branch = String::from_utf8(via.branch()?.to_vec()).ok()?;
-            let cseq = response.headers.typed::<CSeq>()?.ok()?;
-            let session = response
-                .headers
-                .typed::<SessionExpires>()
-                .and_then(Result::ok);
-            Some(Parsed::Response(Response {
-                status: response.status.code(),
-                branch,
-                method: Method::of(&cseq.method),
-                session_interval: session.map(|session| session.interval),
-            }))
-        }
+        Message::Response(response) => Response::read(response).map(Box::new).map(Parsed::Response),
     }
 }
 
@@ -452,25 +439,12 @@ impl Request {
 
     /// The URI of the first Contact; `None` when absent or unusable.
     pub(crate) fn contact(&self) -> Option<Hop> {
-        let contact = self.inner.headers.typed::<Contact>()?.ok()?;
-        contact
-            .uri
-            .scheme()
-            .is_sip()
-            .then(|| hop(&contact.uri))
-            .flatten()
+        contact(&self.inner.headers)
     }
 
     /// The Record-Route set, in the order of the message; `None` when it cannot be read or is too long.
     pub(crate) fn record_routes(&self) -> Option<Vec<Hop>> {
-        let mut routes = Vec::new();
-        for route in self.inner.headers.typed_all::<RecordRoute>() {
-            if routes.len() >= MAX_ROUTES {
-                return None;
-            }
-            routes.push(hop(&route.ok()?.uri)?);
-        }
-        Some(routes)
+        record_routes(&self.inner.headers)
     }
 
     /// Record-Route rows as they came, for the 2xx.
@@ -502,11 +476,12 @@ impl Request {
     }
 
     fn lists(&self, name: &HeaderName, token: &str) -> bool {
-        self.values(name).any(|row| {
-            String::from_utf8_lossy(&row)
-                .split(',')
-                .any(|each| each.trim().eq_ignore_ascii_case(token))
-        })
+        lists(&self.inner.headers, name, token)
+    }
+
+    /// Whether provisional answers other than 100 must be reliable (RFC 3262 section 3): we send none then.
+    pub(crate) fn wants_reliable(&self) -> bool {
+        self.lists(&HeaderName::Require, "100rel")
     }
 
     /// Whether the sender takes UPDATE within dialogs.
@@ -539,14 +514,7 @@ impl Request {
 
     /// Lower-case `type/subtype` of the body; `None` without a Content-Type, empty when it cannot be read.
     pub(crate) fn content_type(&self) -> Option<String> {
-        match self.inner.headers.typed::<ContentType>()? {
-            Ok(found) => Some(format!(
-                "{}/{}",
-                String::from_utf8_lossy(&found.media_type),
-                String::from_utf8_lossy(&found.subtype)
-            )),
-            Err(_) => Some(String::new()),
-        }
+        content_type(&self.inner.headers)
     }
 
     /// Whether the body is encoded in a way that we cannot undo.
@@ -557,6 +525,47 @@ impl Request {
 
     pub(crate) fn body(&self) -> &Bytes {
         self.inner.body()
+    }
+}
+
+fn contact(headers: &Headers) -> Option<Hop> {
+    let contact = headers.typed::<Contact>()?.ok()?;
+    contact
+        .uri
+        .scheme()
+        .is_sip()
+        .then(|| hop(&contact.uri))
+        .flatten()
+}
+
+fn record_routes(headers: &Headers) -> Option<Vec<Hop>> {
+    let mut routes = Vec::new();
+    for route in headers.typed_all::<RecordRoute>() {
+        if routes.len() >= MAX_ROUTES {
+            return None;
+        }
+        routes.push(hop(&route.ok()?.uri)?);
+    }
+    Some(routes)
+}
+
+fn lists(headers: &Headers, name: &HeaderName, token: &str) -> bool {
+    let mut rows = headers.get_all(name).map(sipx_sip::Header::value);
+    rows.any(|row| {
+        String::from_utf8_lossy(&row)
+            .split(',')
+            .any(|each| each.trim().eq_ignore_ascii_case(token))
+    })
+}
+
+fn content_type(headers: &Headers) -> Option<String> {
+    match headers.typed::<ContentType>()? {
+        Ok(found) => Some(format!(
+            "{}/{}",
+            String::from_utf8_lossy(&found.media_type),
+            String::from_utf8_lossy(&found.subtype)
+        )),
+        Err(_) => Some(String::new()),
     }
 }
 

@@ -1,10 +1,13 @@
-//! Trunks: who may call us, told by source address, and what each is allowed. Owns no sockets and no dialogs.
+//! Trunks: who may call us, told by source address, what each is allowed, and how we call by it. Owns no sockets and no dialogs.
+
+mod outbound;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::identity::Identity;
+pub use outbound::{Login, Outbound, Proxy, ProxyError, Transport, number};
 
 /// An address range, IPv4 or IPv6, as `10.0.0.0/8` or a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,6 +121,8 @@ pub struct Trunk {
     pub max_calls: Option<usize>,
     /// New calls a second, as many at once at most; more are answered 503.
     pub calls_per_second: Option<u32>,
+    /// How calls of ours leave by it; `None`: not at all.
+    pub outbound: Option<Outbound>,
 }
 
 impl Trunk {
@@ -132,6 +137,7 @@ impl Trunk {
             identity: Identity::default(),
             max_calls: None,
             calls_per_second: None,
+            outbound: None,
         }
     }
 }

@@ -12,10 +12,11 @@ use super::fault::Fault;
 const SOURCE: &str = "../web";
 
 /// What the built page depends on, relative to [`SOURCE`].
-const INPUTS: [&str; 7] = [
+const INPUTS: [&str; 8] = [
     "src",
     "public",
     "index.html",
+    "app.html",
     "vite.config.ts",
     "tsconfig.json",
     "package.json",

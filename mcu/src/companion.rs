@@ -2,12 +2,12 @@
 //!
 //! Called by the companion through [`Bridge`]; knows no message and no contact.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use plenum_companion::server::{
-    Bridge, BridgeError, CompanionConfig, Database, FileLimits, Limits, Pending, RoomPolicy,
+    Bridge, BridgeError, CalendarConfig, CompanionConfig, Database, FileLimits, Limits, Pending,
+    Presence, RoomPolicy,
 };
 
 use crate::auth::{ApiKeys, Role};
@@ -22,11 +22,11 @@ const FILES: &str = "files";
 const LINK_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// What the companion is told, from the configuration.
-pub(crate) fn settings(config: &Config) -> CompanionConfig {
+pub(crate) fn settings(config: &Config, presence: Presence) -> CompanionConfig {
     let data = &config.server.data_dir;
     let section = &config.companion;
     CompanionConfig {
-        database: database(config, data),
+        database: database(config),
         secure: config.http.tls != TlsConfig::Off,
         limits: Limits {
             message: section.message,
@@ -45,15 +45,21 @@ pub(crate) fn settings(config: &Config) -> CompanionConfig {
             forbidden: section.forbidden_types.clone(),
             scan: section.scan.clone(),
         },
+        presence,
+        calendar: CalendarConfig {
+            private: section.calendar_private,
+            zone: section.calendar_zone.clone(),
+        },
     }
 }
 
-fn database(config: &Config, data: &Path) -> Database {
+/// Where the companion keeps everything.
+pub(crate) fn database(config: &Config) -> Database {
     config
         .companion
         .database
         .clone()
-        .unwrap_or_else(|| Database::Sqlite(data.join(DATABASE)))
+        .unwrap_or_else(|| Database::Sqlite(config.server.data_dir.join(DATABASE)))
 }
 
 /// The engine as the companion sees it.

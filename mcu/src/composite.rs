@@ -5,10 +5,11 @@
 
 mod camera;
 mod figures;
+mod outputs;
 mod overlay;
 mod rendition;
 mod reorder;
-mod small;
+mod shrink;
 mod thread;
 
 use std::path::Path;
@@ -77,7 +78,7 @@ impl Composites {
         (!takes).then_some(limit)
     }
 
-    /// Starts the composing of a room's picture.
+    /// Starts the composing of a room's picture, of which each viewer is sent `most` bit/s at most.
     ///
     /// # Errors
     /// When as many run as may, or there is no thread or no encoder to be had.
@@ -86,9 +87,20 @@ impl Composites {
         media: &Media,
         room: RoomId,
         layout: &str,
+        most: Option<u64>,
     ) -> Result<Composite, StartError> {
         let layout = self.layout(layout).ok_or(StartError::Layout)?.clone();
-        thread::start(Arc::clone(&self.shared), media.clone(), room, layout)
+        let configured = self.shared.config.bitrate;
+        // Below half of it a smaller size shows more.
+        let most = most.map_or(configured, |most| u32::try_from(most).unwrap_or(u32::MAX));
+        let bitrate = most.clamp(configured / 2, configured);
+        thread::start(
+            Arc::clone(&self.shared),
+            media.clone(),
+            room,
+            layout,
+            bitrate,
+        )
     }
 }
 

@@ -8,6 +8,7 @@ mod arrival;
 mod aside;
 mod audience;
 mod channels;
+mod dialling;
 mod entry;
 mod focus;
 mod keys;
@@ -20,6 +21,7 @@ mod order;
 mod passage;
 mod picture;
 mod podium;
+mod policy;
 mod present;
 mod record;
 mod room;
@@ -37,10 +39,11 @@ use plenum_codecs::tone::beep;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use aside::Wish;
+pub(crate) use dialling::{DialOrder, Dialler, Outcall};
 pub(crate) use entry::{Admission, Credential, Refusal};
 use focus::Focus;
 pub(crate) use lobby::Gate;
-pub(crate) use manners::LONGEST_GRACE;
+pub(crate) use manners::{LONGEST_GRACE, MOST_VIDEO_KBPS};
 pub use manners::{LobbyPolicy, Manners, WaitsFor};
 pub(crate) use order::Denied;
 pub(crate) use present::Turn;
@@ -48,12 +51,13 @@ pub(crate) use record::{RecordOrder, RecordRefusal};
 use seat::FocusHandle;
 pub(crate) use seat::{Action, Command, Link, MediaHold, Newcomer, Order, Outgoing, Seat, Summary};
 
+use plenum_companion::server::Presence;
+
 use crate::auth::{Guard, Lockout, PinError, PinVerifier, Role, Shut, Tokens};
 use crate::composite::Composites;
 use crate::config::ConferenceConfig;
 use crate::media::{Clip, Media};
 use crate::metrics::ControlMetrics;
-use crate::presence::Presence;
 use crate::prompts::PromptLibrary;
 use crate::recording::Recorder;
 use crate::signal::protocol::{DialIn, EndReason, ParticipantView, WaitingView};
@@ -86,6 +90,8 @@ pub(crate) struct Surroundings {
     pub(crate) config: ConferenceConfig,
     /// `host:port` of SIP, when phones may call.
     pub(crate) sip: Option<String>,
+    /// The way to phones that are called, if there is one.
+    pub(crate) dialler: Option<Dialler>,
     /// Number of the demo conference and its host's clip, once it is made.
     pub(crate) demo: Option<(String, watch::Receiver<Option<Clip>>)>,
 }
@@ -193,7 +199,15 @@ fn is_pin(text: &str) -> bool {
     (4..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn require_grace(manners: Manners) -> Result<(), ConferenceError> {
+fn require_manners(manners: Manners) -> Result<(), ConferenceError> {
+    if manners
+        .max_video_kbps
+        .is_some_and(|most| most > MOST_VIDEO_KBPS)
+    {
+        return Err(ConferenceError::Invalid(
+            "max_video_kbps must be 20000 at most, or 0 for as much as lines carry",
+        ));
+    }
     let grace = manners.end_with_leader_seconds;
     if grace.is_some_and(|grace| grace > LONGEST_GRACE) {
         return Err(ConferenceError::Invalid(
@@ -234,7 +248,7 @@ pub async fn create(
             "max_minutes must be 10080 (a week) at most, or 0 for no limit",
         ));
     }
-    require_grace(manners)?;
+    require_manners(manners)?;
     let open = guest_pin.as_deref() == Some("");
     let given = [host_pin.as_deref(), guest_pin.as_deref().filter(|_| !open)];
     let both_given = given.into_iter().flatten().count() == 2;
@@ -395,7 +409,7 @@ impl Conferences {
         record: &ConferenceRecord,
         manners: Manners,
     ) -> Result<(), ConferenceError> {
-        require_grace(manners)?;
+        require_manners(manners)?;
         let manners = manners.over(record.manners);
         self.around
             .store

@@ -5,6 +5,7 @@
 
 mod companion;
 mod conference;
+mod dial_out;
 mod number;
 mod overlay;
 mod reader;
@@ -22,6 +23,7 @@ use plenum_dialin::attendant::Language;
 
 pub use companion::CompanionSection;
 pub use conference::{Announce, ConferenceConfig, LonelyMusic, NoiseSuppression};
+pub use dial_out::{DialOutConfig, OutboundConfig};
 pub use number::NumberConfig;
 use reader::Reader;
 pub use reader::{ConfigFaults, Fault};
@@ -44,6 +46,8 @@ pub struct Config {
     pub media: MediaSection,
     /// Dial-in.
     pub sip: SipSection,
+    /// Calls out of conferences.
+    pub dial_out: DialOutConfig,
     /// Limits of each conference.
     pub conference: ConferenceConfig,
     /// Composite pictures.
@@ -292,6 +296,8 @@ fn read(reader: &mut Reader) -> Config {
         ice_timeout: reader.seconds("media.ice_timeout_seconds", 15, 5..=120),
     };
     let sip = read_sip(reader);
+    let has_way = sip.trunks.iter().any(|trunk| trunk.outbound.is_some());
+    let dial_out = dial_out::read(reader, has_way);
     let video = video::read(reader);
     let conference = conference::read(reader, &video);
     let recording = recording::read(reader);
@@ -321,6 +327,7 @@ fn read(reader: &mut Reader) -> Config {
         http,
         media,
         sip,
+        dial_out,
         conference,
         video,
         recording,

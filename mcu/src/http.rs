@@ -2,6 +2,7 @@
 //!
 //! Knows routes and wire shapes; what they mean is [`crate::conference`]'s.
 
+mod calls;
 mod conferences;
 mod health;
 #[cfg(feature = "web")]
@@ -119,6 +120,9 @@ impl PublicInfo {
         running::open_channel,
         running::close_channel,
         running::stop_presenting,
+        calls::list,
+        calls::call,
+        calls::cancel,
         recordings::start,
         recordings::pause,
         recordings::stop,
@@ -196,6 +200,7 @@ pub(crate) fn router(api: Api) -> Router {
             patch(running::treat).delete(running::remove),
         )
         .merge(lobby_routes())
+        .merge(calls::routes())
         .route("/conferences/{id}/sides", post(running::open_side))
         .route(
             "/conferences/{id}/sides/{side}",
@@ -243,7 +248,9 @@ pub(crate) fn router(api: Api) -> Router {
         ));
     let mut router = timed.route("/api/v1/signal", get(upgrade));
     if let Some(companion) = &api.companion {
-        router = router.nest_service("/api/v1/companion", companion.router());
+        router = router
+            .nest_service("/api/v1/companion", companion.router())
+            .route("/badge.js", companion.badge_script());
     }
     #[cfg(feature = "web")]
     let router = router.fallback(page::serve);

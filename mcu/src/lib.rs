@@ -12,7 +12,6 @@ mod http;
 pub mod load;
 pub mod media;
 mod metrics;
-mod presence;
 pub mod prompts;
 mod recording;
 #[cfg(test)]

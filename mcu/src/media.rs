@@ -38,7 +38,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plenum_mixer::{Command, Compose, Input, LegId, LegStats, RoomConfig, Tap, TapFrame};
+use plenum_mixer::{Command, Compose, Input, Ladder, LegId, LegStats, RoomConfig, Tap, TapFrame};
 use tokio::sync::{mpsc, oneshot};
 
 use self::directory::Directory;
@@ -541,13 +541,19 @@ impl Media {
         })
     }
 
-    /// Makes a room's viewers see its composite; the cameras go to `sink`, which replaces an earlier one. Not awaited.
+    /// Makes a room's viewers see its composite, whose renditions have these rates; the cameras go to `sink`, which replaces an earlier one.
+    /// Not awaited.
     ///
     /// # Errors
     /// [`MediaError::Busy`] or [`MediaError::Stopped`].
-    pub fn compose(&self, room: RoomId, sink: ComposeSink) -> Result<(), MediaError> {
-        let sink = Some(sink);
-        self.home(room).tell(Message::Compose { room, sink })
+    pub fn compose(
+        &self,
+        room: RoomId,
+        ladder: Ladder,
+        sink: ComposeSink,
+    ) -> Result<(), MediaError> {
+        let composer = Some((ladder, sink));
+        self.home(room).tell(Message::Compose { room, composer })
     }
 
     /// Makes a room's viewers see cameras again. Not awaited.
@@ -555,7 +561,8 @@ impl Media {
     /// # Errors
     /// [`MediaError::Busy`] or [`MediaError::Stopped`].
     pub fn uncompose(&self, room: RoomId) -> Result<(), MediaError> {
-        self.home(room).tell(Message::Compose { room, sink: None })
+        let composer = None;
+        self.home(room).tell(Message::Compose { room, composer })
     }
 
     /// Hands a room what its composer has made or needs. Not awaited.

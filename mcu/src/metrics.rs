@@ -1,6 +1,6 @@
 //! Figures of the control plane. `docs/metrics.md` lists every one; labels only from the bounded sets below.
 
-use plenum_dialin::TrunkCounters;
+use plenum_dialin::endpoint::{Registered, TrunkCounters};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::signal::protocol::Kind;
@@ -18,6 +18,7 @@ pub(crate) struct ControlMetrics {
     pub(crate) calls: IntGauge,
     pub(crate) calls_total: IntCounterVec,
     pub(crate) attendant: IntCounterVec,
+    pub(crate) dial_out: IntCounterVec,
     pub(crate) sip: SipMetrics,
     pub(crate) http: IntCounterVec,
 }
@@ -30,14 +31,70 @@ pub(crate) struct SipMetrics {
     pub(crate) streams: IntGauge,
     trunk_calls: IntGaugeVec,
     trunk_refused: IntCounterVec,
+    trunk_up: IntGaugeVec,
+    trunk_registered: IntGaugeVec,
 }
 
 impl SipMetrics {
+    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        let gauges = |name: &str, help: &str| -> Result<IntGaugeVec, prometheus::Error> {
+            let gauges = IntGaugeVec::new(Opts::new(name, help), &["trunk"])?;
+            registry.register(Box::new(gauges.clone()))?;
+            Ok(gauges)
+        };
+        let counters =
+            |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
+                let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+                registry.register(Box::new(counters.clone()))?;
+                Ok(counters)
+            };
+        Ok(Self {
+            requests: counters(
+                "plenum_sip_requests_total",
+                "SIP requests, by how the endpoint took them.",
+                &["taken"],
+            )?,
+            transactions: gauge("plenum_sip_transactions", "SIP server transactions now.")?,
+            trunk_calls: gauges("plenum_trunk_calls", "Phone calls now, by trunk.")?,
+            trunk_up: gauges(
+                "plenum_trunk_up",
+                "Whether a trunk answers; one that is never asked counts as if it did.",
+            )?,
+            trunk_registered: gauges(
+                "plenum_trunk_registered",
+                "Whether we are registered at a trunk that we register with.",
+            )?,
+            trunk_refused: counters(
+                "plenum_trunk_refused_total",
+                "Calls refused by a trunk's limits or for want of credentials.",
+                &["trunk", "reason"],
+            )?,
+            streams: gauge(
+                "plenum_sip_streams",
+                "SIP connections over TCP and TLS now.",
+            )?,
+        })
+    }
+
     /// Carries one trunk's counts over; its name is one of the configuration.
     pub(crate) fn count_trunk(&self, trunk: &str, now: TrunkCounters, before: TrunkCounters) {
         self.trunk_calls
             .with_label_values(&[trunk])
             .set(i64::try_from(now.calls).unwrap_or(i64::MAX));
+        self.trunk_up
+            .with_label_values(&[trunk])
+            .set(now.far_end.up.into());
+        if now.far_end.registered != Registered::NotWanted {
+            let registered = now.far_end.registered == Registered::Yes;
+            self.trunk_registered
+                .with_label_values(&[trunk])
+                .set(registered.into());
+        }
         for (reason, now, before) in [
             ("calls", now.over_calls, before.over_calls),
             ("rate", now.over_rate, before.over_rate),
@@ -114,24 +171,12 @@ impl ControlMetrics {
                 "How the attendant's talks ended.",
                 &["result"],
             )?,
-            sip: SipMetrics {
-                requests: counters(
-                    "plenum_sip_requests_total",
-                    "SIP requests, by how the endpoint took them.",
-                    &["taken"],
-                )?,
-                transactions: gauge("plenum_sip_transactions", "SIP server transactions now.")?,
-                trunk_calls: gauges("plenum_trunk_calls", "Phone calls now, by trunk.", "trunk")?,
-                trunk_refused: counters(
-                    "plenum_trunk_refused_total",
-                    "Calls refused by a trunk's limits or for want of credentials.",
-                    &["trunk", "reason"],
-                )?,
-                streams: gauge(
-                    "plenum_sip_streams",
-                    "SIP connections over TCP and TLS now.",
-                )?,
-            },
+            dial_out: counters(
+                "plenum_dial_out_total",
+                "Calls out of conferences that have ended, by what became of them.",
+                &["result"],
+            )?,
+            sip: SipMetrics::register(registry)?,
             http: counters(
                 "plenum_http_requests_total",
                 "HTTP requests, by class of route and status.",

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use plenum_companion::server::{Companion, PeopleError};
+use plenum_companion::server::{Companion, PeopleError, Presence};
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -14,12 +14,11 @@ use tokio::task::JoinHandle;
 use crate::auth::{ApiKeyError, ApiKeys, Guard, Lockout, PinError, PinVerifier, Tokens};
 use crate::companion::{self, Engine};
 use crate::composite::Composites;
-use crate::conference::{ConferenceError, Conferences, Surroundings, Tones};
+use crate::conference::{ConferenceError, Conferences, Dialler, Surroundings, Tones};
 use crate::config::Config;
 use crate::http::{self, Api, PublicInfo};
 use crate::media::{Clip, Media, MediaConfig, MediaError};
 use crate::metrics::ControlMetrics;
-use crate::presence::Presence;
 use crate::prompts::{PromptError, PromptLibrary, PromptSources};
 use crate::recording::Recorder;
 use crate::secret::{self, SecretError};
@@ -143,7 +142,13 @@ impl Server {
             .demo
             .enabled
             .then(|| (demo::NUMBER.to_owned(), make_clip(&prompts)));
+        let (dialler, outcalls) = shell
+            .as_ref()
+            .and_then(|_| Dialler::new(&config.dial_out, &config.sip.trunks))
+            .unzip();
         let announced = shell.as_ref().map(|shell| shell.announced().to_string());
+        let presence = Presence::new(config.companion.states.clone());
+        presence.start();
         let conferences = Conferences::new(Surroundings {
             store,
             media,
@@ -153,12 +158,13 @@ impl Server {
             tokens,
             prompts,
             tones: Tones::new(),
-            presence: Presence::new(),
+            presence,
             recorder,
             composites: Composites::new(config.video.clone(), &registry)?,
             metrics,
             config: config.conference.clone(),
             sip: announced,
+            dialler,
             demo: clip,
         });
         let sip = shell.as_ref().map(telephony::local);
@@ -169,6 +175,7 @@ impl Server {
                 conferences.clone(),
                 config.sip.clone(),
                 numbers,
+                outcalls,
                 stopped.clone(),
             ))
         });
@@ -303,11 +310,13 @@ async fn open_companion(
     if !config.companion.enabled {
         return Ok(None);
     }
+    let presence = conferences.around().presence.clone();
     let engine = Arc::new(Engine {
         conferences: conferences.clone(),
         keys: Arc::clone(keys),
     });
-    let companion = Companion::open(companion::settings(config), engine, registry).await?;
+    let companion =
+        Companion::open(companion::settings(config, presence), engine, registry).await?;
     let first = companion.people().make_first_admin().await?;
     companion.people().settle_demo(config.demo.enabled).await?;
     if let Some(password) = &first {

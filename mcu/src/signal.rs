@@ -1,5 +1,6 @@
 //! Signalling of browsers: JSON over one WebSocket each, documented in `docs/signalling.md`.
 
+pub mod calls;
 pub mod protocol;
 mod rate;
 mod session;

@@ -13,6 +13,7 @@ use sqlx::{FromRow, Row};
 
 use crate::auth::Tally;
 use crate::conference::{LobbyPolicy, Manners};
+use crate::config::VideoPolicy;
 
 /// Connections that read at once; writers queue for one connection of their own.
 const READERS: u32 = 4;
@@ -83,6 +84,11 @@ impl FromRow<'_, sqlx::sqlite::SqliteRow> for ConferenceRecord {
                     .and_then(|name| LobbyPolicy::from_name(&name)),
                 wait_for_leader: row.try_get("wait_for_leader")?,
                 end_with_leader_seconds: row.try_get("end_with_leader_seconds")?,
+                // A policy of a newer version is the configured one.
+                video: row
+                    .try_get::<Option<String>, _>("video")?
+                    .and_then(|name| VideoPolicy::from_name(&name).ok()),
+                max_video_kbps: row.try_get("max_video_kbps")?,
             },
             created_ms: row.try_get("created_ms")?,
         })
@@ -128,8 +134,8 @@ impl Store {
     pub async fn create(&self, record: &ConferenceRecord) -> Result<(), StoreError> {
         let done = sqlx::query(
             "INSERT INTO conferences (id, number, name, host_pin, guest_pin, created_ms, max_minutes, \
-             lobby, wait_for_leader, end_with_leader_seconds) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (number) DO NOTHING",
+             lobby, wait_for_leader, end_with_leader_seconds, video, max_video_kbps) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (number) DO NOTHING",
         )
         .bind(&record.id)
         .bind(&record.number)
@@ -141,6 +147,8 @@ impl Store {
         .bind(record.manners.lobby.map(LobbyPolicy::as_str))
         .bind(record.manners.wait_for_leader)
         .bind(record.manners.end_with_leader_seconds)
+        .bind(record.manners.video.map(VideoPolicy::as_str))
+        .bind(record.manners.max_video_kbps)
         .execute(&self.writer)
         .await?;
         if done.rows_affected() == 1 {
@@ -156,12 +164,15 @@ impl Store {
     /// When the database fails.
     pub async fn set_manners(&self, number: &str, manners: Manners) -> Result<bool, StoreError> {
         let done = sqlx::query(
-            "UPDATE conferences SET lobby = $2, wait_for_leader = $3, end_with_leader_seconds = $4 WHERE number = $1",
+            "UPDATE conferences SET lobby = $2, wait_for_leader = $3, end_with_leader_seconds = $4, \
+             video = $5, max_video_kbps = $6 WHERE number = $1",
         )
         .bind(number)
         .bind(manners.lobby.map(LobbyPolicy::as_str))
         .bind(manners.wait_for_leader)
         .bind(manners.end_with_leader_seconds)
+        .bind(manners.video.map(VideoPolicy::as_str))
+        .bind(manners.max_video_kbps)
         .execute(&self.writer)
         .await?;
         Ok(done.rows_affected() > 0)
@@ -315,6 +326,7 @@ mod tests {
             max_minutes: number.ends_with('2').then_some(90),
             manners: Manners {
                 lobby: number.ends_with('2').then_some(LobbyPolicy::Guests),
+                video: number.ends_with('2').then_some(VideoPolicy::Composite),
                 ..Manners::default()
             },
             created_ms: now_ms(),
@@ -343,6 +355,8 @@ mod tests {
         let manners = Manners {
             wait_for_leader: Some(true),
             end_with_leader_seconds: Some(60),
+            video: Some(VideoPolicy::Off),
+            max_video_kbps: Some(600),
             ..Manners::default()
         };
         assert!(again.set_manners("1001", manners).await.unwrap());

@@ -4,7 +4,10 @@
 
 mod answer;
 mod call;
+mod invitation;
+mod masking;
 mod numbers;
+mod outcall;
 mod talk;
 mod video;
 
@@ -15,15 +18,17 @@ use std::time::Duration;
 
 use plenum_dialin::endpoint::{EndpointCounters, TrunkCounters};
 use plenum_dialin::shell::{SipConfig, SipError, SipShell, TlsSettings};
-use plenum_dialin::{CallCommand, CallEvent, CallId, Credentials, HangupReason, Trunk};
+use plenum_dialin::trunk::Login;
+use plenum_dialin::{CallCommand, CallEvent, CallId, Credentials, HangupReason, Outbound, Trunk};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::conference::Conferences;
-use crate::config::{Config, SipSection, TrunkConfig};
+use crate::conference::{Conferences, Outcall};
+use crate::config::{Config, SipSection, TrunkConfig, TrunkPassword};
 use crate::metrics::SipMetrics;
 use crate::secret::{self, SecretError};
 
+pub(crate) use masking::shown;
 pub(crate) use numbers::Numbers;
 
 /// Commands and events that may wait between the endpoint and the calls.
@@ -60,12 +65,7 @@ pub(crate) fn trunks(
             Some(digest) => Some(Credentials {
                 realm: realm.to_owned(),
                 username: digest.user.clone(),
-                password: secret::read(&digest.password_file).map_err(|source| {
-                    TelephonyError::Password {
-                        trunk: trunk.name.clone(),
-                        source,
-                    }
-                })?,
+                password: password(trunk, digest)?,
             }),
         };
         Ok(Trunk {
@@ -74,10 +74,40 @@ pub(crate) fn trunks(
             identity: trunk.identity.clone(),
             max_calls: trunk.max_calls,
             calls_per_second: trunk.calls_per_second,
+            outbound: outbound(trunk)?,
             ..Trunk::new(trunk.name.clone(), trunk.addresses.clone())
         })
     };
     configured.iter().map(trunk).collect()
+}
+
+fn password(trunk: &TrunkConfig, of: &TrunkPassword) -> Result<String, TelephonyError> {
+    secret::read(&of.password_file).map_err(|source| TelephonyError::Password {
+        trunk: trunk.name.clone(),
+        source,
+    })
+}
+
+fn outbound(trunk: &TrunkConfig) -> Result<Option<Outbound>, TelephonyError> {
+    let Some(outbound) = &trunk.outbound else {
+        return Ok(None);
+    };
+    let login = match &outbound.login {
+        None => None,
+        Some(login) => Some(Login {
+            user: login.user.clone(),
+            password: password(trunk, login)?,
+        }),
+    };
+    Ok(Some(Outbound {
+        proxy: outbound.proxy.clone(),
+        domain: outbound.domain.clone(),
+        caller_id: outbound.caller_id.clone(),
+        rules: outbound.rules.clone(),
+        login,
+        register: outbound.register,
+        probe: outbound.probe,
+    }))
 }
 
 /// Binds the sockets; nothing is served yet.
@@ -102,6 +132,7 @@ pub(crate) async fn serve(
     conferences: Conferences,
     section: SipSection,
     numbers: Numbers,
+    outcalls: Option<mpsc::Receiver<Outcall>>,
     stop: watch::Receiver<bool>,
 ) {
     let (commands, command_inbox) = mpsc::channel(QUEUE);
@@ -115,17 +146,14 @@ pub(crate) async fn serve(
         conferences,
         numbers,
         max_calls: section.max_calls,
-        trunks: section
-            .trunks
-            .into_iter()
-            .map(|trunk| (trunk.name.clone(), Arc::new(trunk)))
-            .collect(),
+        trunks: section.trunks.into_iter().map(Arc::new).collect(),
+        placed: 0,
         commands,
         stop,
         calls: HashMap::new(),
         tasks: JoinSet::new(),
     };
-    dispatcher.run(events).await;
+    dispatcher.run(events, outcalls).await;
     match tokio::time::timeout(Duration::from_secs(5), endpoint).await {
         Ok(Ok(Ok(()))) => {}
         Ok(Ok(Err(error))) => tracing::error!(%error, "sip endpoint failed"),
@@ -193,8 +221,10 @@ struct Dispatcher {
     conferences: Conferences,
     numbers: Numbers,
     max_calls: usize,
-    /// By name.
-    trunks: HashMap<String, Arc<TrunkConfig>>,
+    /// In the order of the configuration.
+    trunks: Vec<Arc<TrunkConfig>>,
+    /// Calls of ours so far.
+    placed: u64,
     commands: mpsc::Sender<CallCommand>,
     stop: watch::Receiver<bool>,
     calls: HashMap<CallId, mpsc::Sender<CallEvent>>,
@@ -203,13 +233,18 @@ struct Dispatcher {
 
 impl Dispatcher {
     /// Until the endpoint is gone and the last call has cleaned up.
-    async fn run(&mut self, mut events: mpsc::Receiver<CallEvent>) {
+    async fn run(
+        &mut self,
+        mut events: mpsc::Receiver<CallEvent>,
+        mut outcalls: Option<mpsc::Receiver<Outcall>>,
+    ) {
         loop {
             tokio::select! {
                 event = events.recv() => match event {
                     Some(event) => self.event(event).await,
                     None => break,
                 },
+                outcall = wanted(&mut outcalls) => self.place(outcall),
                 Some(ended) = self.tasks.join_next() => self.ended(ended),
             }
         }
@@ -264,7 +299,8 @@ impl Dispatcher {
                 over_tls,
                 ..
             } => {
-                let Some(terms) = self.trunks.get(&trunk).cloned() else {
+                let terms = self.trunks.iter().find(|terms| terms.name == trunk);
+                let Some(terms) = terms.cloned() else {
                     tracing::error!(trunk, "a call of no trunk");
                     return;
                 };
@@ -317,10 +353,55 @@ impl Dispatcher {
         }
     }
 
+    /// Begins a call out of a conference.
+    fn place(&mut self, outcall: Outcall) {
+        if *self.stop.borrow() || self.calls.len() >= self.max_calls {
+            return outcall::refuse(&self.conferences, outcall);
+        }
+        let takes = |trunk: &&Arc<TrunkConfig>| {
+            let outbound = trunk.outbound.as_ref();
+            outbound.is_some_and(|outbound| outbound.takes(&outcall.number))
+        };
+        let trunks: Vec<_> = self.trunks.iter().filter(takes).cloned().collect();
+        let Some(first) = trunks.first().cloned() else {
+            return outcall::refuse(&self.conferences, outcall);
+        };
+        let call = CallId::placed(self.placed);
+        self.placed += 1;
+        let (outbox, inbox) = mpsc::channel(CALL_QUEUE);
+        self.calls.insert(call, outbox);
+        self.show();
+        let line = call::Line {
+            trunk: first,
+            language: outcall.language,
+            number: self.numbers.of(""),
+            call,
+            conferences: self.conferences.clone(),
+            commands: self.commands.clone(),
+            events: inbox,
+            stop: self.stop.clone(),
+        };
+        self.tasks.spawn(async move {
+            outcall::run(line, outcall, trunks).await;
+            call
+        });
+    }
+
     async fn command(&self, command: CallCommand) {
         // An endpoint that is gone has no calls.
         let _ = self.commands.send(command).await;
     }
+}
+
+/// The next call that a conference wants placed; never, where there are none.
+async fn wanted(outcalls: &mut Option<mpsc::Receiver<Outcall>>) -> Outcall {
+    if let Some(queue) = outcalls
+        && let Some(outcall) = queue.recv().await
+    {
+        return outcall;
+    }
+    *outcalls = None;
+    std::future::pending().await
 }
 
 /// Where SIP listens.

@@ -10,7 +10,7 @@ use plenum_codecs::video::VideoCodec;
 use plenum_codecs::video::h264::Limit;
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 
-use crate::{Channel, Channels, Viewing};
+use crate::{Channel, Channels, Ladder, Rendition, Renditions, Viewing};
 
 /// One participant's media; unique in the process, kept over moves between rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,11 +84,11 @@ pub enum Input {
         /// What it said.
         feedback: Feedback,
     },
-    /// A packet of the composite picture, for whoever sees it in this codec. Numbers and timestamps run on; its payload type
+    /// A packet of the composite picture, for whoever sees this rendition. Numbers and timestamps run on; its payload type
     /// does not matter.
     Composed {
-        /// Of which rendition.
-        codec: VideoCodec,
+        /// Of which.
+        rendition: Rendition,
         /// The packet.
         packet: MediaPacket,
     },
@@ -241,17 +241,23 @@ pub enum Command {
     },
     /// Begins, changes or ends what is tapped for a recording.
     Tap(Tap),
-    /// There is a composer: who is to see the composite picture does. Or there is none any more, and they see cameras.
-    Composite {
-        /// Is there or not.
-        on: bool,
-    },
+    /// There is a composer, whose renditions have these rates: who is to see the composite picture does. Or there is none any more, and
+    /// they see cameras.
+    Composite(Option<Ladder>),
     /// Chooses what a viewer sees; forgotten when the leg leaves the room.
     View {
         /// Who.
         leg: LegId,
         /// What; `None`: as [`Command::DefaultView`] says.
         view: Option<Viewing>,
+    },
+    /// What is sent to a viewer of video in all its slots at most, in bit/s; `None`: as much as its line carries. Of `leg`, forgotten when it
+    /// leaves the room, or without one of everybody; the lesser counts.
+    VideoLimit {
+        /// Whom.
+        leg: Option<LegId>,
+        /// Bit/s.
+        bits_per_second: Option<u64>,
     },
     /// What viewers see who have made no choice of their own; [`Viewing::Composite`] at first. Where that is [`Viewing::Cameras`],
     /// those who cannot decode every camera and screen see the composite all the same.
@@ -278,31 +284,11 @@ pub enum Compose {
     /// These renditions are seen by somebody now, and no others.
     Wanted(Renditions),
     /// The next picture of this rendition must be a keyframe (already throttled).
-    Keyframe(VideoCodec),
+    Keyframe(Rendition),
     /// Somebody sees the picture who takes H.264 within these bounds only; `None`: nobody any more.
     Small(Option<Limit>),
     /// The next picture of the small rendition must be a keyframe (already throttled).
     KeyframeSmall,
-}
-
-/// Codecs in which the composite is wanted; none while nobody views it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Renditions {
-    /// VP8.
-    pub vp8: bool,
-    /// H.264.
-    pub h264: bool,
-}
-
-impl Renditions {
-    /// Whether that codec is among them.
-    #[must_use]
-    pub const fn contains(self, codec: VideoCodec) -> bool {
-        match codec {
-            VideoCodec::Vp8 => self.vp8,
-            VideoCodec::H264 => self.h264,
-        }
-    }
 }
 
 /// What of a room is tapped, every tick; see [`Output::Tap`].
@@ -427,6 +413,13 @@ pub enum Event {
     CompositeWanted {
         /// Somebody or nobody.
         on: bool,
+    },
+    /// So many of the sizes in which a camera comes are used by anybody, the smallest first; [`u8::MAX`]: all, as before anything was said.
+    CameraSizes {
+        /// Whose camera.
+        leg: LegId,
+        /// At least 1.
+        count: u8,
     },
     /// A player came to its end.
     PlayFinished {

@@ -27,6 +27,7 @@ mod limiter;
 mod loss;
 mod mix;
 mod outlet;
+mod picture;
 mod player;
 mod rendition;
 mod room;
@@ -38,10 +39,11 @@ mod video;
 pub use channel::{Channel, Channels};
 pub use config::{AudioSetting, LegConfig, RoomConfig, VideoSetting};
 pub use io::{
-    Audience, Command, Compose, Event, Feedback, Input, LegId, OutPacket, Output, PlayId,
-    Renditions, Tap, TapFrame, Track,
+    Audience, Command, Compose, Event, Feedback, Input, LegId, OutPacket, Output, PlayId, Tap,
+    TapFrame, Track,
 };
 pub use leg::Leg;
+pub use picture::{Ladder, Rendition, Renditions, Size};
 pub use plenum_codecs::telephone_event::{Digit, DigitSource};
 pub use plenum_codecs::video::VideoCodec;
 pub use room::Room;

@@ -145,9 +145,9 @@ impl Room {
             Input::Timeout => self.catch_up(now),
             Input::Packet { leg, packet, track } => self.packet(now, leg, packet, track),
             Input::Feedback { leg, feedback } => self.feedback(now, leg, feedback),
-            Input::Composed { codec, packet } => {
+            Input::Composed { rendition, packet } => {
                 self.video
-                    .composed(now, codec, &packet, &mut self.legs, &mut self.outputs);
+                    .composed(now, rendition, &packet, &mut self.legs, &mut self.outputs);
             }
             Input::ComposedSmall { packet } => {
                 self.video
@@ -326,14 +326,20 @@ impl Room {
             }
             Command::EndCapture { leg } => self.end_capture(leg),
             Command::Tap(tap) => self.tap = tap,
-            Command::Composite { on } => {
+            Command::Composite(ladder) => {
                 self.video
-                    .set_composite(now, on, &mut self.legs, &mut self.outputs);
+                    .set_composite(now, ladder, &mut self.legs, &mut self.outputs);
             }
             Command::View { leg, view } => {
                 self.video
                     .set_view(now, leg, view, &mut self.legs, &mut self.outputs);
             }
+            Command::VideoLimit {
+                leg,
+                bits_per_second,
+            } => self
+                .video
+                .limit(now, leg, bits_per_second, &mut self.legs, &mut self.outputs),
             Command::DefaultView(view) => {
                 self.video
                     .set_default_view(now, view, &mut self.legs, &mut self.outputs);

@@ -2,8 +2,11 @@
 
 mod assign;
 mod composite;
+mod demand;
+mod fit;
 mod layers;
 mod publisher;
+mod renditions;
 mod sharing;
 mod view;
 mod viewer;
@@ -38,10 +41,15 @@ pub(crate) struct Switchboard {
     composite: Composite,
     /// Of viewers who have made no choice.
     default_view: Viewing,
+    /// What each viewer is sent at most, in bit/s.
+    limit: Option<u64>,
     /// Somebody shall see the composite, as last told.
     composite_wanted: bool,
     /// When the lines were last looked at.
     shared: MediaTime,
+    /// When senders were last told which sizes are used, and whether slots were given anew since.
+    demanded: MediaTime,
+    given: bool,
     pub(crate) forwarded: u64,
     pub(crate) keyframe_requests: u64,
 }
@@ -60,8 +68,11 @@ impl Switchboard {
             camera_silence,
             composite: Composite::default(),
             default_view: Viewing::default(),
+            limit: None,
             composite_wanted: false,
             shared: MediaTime::ZERO,
+            demanded: MediaTime::ZERO,
+            given: false,
             forwarded: 0,
             keyframe_requests: 0,
         }
@@ -76,6 +87,7 @@ impl Switchboard {
         out: &mut VecDeque<Output>,
     ) {
         self.composite.stale = true;
+        self.given = true;
         if let Some(leg) = legs.get_mut(id) {
             self.assign(now, leg, out);
         }
@@ -162,7 +174,7 @@ impl Switchboard {
             layer: publisher::layer_of(track),
         };
         let arrival = self.spread(now, key, track, (codec, packet), legs, out);
-        if self.composite.on {
+        if self.composite.is_on() {
             self.feed(now, key, codec, arrival.keyframe_start, packet, out);
             if arrival.new_stream {
                 self.composer_wants_keyframe(now, from, out);
@@ -220,6 +232,8 @@ impl Switchboard {
             }
         }
         if switched {
+            // Whose rendition it was may be seen by nobody any more.
+            self.composite.stale |= key.leg == LegId::COMPOSITE;
             self.rebuild_routes(legs);
         }
         if arrival.new_stream {
@@ -269,6 +283,7 @@ impl Switchboard {
         }
         self.share_anew(now, legs, out);
         self.count_renditions(now, legs, out);
+        self.tell_demand(now, legs, out);
         self.request_keyframes(now, out);
     }
 
@@ -286,6 +301,7 @@ impl Switchboard {
 
     fn assign_all(&mut self, now: MediaTime, legs: &mut Legs, out: &mut VecDeque<Output>) {
         self.composite.stale = true;
+        self.given = true;
         for leg in legs.iter_mut() {
             self.assign(now, leg, out);
         }
@@ -297,7 +313,7 @@ impl Switchboard {
     fn assign(&self, now: MediaTime, leg: &mut Leg, out: &mut VecDeque<Output>) {
         leg.viewer.wish = self.wish(leg);
         let setting = leg.config.video.as_ref();
-        let composite = self.composite.on && leg.viewer.wish == Viewing::Composite;
+        let composite = self.composite.is_on() && leg.viewer.wish == Viewing::Composite;
         let most = match leg.viewer.wish {
             Viewing::Nothing => 0,
             Viewing::Composite if composite => 1,
@@ -312,7 +328,7 @@ impl Switchboard {
             .filter(|publisher| publisher.leg.owner() != leg.config.id)
             .filter(|publisher| composite == (publisher.leg == LegId::COMPOSITE))
             .filter_map(|publisher| {
-                let may = |stream| !composite || composite::suits(stream, setting);
+                let may = |stream| !composite || renditions::suits(stream, publisher, leg);
                 publisher.coding_for(codecs, &leg.viewer, may)
             })
             .collect();

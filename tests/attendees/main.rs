@@ -5,13 +5,16 @@
 mod apart;
 mod comings;
 mod composite;
+mod dial_out;
 mod direct;
 mod directing;
 mod door;
+mod far_trunks;
 mod guessing;
 mod keys;
 mod lobby;
 mod media;
+mod policy;
 mod presenting;
 mod stage;
 mod video_phone;

@@ -70,6 +70,7 @@ macro_rules! targets {
 
 targets!(
     sip,
+    sip_answer,
     sdp,
     offer,
     rtp,

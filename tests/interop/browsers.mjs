@@ -223,6 +223,14 @@ async function hearing() {
   };
 }
 
+/** Runs in the page: bytes of video that it has sent so far, by size. */
+async function filmed() {
+  const connection = window.__plenum.connections.filter((c) => c.connectionState === 'connected').at(-1);
+  if (!connection) throw new Error('no connected RTCPeerConnection');
+  const streams = [...(await connection.getStats()).values()].filter((e) => e.type === 'outbound-rtp' && e.kind === 'video');
+  return streams.reduce((sum, stream) => sum + (stream.bytesSent ?? 0), 0);
+}
+
 /** Runs in the page: a call from the page to itself, to know that the fake devices and the measuring work. */
 async function loopback() {
   const local = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
@@ -329,6 +337,9 @@ const actions = {
   },
   async hearing({ name }) {
     return browsers.get(name).page.evaluate(hearing);
+  },
+  async filmed({ name }) {
+    return browsers.get(name).page.evaluate(filmed);
   },
   async text({ name }) {
     return browsers.get(name).page.locator('body').innerText();

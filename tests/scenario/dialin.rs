@@ -2,9 +2,12 @@
 
 mod attendant;
 mod dialogs;
+mod far_ends;
 mod garbage;
 mod identity;
 mod offers;
+mod outgoing;
+mod outgoing_ways;
 mod phone;
 mod picture;
 mod reception;

@@ -25,20 +25,24 @@ const MTU: usize = 1_100;
 
 /// One size of a camera.
 #[derive(Default, Clone, Copy)]
-struct Size {
+pub(crate) struct Size {
     sequence: u16,
     keyframe: bool,
-    ceased: bool,
+    pub(crate) ceased: bool,
+    /// Its sender was told that nobody uses it.
+    pub(crate) spare: bool,
 }
 
-struct Person {
-    leg: LegId,
-    camera: Option<[Size; 3]>,
+pub(crate) struct Person {
+    pub(crate) leg: LegId,
+    pub(crate) camera: Option<[Size; 3]>,
     /// When a keyframe of which size was asked for.
     requests: Vec<(MediaTime, u8)>,
     /// What came in each slot: when, whose, which size, whether it begins a keyframe.
     shown: Vec<Vec<Shown>>,
     sources: Vec<Option<LegId>>,
+    /// How many sizes were said to be used, and when.
+    pub(crate) told: Vec<(MediaTime, u8)>,
 }
 
 #[derive(Clone)]
@@ -49,15 +53,15 @@ struct Shown {
     packet: OutPacket,
 }
 
-struct Hall {
-    now: MediaTime,
-    room: Room,
-    people: Vec<Person>,
+pub(crate) struct Hall {
+    pub(crate) now: MediaTime,
+    pub(crate) room: Room,
+    pub(crate) people: Vec<Person>,
     pictures: u16,
 }
 
 impl Hall {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let now = MediaTime::from_millis(10_000);
         Self {
             now,
@@ -67,7 +71,7 @@ impl Hall {
         }
     }
 
-    fn joins(&mut self, camera: bool, slots: u8) -> usize {
+    pub(crate) fn joins(&mut self, camera: bool, slots: u8) -> usize {
         let leg = LegId(self.people.len() as u64 + 1);
         let mut config = leg_config(leg, AudioCodec::Opus);
         config.video = Some(VideoSetting {
@@ -82,24 +86,25 @@ impl Hall {
             requests: Vec::new(),
             shown: vec![Vec::new(); slots.into()],
             sources: vec![None; slots.into()],
+            told: Vec::new(),
         });
         self.room.insert(self.now, Leg::new(config, self.now));
         self.collect();
         self.people.len() - 1
     }
 
-    fn line(&mut self, person: usize, bits_per_second: u64) {
+    pub(crate) fn line(&mut self, person: usize, bits_per_second: u64) {
         let leg = self.people[person].leg;
         let feedback = Feedback::Estimate { bits_per_second };
         self.give(Input::Feedback { leg, feedback });
     }
 
-    fn give(&mut self, input: Input) {
+    pub(crate) fn give(&mut self, input: Input) {
         self.room.handle(self.now, input);
         self.collect();
     }
 
-    fn runs(&mut self, millis: u64) {
+    pub(crate) fn runs(&mut self, millis: u64) {
         for _ in 0..millis {
             self.now += Duration::from_millis(1);
             if self
@@ -125,7 +130,7 @@ impl Hall {
                 return;
             };
             let size = &mut camera[layer];
-            if size.ceased {
+            if size.ceased || size.spare {
                 continue;
             }
             // The first octet tells a keyframe, the rest the size.
@@ -179,6 +184,16 @@ impl Hall {
                         packet,
                     });
                 }
+                Output::Event(Event::CameraSizes { leg, count }) => {
+                    let now = self.now;
+                    let person = self.person(leg);
+                    person.told.push((now, count));
+                    for (at, size) in (0..).zip(person.camera.iter_mut().flatten()) {
+                        // As Chromium does: what comes back begins with a keyframe.
+                        size.keyframe |= size.spare && at < count;
+                        size.spare = at >= count;
+                    }
+                }
                 Output::Event(Event::Slot { leg, slot, source }) => {
                     let former = &mut self.person(leg).sources[usize::from(slot)];
                     assert_ne!(*former, source, "told twice");
@@ -194,20 +209,20 @@ impl Hall {
     }
 
     /// The size in a slot now, and since when; `None` when nothing has come for half a second.
-    fn sees(&self, person: usize, slot: usize) -> Option<u8> {
+    pub(crate) fn sees(&self, person: usize, slot: usize) -> Option<u8> {
         let last = self.people[person].shown[slot].last()?;
         (self.now.since(last.at) < Duration::from_millis(500)).then_some(last.size)
     }
 
     /// When a slot first had that size, in ms since `from`.
-    fn changed(&self, person: usize, size: u8, from: MediaTime) -> Option<u64> {
+    pub(crate) fn changed(&self, person: usize, size: u8, from: MediaTime) -> Option<u64> {
         let mut shown = self.people[person].shown[0].iter();
         let first = shown.find(|shown| shown.at >= from && shown.size == size)?;
         Some(first.at.since(from).as_millis() as u64)
     }
 
     /// Numbers run on and sizes change with keyframes only, for everybody.
-    fn is_clean(&self) {
+    pub(crate) fn is_clean(&self) {
         for slot in self.people.iter().flat_map(|person| &person.shown) {
             for pair in slot.windows(2) {
                 assert_eq!(pair[1].packet.sequence, pair[0].packet.sequence + 1);

@@ -14,7 +14,7 @@ pub use feed::{Feed, TONE_DBFS};
 pub use line::{Line, join};
 pub use peer::{Peer, Voice};
 pub use picture::Mark;
-pub use senses::{Senses, Sight, Sound};
+pub use senses::{Glimpse, Senses, Sight, Sound};
 pub use session::{Attendee, Ticket};
 pub use view::{Person, View};
 

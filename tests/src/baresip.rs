@@ -43,6 +43,50 @@ impl Baresip {
         Self::launch(folder, microphone, codec, "", "")
     }
 
+    /// The same as a phone of number `user` that is called; it picks up by itself, or rings (`picks_up` false) until it is told.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_as(folder: &Path, microphone: &Path, user: &str, picks_up: bool) -> Result<Self> {
+        let mode = if picks_up { "auto" } else { "manual" };
+        let account = format!(
+            "<sip:{user}@127.0.0.1>;regint=0;answermode={mode};audio_codecs=pcmu/8000/1;dtmfmode=rtpevent\n"
+        );
+        Self::launch_account(folder, microphone, "", &account)
+    }
+
+    /// Waits until it rings.
+    ///
+    /// # Errors
+    /// When it has not within `limit`.
+    pub fn wait_ringing(&mut self, limit: Duration) -> Result<()> {
+        self.wait_for("CALL_INCOMING", limit)
+    }
+
+    /// Waits until the call that came in stands.
+    ///
+    /// # Errors
+    /// When it does not within `limit`.
+    pub fn wait_established(&mut self, limit: Duration) -> Result<()> {
+        self.wait_for("CALL_ESTABLISHED", limit)
+    }
+
+    /// Refuses the call that rings, or hangs up; baresip lives on for the next.
+    ///
+    /// # Errors
+    /// When the control connection fails.
+    pub fn decline(&mut self) -> Result<()> {
+        self.command("hangup", "")?;
+        self.wait_closed(Duration::from_secs(5))?;
+        self.events.clear();
+        Ok(())
+    }
+
+    /// Forgets what it has told of calls so far.
+    pub fn forget(&mut self) {
+        self.events.clear();
+    }
+
     /// The same, calling over TLS and trusting `authority` (PEM) alone; `media` is how it encrypts media, such as `srtp-mand`,
     /// empty when it does not.
     ///
@@ -93,6 +137,13 @@ impl Baresip {
         more: &str,
         account: &str,
     ) -> Result<Self> {
+        let account = format!(
+            "<sip:caller@127.0.0.1>;regint=0;answermode=auto;audio_codecs={codec};dtmfmode=rtpevent{account}\n"
+        );
+        Self::launch_account(folder, microphone, more, &account)
+    }
+
+    fn launch_account(folder: &Path, microphone: &Path, more: &str, account: &str) -> Result<Self> {
         let program = workspace::program("baresip", "baresip-core")?;
         let port = ports::block(CONTROL + 1)?;
         let control = SocketAddr::from((Ipv4Addr::LOCALHOST, port + CONTROL));
@@ -101,12 +152,7 @@ impl Baresip {
             folder.join("config"),
             config(folder, microphone, port) + more,
         )?;
-        fs::write(
-            folder.join("accounts"),
-            format!(
-                "<sip:caller@127.0.0.1>;regint=0;answermode=auto;audio_codecs={codec};dtmfmode=rtpevent{account}\n"
-            ),
-        )?;
+        fs::write(folder.join("accounts"), account)?;
         fs::write(folder.join("contacts"), "")?;
         let mut command = Command::new(program);
         command

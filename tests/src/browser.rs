@@ -272,6 +272,15 @@ impl Browsers {
         })
     }
 
+    /// Bytes of its camera that the page has sent so far, in all sizes.
+    ///
+    /// # Errors
+    /// When it has no connection.
+    pub fn filmed(&mut self, name: &str) -> Result<u64> {
+        let answer = self.ask(json!({ "action": "filmed", "name": name }))?;
+        answer.as_u64().context("no bytes")
+    }
+
     /// All visible text of the page.
     ///
     /// # Errors

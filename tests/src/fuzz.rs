@@ -9,6 +9,8 @@ use plenum_codecs::audio::comfort_noise::{ComfortNoise, NoiseGenerator};
 use plenum_codecs::telephone_event::{Digit, DigitDetector};
 use plenum_codecs::video::{VideoCodec, h264, vp8};
 use plenum_codecs::{AudioLevel, MediaPacket};
+use plenum_companion::calendar::{MAX_INTERVALS, Window, read};
+use plenum_companion::presence::Moment;
 use plenum_mcu::config::Config;
 use plenum_mcu::signal::protocol::ClientMessage;
 
@@ -18,8 +20,9 @@ pub use mutate::Mutator;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 14] = [
     ("sip", sip),
+    ("sip_answer", sip_answer),
     ("sdp", sdp),
     ("offer", offer),
     ("rtp", rtp),
@@ -31,6 +34,7 @@ pub const TARGETS: [Target; 12] = [
     ("h264", h264_payload),
     ("vp8", vp8_payload),
     ("config", config),
+    ("calendar", calendar),
 ];
 
 /// The largest packet that any transport here carries.
@@ -40,6 +44,11 @@ const PACKET: usize = 1500;
 pub fn sip(bytes: &[u8]) {
     plenum_dialin::fuzz::sip_message(bytes);
     plenum_dialin::fuzz::info_body(bytes);
+}
+
+/// What a far end answers to a call of ours, behind the headers that it must echo.
+pub fn sip_answer(bytes: &[u8]) {
+    plenum_dialin::fuzz::sip_answer(bytes);
 }
 
 /// A session description as offer and as answer.
@@ -251,5 +260,31 @@ pub fn config(bytes: &[u8]) {
         for fault in faults.faults() {
             assert!(!fault.reason.is_empty(), "a fault without a reason");
         }
+    }
+}
+
+/// A calendar from anybody's address: intervals are whole, in order and within the window.
+///
+/// # Panics
+/// When one is not.
+pub fn calendar(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    // The week of 1 December 2026.
+    let window = Window {
+        from: Moment::seconds(1_796_083_200),
+        until: Moment::seconds(1_796_688_000),
+    };
+    let mut entries = 0;
+    let mut alive = || {
+        entries += 1;
+        entries < 200
+    };
+    let busy = read(text, window, "Europe/Berlin", &mut alive).unwrap_or_default();
+    assert!(busy.len() <= MAX_INTERVALS);
+    assert!(busy.is_sorted_by_key(|busy| busy.from));
+    for busy in busy {
+        assert!(busy.from < busy.until && busy.until > window.from && busy.from < window.until);
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -36,6 +36,8 @@ struct Line {
     jitter_ms: AtomicU32,
     /// Towards each client that is first heard from now on, in bit/s; 0: as much as there is.
     rate: AtomicU64,
+    /// Narrow lines are so no more.
+    widened: AtomicBool,
     passed: AtomicU64,
     lost: AtomicU64,
     seed: u64,
@@ -64,6 +66,7 @@ impl Relay {
                 loss_per_mille: AtomicU32::new(0),
                 jitter_ms: AtomicU32::new(0),
                 rate: AtomicU64::new(0),
+                widened: AtomicBool::new(false),
                 passed: AtomicU64::new(0),
                 lost: AtomicU64::new(0),
                 seed,
@@ -95,6 +98,12 @@ impl Relay {
     /// Clients that are first heard after this have a line of so many bit/s, with a queue, towards them; 0: of any rate.
     pub fn narrow(&self, bits_per_second: u64) {
         self.line.rate.store(bits_per_second, Ordering::Relaxed);
+    }
+
+    /// All lines are of any rate from now on.
+    pub fn widen(&self) {
+        self.narrow(0);
+        self.line.widened.store(true, Ordering::Relaxed);
     }
 
     /// Datagrams passed on and lost so far on the bad line.
@@ -183,7 +192,7 @@ async fn answer(
         match &mut narrow {
             None => pass(delay, Arc::clone(&door), Some(client), &datagram[..length]).await,
             Some(narrow) => {
-                if !narrow.pass(&datagram[..length]) {
+                if !narrow.pass(&datagram[..length], line.widened.load(Ordering::Relaxed)) {
                     line.lost.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -215,9 +224,12 @@ impl Narrow {
         }
     }
 
-    /// False when the queue is full.
-    fn pass(&mut self, datagram: &[u8]) -> bool {
+    /// False when the queue is full. A line that was widened keeps the order alone.
+    fn pass(&mut self, datagram: &[u8], widened: bool) -> bool {
         let now = Instant::now();
+        if widened {
+            return self.waiting.send((now, datagram.to_vec())).is_ok();
+        }
         let begins = self.free.max(now);
         if begins - now > QUEUE {
             return false;

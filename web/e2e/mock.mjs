@@ -8,10 +8,10 @@ import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { WebSocketServer } from 'ws'
 
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
+export const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png', '.webmanifest': 'application/manifest+json' }
 
-const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; media-src 'self' blob:; " +
+export const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; media-src 'self' blob:; manifest-src 'self'; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const PINS = { 1001: { guest: '2001', host: '9001' } }
@@ -64,6 +64,7 @@ export class Mock {
     this.locked = false
     this.lobby = false
     this.lobbied.clear()
+    this.calls = []
     this.timeLeft = undefined
     this.channels = []
     this.recording = 'off'
@@ -132,6 +133,17 @@ export class Mock {
   compose() {
     this.tell({ type: 'conference', conference: this.#conference('1001') })
     this.assign()
+  }
+
+  setCall(call, state) {
+    this.calls = this.calls.map((one) => (one.call === call ? { ...one, state } : one))
+    this.listCalls()
+  }
+
+  listCalls() {
+    for (const [id, socket] of this.sockets) {
+      if (this.roster.get(id)?.role === 'host') socket.send(JSON.stringify({ type: 'calls', calls: this.calls }))
+    }
   }
 
   listLobby() {
@@ -260,6 +272,14 @@ export class Mock {
       case 'deny':
         this.lobbied.get(message.participant).end('denied')
         return this.listLobby()
+      case 'call_phone':
+        this.calls.push({ call: `c_${this.calls.length}`, name: message.name ?? '+4930•••56', state: 'calling' })
+        return this.listCalls()
+      case 'call_again':
+        return this.setCall(message.call, 'calling')
+      case 'call_cancel':
+        this.calls = this.calls.filter(({ call }) => call !== message.call)
+        return this.listCalls()
       case 'send_to_lobby':
         return this.sendBack(message.participant)
       case 'lock':
@@ -343,7 +363,7 @@ export class Mock {
   }
 
   #conference(id) {
-    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, lobby: this.lobby || undefined, recording: this.recording, time_left: this.timeLeft, channels: this.channels, composite: this.composite, layout: this.#layout(), layouts: this.layouts, spotlight: this.spotlight }
+    return { id, name: id === '1001' ? 'Demo' : 'Weekly planning', locked: this.locked, lobby: this.lobby || undefined, recording: this.recording, time_left: this.timeLeft, channels: this.channels, composite: this.composite, layout: this.#layout(), layouts: this.layouts, spotlight: this.spotlight, dial_out: true }
   }
 
   #view(id) {

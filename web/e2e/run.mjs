@@ -9,27 +9,18 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { answerer } from './answerer.mjs'
+import { companion } from './companion.mjs'
+import { CompanionMock } from './companion-mock.mjs'
+import { screens } from './companion-screens.mjs'
+import { calls } from './calls.mjs'
 import { composite } from './composite.mjs'
 import { directing } from './directing.mjs'
+import { FLAGS } from './flags.mjs'
 import { lobby } from './lobby.mjs'
 import { quality } from './quality.mjs'
 import { sharing } from './sharing.mjs'
 import { Mock } from './mock.mjs'
 import { tests } from './tests.mjs'
-
-const FLAGS = [
-  '--headless=new',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--use-fake-ui-for-media-stream',
-  '--use-fake-device-for-media-stream',
-  '--disable-features=WebRtcHideLocalIpsWithMdns',
-]
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url))
 const shots = process.env.PLENUM_SHOTS ?? (await mkdtemp(join(tmpdir(), 'plenum-web-')))
@@ -38,14 +29,18 @@ const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
 const mock = new Mock()
 const address = await mock.start(dist)
+const other = new CompanionMock()
+const app = await other.start(dist)
 const browser = await chromium.launch({ executablePath, args: FLAGS })
 const media = await answerer(browser)
 
 const failures = []
 let passed = 0
-for (const [name, test] of Object.entries({ ...tests, ...composite, ...directing, ...lobby, ...quality, ...sharing })) {
+const stories = { ...tests, ...companion, ...screens, ...calls, ...composite, ...directing, ...lobby, ...quality, ...sharing }
+for (const [name, test] of Object.entries(stories)) {
   if (!name.includes(only)) continue
   mock.reset()
+  other.reset()
   mock.cameras = []
   mock.mids = []
   mock.answer = async (id, sdp) => {
@@ -63,13 +58,13 @@ for (const [name, test] of Object.entries({ ...tests, ...composite, ...directing
     page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
     page.on('pageerror', (error) => complaints.push(String(error)))
     if (options.before) await options.before(page)
-    await page.goto(address + path)
+    await page.goto((path.startsWith('/app') ? app : address) + path)
     return page
   }
   const shot = (page, as) => page.screenshot({ path: join(shots, `${as}.png`) })
   const started = Date.now()
   try {
-    await test({ open, shot, mock, media, address })
+    await test({ open, shot, mock, media, address, other, app, dist })
     const bad = complaints.filter((text) => !/WebSocket connection|ERR_CONNECTION|Failed to load resource/.test(text))
     if (bad.length > 0) throw new Error(`the console complained: ${bad.join(' | ')}`)
     passed += 1
@@ -85,6 +80,7 @@ for (const [name, test] of Object.entries({ ...tests, ...composite, ...directing
 }
 
 mock.stop()
+other.stop()
 await browser.close()
 console.log(`screenshots: ${shots}`)
 if (failures.length > 0) console.log(`failed: ${failures.join(', ')}`)

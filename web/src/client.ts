@@ -164,6 +164,20 @@ export class Client extends Store<ClientState> {
     this.#send({ type: 'deny', participant })
   }
 
+  /** Calls a phone; whoever picks up is in once they press 1. */
+  callPhone(number: string, name: string): void {
+    this.#send({ type: 'call_phone', number, ...(name === '' ? {} : { name }) })
+  }
+
+  callAgain(call: string): void {
+    this.#send({ type: 'call_again', call })
+  }
+
+  /** Takes a call back or hangs up; forgets one that is over. */
+  cancelCall(call: string): void {
+    this.#send({ type: 'call_cancel', call })
+  }
+
   sendToLobby(participant: ParticipantId): void {
     this.#send({ type: 'send_to_lobby', participant })
   }
@@ -287,6 +301,9 @@ export class Client extends Store<ClientState> {
         break
       case 'slots':
         this.#peer?.ensureSlots(effect.count)
+        break
+      case 'camera_sizes':
+        this.#peer?.setSizes(effect.count ?? undefined)
         break
     }
   }

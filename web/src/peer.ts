@@ -57,6 +57,10 @@ export class Peer {
   /** From the first screen that is shared on. */
   #screen: RTCRtpTransceiver | null = null
   #slots = 1
+  /** So many sizes of the camera are seen by anybody, the smallest first. */
+  #sizes: number = CAMERA_SIZES.length
+  /** Encodings are tuned one after the other. */
+  #tuned: Promise<void> = Promise.resolve()
   #offering = false
   /** A wish that came while an offer was under way. */
   #again: { restart: boolean } | null = null
@@ -82,10 +86,25 @@ export class Peer {
 
   setCamera(track: MediaStreamTrack | null): void {
     if (track) track.contentHint = 'motion'
-    void (async () => {
+    this.#tune(async () => {
       await this.#camera.sender.replaceTrack(track)
-      if (track) await inSizes(this.#camera.sender, track)
-    })().catch(() => this.#handlers.lost())
+      if (track) await inSizes(this.#camera.sender, track, this.#sizes)
+    })
+  }
+
+  /** So many sizes of the camera are seen, the smallest first: the others rest. Of a camera that comes in one size nothing changes. */
+  setSizes(count: number = CAMERA_SIZES.length): void {
+    this.#sizes = count
+    this.#tune(async () => {
+      const { track } = this.#camera.sender
+      if (track) await inSizes(this.#camera.sender, track, this.#sizes)
+    })
+  }
+
+  #tune(step: () => Promise<void>): void {
+    this.#tuned = this.#tuned.then(step).catch(() => {
+      if (!this.#closed) this.#handlers.lost()
+    })
   }
 
   /** A screen has a section of its own, which only sends. */
@@ -206,13 +225,13 @@ export class Peer {
 }
 
 /** Sends a large camera in three sizes, a small one in one: Chromium would leave out the largest of three, which is then all there is. */
-async function inSizes(sender: RTCRtpSender, camera: MediaStreamTrack): Promise<void> {
+async function inSizes(sender: RTCRtpSender, camera: MediaStreamTrack, seen: number): Promise<void> {
   const parameters = sender.getParameters()
   const width = camera.getSettings().width ?? 0
   const small = width < THREE_SIZES
   const largest = CAMERA_SIZES.length - 1
   parameters.encodings.forEach((encoding, at) => {
-    encoding.active = at === 0 || !small
+    encoding.active = at === 0 || (!small && at < seen)
     encoding.scaleResolutionDownBy = small ? 1 : 2 ** (largest - at)
     encoding.maxBitrate = small ? capOf(width) : (CAMERA_SIZES[at]?.maxBitrate ?? capOf(width))
   })

@@ -36,6 +36,11 @@ describe('decode', () => {
     })
   })
 
+  test('reads how many sizes of the camera are seen', () => {
+    expect(decode('{"type":"camera_sizes","count":1}')).toEqual({ type: 'camera_sizes', count: 1 })
+    expect(decode('{"type":"camera_sizes","count":null}')).toEqual({ type: 'camera_sizes', count: null })
+  })
+
   test('reads answers and slots', () => {
     expect(decode('{"type":"answer","sdp":"v=0","slot_mids":["1","2"]}')).toEqual({ type: 'answer', sdp: 'v=0', slotMids: ['1', '2'] })
     expect(decode('{"type":"video","slots":[{"mid":"1","participant":null}]}')).toEqual({

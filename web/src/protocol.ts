@@ -74,6 +74,8 @@ export interface ConferenceView {
   readonly layout?: string
   /** How it can be laid out. */
   readonly layouts?: readonly string[]
+  /** Hosts can call phones. */
+  readonly dialOut?: true
 }
 
 const RECORDINGS = ['off', 'on', 'paused'] as const
@@ -140,6 +142,33 @@ export interface Waiting {
   readonly waitsFor: WaitsFor
 }
 
+const CALL_STATES = [
+  'calling',
+  'ringing',
+  'answered',
+  'joined',
+  'busy',
+  'no_answer',
+  'refused',
+  'not_confirmed',
+  'unreachable',
+  'failed',
+  'cancelled',
+  'ended',
+] as const
+/** How far a call to a phone is. */
+export type CallState = (typeof CALL_STATES)[number]
+
+/** A call to a phone, as hosts see it. */
+export interface Call {
+  readonly call: string
+  readonly name: string
+  readonly state: CallState
+}
+
+/** Whether nothing more will come of a call. */
+export const isOver = (state: CallState): boolean => !['calling', 'ringing', 'answered', 'joined'].includes(state)
+
 /** What a person gives to join. `token` replaces the PIN where a signed link was handed out. */
 export interface JoinRequest {
   readonly conference: string
@@ -168,6 +197,8 @@ export type ClientMessage =
   | { readonly type: 'channel_close'; readonly channel: number }
   | { readonly type: 'listen'; readonly channel: number | null }
   | { readonly type: 'remove' | 'admit' | 'deny' | 'send_to_lobby'; readonly participant: ParticipantId }
+  | { readonly type: 'call_phone'; readonly number: string; readonly name?: string }
+  | { readonly type: 'call_again' | 'call_cancel'; readonly call: string }
   | { readonly type: 'admit_all' | 'leave' | 'ping' | 'end' | 'side_leave' | 'present_take' | 'present_stop' }
 
 export interface Joined {
@@ -217,6 +248,8 @@ export type ServerMessage =
   | { readonly type: 'changes'; readonly changes: readonly PeopleChange[] }
   | { readonly type: 'answer'; readonly sdp: string; readonly slotMids: readonly string[] }
   | { readonly type: 'slots'; readonly count: number }
+  /** So many sizes of one's camera are seen, the smallest first; null: all may be. */
+  | { readonly type: 'camera_sizes'; readonly count: number | null }
   | { readonly type: 'video'; readonly slots: readonly SlotAssignment[] }
   | ({ readonly type: 'presenting' } & Presenting)
   | { readonly type: 'floor'; readonly participant: ParticipantId | null }
@@ -226,6 +259,8 @@ export type ServerMessage =
   | { readonly type: 'recording_failed'; readonly reason: RecordingFault }
   /** To hosts: too many wrong PINs; nobody comes in by a PIN for so long, or until they are changed. */
   | { readonly type: 'pins_guessed'; readonly closedSeconds: number | null }
+  /** To hosts: calls to phones, the oldest first. */
+  | { readonly type: 'calls'; readonly calls: readonly Call[] }
   | { readonly type: 'pong' }
   | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string }
   | { readonly type: 'ended'; readonly reason: EndReason }
@@ -324,6 +359,7 @@ function conference(value: unknown): ConferenceView {
     spotlight: textOrNull(from, 'spotlight'),
     ...(from['composite'] === true ? { composite: true } : {}),
     ...(from['layout'] === undefined ? {} : { layout: text(from, 'layout') }),
+    ...(from['dial_out'] === true ? { dialOut: true } : {}),
     ...(from['layouts'] === undefined ? {} : { layouts: list(from, 'layouts', String) }),
   }
 }
@@ -338,6 +374,11 @@ function waiting(value: unknown): Waiting {
     kind: word(from, 'kind', ['browser', 'phone', 'host'], 'browser'),
     waitsFor: waitsFor(from),
   }
+}
+
+function call(value: unknown): Call {
+  const from = fields(value)
+  return { call: text(from, 'call'), name: text(from, 'name'), state: word(from, 'state', CALL_STATES, 'failed') }
 }
 
 function dialIn(value: unknown): DialIn | null {
@@ -397,6 +438,7 @@ const decoders: Decoders<ServerMessage> = {
   lobby: (from) => ({ type: 'lobby', waiting: list(from, 'waiting', waiting), count: count(from, 'count') }),
   answer: (from) => ({ type: 'answer', sdp: text(from, 'sdp'), slotMids: list(from, 'slot_mids', String) }),
   slots: (from) => ({ type: 'slots', count: count(from, 'count') }),
+  camera_sizes: (from) => ({ type: 'camera_sizes', count: numberOrNull(from, 'count') }),
   video: (from) => ({ type: 'video', slots: list(from, 'slots', slot) }),
   presenting: (from) => ({
     type: 'presenting',
@@ -410,6 +452,7 @@ const decoders: Decoders<ServerMessage> = {
   whisper: (from) => ({ type: 'whisper', from: text(from, 'from'), to: text(from, 'to'), on: from['on'] === true }),
   recording_failed: (from) => ({ type: 'recording_failed', reason: word(from, 'reason', RECORDING_FAULTS, 'write_failed') }),
   pins_guessed: (from) => ({ type: 'pins_guessed', closedSeconds: numberOrNull(from, 'closed_seconds') }),
+  calls: (from) => ({ type: 'calls', calls: list(from, 'calls', call) }),
   pong: () => ({ type: 'pong' }),
   error: (from) => ({
     type: 'error',

@@ -5,6 +5,7 @@
 
 import {
   PROTOCOL_VERSION,
+  type Call,
   type ClientMessage,
   type ConferenceView,
   type DialIn,
@@ -80,6 +81,8 @@ export interface SessionState {
   /** Who waits in the lobby, for hosts; the first of `waitingCount`. */
   readonly waiting: readonly Waiting[]
   readonly waitingCount: number
+  /** Calls to phones, for hosts, the oldest first. */
+  readonly calls: readonly Call[]
   readonly dialIn: DialIn | null
   readonly roster: readonly Participant[]
   /** Raised hands, the first raised first. */
@@ -126,6 +129,7 @@ export type Effect =
   | { readonly type: 'peer_stop' }
   | { readonly type: 'answer'; readonly sdp: string; readonly slotMids: readonly string[] }
   | { readonly type: 'slots'; readonly count: number }
+  | { readonly type: 'camera_sizes'; readonly count: number | null }
 
 export interface Step {
   readonly state: SessionState
@@ -149,6 +153,7 @@ export const initialSession: SessionState = {
   lobby: null,
   waiting: [],
   waitingCount: 0,
+  calls: [],
   dialIn: null,
   roster: [],
   hands: [],
@@ -307,6 +312,8 @@ function received(state: SessionState, message: ServerMessage): Step {
       return inLobby(state, message)
     case 'lobby':
       return unchanged(lobbied(state, message.waiting, message.count))
+    case 'calls':
+      return unchanged({ ...state, calls: message.calls })
     case 'error':
       return failed(state, message.code)
     case 'ended':
@@ -315,6 +322,8 @@ function received(state: SessionState, message: ServerMessage): Step {
       return { state, effects: [{ type: 'answer', sdp: message.sdp, slotMids: message.slotMids }] }
     case 'slots':
       return { state, effects: [{ type: 'slots', count: message.count }] }
+    case 'camera_sizes':
+      return { state, effects: [{ type: 'camera_sizes', count: message.count }] }
     case 'video':
       return unchanged({ ...state, video: message.slots })
     case 'presenting':
@@ -418,6 +427,7 @@ function joined(state: SessionState, message: Joined): Step {
     lobby: null,
     waiting: [],
     waitingCount: 0,
+    calls: [],
     dialIn: message.dialIn,
     roster: message.roster,
     hands: message.roster.filter(({ hand }) => hand).map(({ id }) => id),

@@ -11,8 +11,8 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use plenum_benches::print;
 use plenum_companion::server::{
-    Bridge, BridgeError, Companion, CompanionConfig, Database, FileLimits, Limits, NewUser,
-    Pending, Retention, RoomPolicy,
+    Bridge, BridgeError, CalendarConfig, Companion, CompanionConfig, Database, FileLimits, Limits,
+    NewUser, Pending, Presence, Retention, RoomPolicy,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -88,6 +88,8 @@ impl Stage {
                 waiting: LISTENERS,
                 ..Limits::default()
             },
+            presence: Presence::new(Vec::new()),
+            calendar: CalendarConfig::default(),
         };
         let engine = Arc::new(NoEngine) as Arc<dyn Bridge>;
         let companion = Companion::open(config, engine, &prometheus::Registry::new()).await?;

@@ -12,6 +12,8 @@ fn at(seconds: u64) -> Moment {
 
 fn device(idle: u64) -> Device {
     Device {
+        kind: DeviceKind::Browser,
+        full_screen: None,
         lease_until: at(NOW + 10),
         last_active: Some(at(NOW - idle)),
         media: false,
@@ -21,6 +23,7 @@ fn device(idle: u64) -> Device {
 fn manual(choice: Choice, since: u64) -> Option<Manual> {
     Some(Manual {
         choice,
+        custom: None,
         since: at(since),
         until: None,
     })
@@ -30,7 +33,26 @@ fn engaged(engagement: Engagement, since: u64) -> Engaged {
     Engaged {
         engagement,
         since: at(since),
-        presenting: false,
+        until: None,
+        presenting: None,
+        subject: None,
+    }
+}
+
+fn out(since: u64, until: Option<u64>) -> Option<OutOfOffice> {
+    Some(OutOfOffice {
+        since: at(since),
+        until: until.map(at),
+        text: None,
+    })
+}
+
+fn busy(from: u64, until: u64, kind: BusyKind) -> Busy {
+    Busy {
+        from: at(from),
+        until: at(until),
+        kind,
+        subject: Some("Budget".into()),
     }
 }
 
@@ -41,7 +63,7 @@ fn person(
 ) -> Presentity<usize, usize> {
     Presentity {
         devices: devices.iter().copied().enumerate().collect(),
-        engaged: engagements.iter().copied().enumerate().collect(),
+        engaged: engagements.iter().cloned().enumerate().collect(),
         manual,
         ..Presentity::default()
     }
@@ -69,11 +91,20 @@ fn the_table_of_aggregation_holds() {
         ..device(0)
     };
     let presents = Engaged {
-        presenting: true,
+        presenting: Some(at(9_000)),
         ..engaged(E::Conference, 9_000)
+    };
+    let full_screen = Device {
+        full_screen: Some(at(9_000)),
+        ..device(0)
+    };
+    let over = Engaged {
+        until: Some(at(NOW)),
+        ..engaged(E::Call, 9_000)
     };
     let lapsed = Some(Manual {
         choice: C::Busy,
+        custom: None,
         since: at(9_000),
         until: Some(at(NOW)),
     });
@@ -203,9 +234,66 @@ fn the_table_of_aggregation_holds() {
             S::Away,
         ),
         (
+            "a call is media: nobody in one is idle, with no other device either",
+            &[],
+            &[engaged(E::Call, 9_500)],
+            None,
+            S::InCall,
+        ),
+        (
+            "an engagement that nobody renewed lapses",
+            &[device(0)],
+            &[over],
+            None,
+            S::Available,
+        ),
+        (
+            "in a meeting and idle for long",
+            &[device(900)],
+            &[engaged(E::Meeting, 9_500)],
+            None,
+            S::BusyInactive,
+        ),
+        (
+            "in a meeting and idle",
+            &[device(300)],
+            &[engaged(E::Meeting, 9_500)],
+            None,
+            S::InMeeting,
+        ),
+        (
+            "busy and in a call on an idle desk",
+            &[device(900)],
+            &[engaged(E::Call, 9_500)],
+            manual(C::Busy, 9_000),
+            S::InCall,
+        ),
+        ("a full screen", &[full_screen], &[], None, S::DoNotDisturb),
+        (
+            "available since after the full screen",
+            &[full_screen],
+            &[],
+            manual(C::Available, 9_500),
+            S::Available,
+        ),
+        (
+            "available since before presenting began",
+            &[device(0)],
+            std::slice::from_ref(&presents),
+            manual(C::Available, 8_000),
+            S::DoNotDisturb,
+        ),
+        (
+            "appear offline while presenting",
+            &[device(0)],
+            std::slice::from_ref(&presents),
+            manual(C::AppearOffline, 8_000),
+            S::Offline,
+        ),
+        (
             "presenting",
             &[device(0)],
-            &[presents],
+            std::slice::from_ref(&presents),
             None,
             S::DoNotDisturb,
         ),
@@ -233,7 +321,7 @@ fn the_table_of_aggregation_holds() {
     ];
     for (story, devices, engagements, manual, expected) in table {
         assert_eq!(
-            person(devices, engagements, *manual).state(at(NOW)),
+            person(devices, engagements, manual.clone()).state(at(NOW)),
             *expected,
             "{story}"
         );
@@ -243,7 +331,7 @@ fn the_table_of_aggregation_holds() {
 #[test]
 fn out_of_office_is_away_and_a_call_beats_it() {
     let mut away = person(&[device(0)], &[], None);
-    away.out_of_office = Some(at(1));
+    away.out_of_office = out(1, None);
     assert_eq!(away.state(at(NOW)), State::Away);
     away.engaged.insert(0, engaged(Engagement::Call, 9_000));
     assert_eq!(away.state(at(NOW)), State::InCall);
@@ -253,11 +341,120 @@ fn out_of_office_is_away_and_a_call_beats_it() {
 }
 
 #[test]
+fn the_calendar_makes_meetings_and_absences() {
+    use BusyKind::{Busy as Meeting, OutOfOffice as Out};
+    let mut ann = person(&[device(0)], &[], None);
+    ann.calendar = [
+        busy(9_000, NOW, Meeting),
+        busy(NOW, NOW + 100, Meeting),
+        busy(NOW + 50, NOW + 200, Out),
+        busy(NOW + 200, NOW + 300, Meeting),
+    ]
+    .into();
+    let story = [
+        (8_999, State::Available, None),
+        (9_000, State::InMeeting, Some(NOW + 300)),
+        (NOW, State::InMeeting, Some(NOW + 300)),
+        (NOW + 60, State::Away, Some(NOW + 300)),
+        (NOW + 250, State::InMeeting, Some(NOW + 300)),
+        (NOW + 300, State::Available, None),
+    ];
+    for (now, state, free) in story {
+        ann.devices.insert(
+            0,
+            Device {
+                lease_until: at(now + 10),
+                last_active: Some(at(now)),
+                ..device(0)
+            },
+        );
+        assert_eq!(ann.state(at(now)), state, "{now}");
+        assert_eq!(ann.next_free(at(now)), free.map(at), "{now}");
+    }
+    let meeting = ann.observe(at(NOW + 250)).activity;
+    assert_eq!(meeting.and_then(|told| told.subject), Some("Budget".into()));
+    ann.manual = manual(Choice::Busy, NOW + 55);
+    assert_eq!(
+        ann.state(at(NOW + 60)),
+        State::InMeeting,
+        "busy by own word, later than the absence"
+    );
+    ann.manual = manual(Choice::Away, NOW + 55);
+    assert_eq!(ann.observe(at(NOW + 60)).activity, None);
+}
+
+#[test]
+fn a_state_of_the_administrators_shows_while_it_is_what_shows() {
+    let mut ann = person(&[device(0)], &[], None);
+    ann.manual = Some(Manual {
+        choice: Choice::Busy,
+        custom: Some("court".into()),
+        since: at(9_000),
+        until: None,
+    });
+    assert_eq!(ann.observe(at(NOW)).custom, Some("court".into()));
+    ann.engaged.insert(0, engaged(Engagement::Call, 9_500));
+    assert_eq!(ann.state(at(NOW)), State::InCall);
+    assert_eq!(ann.observe(at(NOW)).custom, None);
+}
+
+#[test]
+fn marks_name_devices_when_there_is_no_browser() {
+    let of = |kinds: &[DeviceKind]| {
+        let devices: Vec<_> = kinds
+            .iter()
+            .map(|kind| Device {
+                kind: *kind,
+                ..device(0)
+            })
+            .collect();
+        person(&devices, &[], None).observe(at(NOW)).devices
+    };
+    use DeviceKind::{Browser, Mobile, Phone};
+    assert_eq!(of(&[Mobile]), [Mobile]);
+    assert_eq!(of(&[Phone, Mobile]), [Mobile, Phone]);
+    assert_eq!(of(&[Mobile, Browser]), []);
+}
+
+/// Where the state changes by itself, and nowhere else between.
+#[test]
+fn the_next_change_is_never_missed() {
+    let mut ann = person(&[], &[], None);
+    ann.devices.insert(
+        0,
+        Device {
+            lease_until: at(NOW + 5_000),
+            ..device(0)
+        },
+    );
+    ann.manual = Some(Manual {
+        choice: Choice::Busy,
+        custom: None,
+        since: at(9_000),
+        until: Some(at(NOW + 1_000)),
+    });
+    ann.calendar = [busy(NOW + 2_000, NOW + 2_500, BusyKind::Busy)].into();
+    ann.out_of_office = out(1, Some(NOW + 700));
+    let mut now = at(NOW);
+    let mut visited = vec![(now, ann.state(now))];
+    while let Some(next) = ann.next_change(now) {
+        let before = Moment(next.0 - Duration::from_millis(1));
+        assert_eq!(ann.state(now), ann.state(before));
+        now = next;
+        visited.push((now, ann.state(now)));
+    }
+    let states: Vec<_> = visited.iter().map(|(_, state)| *state).collect();
+    assert!(states.contains(&State::BusyInactive));
+    assert_eq!(states.last(), Some(&State::Offline));
+    assert_eq!(now, at(NOW + 5_015));
+}
+
+#[test]
 fn presenting_is_do_not_disturb_only_if_wished() {
     let mut presenter = person(
         &[device(0)],
         &[Engaged {
-            presenting: true,
+            presenting: Some(at(9_000)),
             ..engaged(Engagement::Conference, 1)
         }],
         None,
@@ -269,8 +466,8 @@ fn presenting_is_do_not_disturb_only_if_wished() {
 #[test]
 fn a_renewed_lease_keeps_the_device_and_a_lost_one_is_forgotten() {
     let mut person: Presentity<u8, u8> = Presentity::default();
-    person.renew(at(0), 1, true, false);
-    person.renew(at(29), 1, false, false);
+    person.renew(at(0), 1, DeviceKind::Browser, true);
+    person.renew(at(29), 1, DeviceKind::Browser, false);
     assert_eq!(person.state(at(58)), State::Available);
     assert!(!person.expire(at(73)));
     assert_eq!(person.state(at(74)), State::Offline);
@@ -289,7 +486,7 @@ proptest! {
         let forward = person(&devices, &engagements, None).state(at(NOW));
         let backward = person(
             &devices.iter().rev().copied().collect::<Vec<_>>(),
-            &engagements.iter().rev().copied().collect::<Vec<_>>(),
+            &engagements.iter().rev().cloned().collect::<Vec<_>>(),
             None,
         );
         prop_assert_eq!(forward, backward.state(at(NOW)));

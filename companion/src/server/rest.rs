@@ -43,6 +43,7 @@ pub(crate) fn router(companion: Companion) -> Router {
         ))
         .route("/conversations/{id}/export", get(export::export))
         .route("/socket", get(socket::upgrade))
+        .merge(super::badge::router())
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "There is no such resource.") })
         .with_state(companion)
 }

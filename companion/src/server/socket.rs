@@ -22,7 +22,7 @@ use super::people::{Found, User};
 use super::problem::Problem;
 use super::protocol::{Answer, MAX_FRAME, Refusal, VERSION, parse, reply};
 use super::rest::Signed;
-use super::{Companion, clock, filters, messages, rooms, search};
+use super::{Companion, calendar, clock, contacts, filters, messages, presence, rooms, search};
 
 /// A wrong version of the protocol.
 const WRONG_VERSION: u16 = 4002;
@@ -100,6 +100,15 @@ async fn dispatch(client: &mut Client, kind: &str, body: Map<String, Value>) -> 
     if search::KINDS.contains(&kind) {
         return search::answer(client, body).await;
     }
+    if presence::KINDS.contains(&kind) {
+        return presence::answer(client, kind, body).await;
+    }
+    if contacts::KINDS.contains(&kind) {
+        return contacts::answer(client, kind, body).await;
+    }
+    if calendar::KINDS.contains(&kind) {
+        return calendar::answer(client, kind, body).await;
+    }
     Err(Refusal::bad("There is no request of this type."))
 }
 
@@ -117,6 +126,7 @@ async fn greet(client: &Client, hello: &Hello) -> Answer {
     if let Value::Object(fields) = &mut answer {
         let conversations = messages::conversations(client).await?;
         fields.insert("conversations".to_owned(), conversations);
+        fields.extend(presence::greeting(client, hello).await?);
     }
     tracing::debug!(device = ?hello.device, appear_offline = hello.appear_offline, "hello");
     Ok(answer)
@@ -133,6 +143,7 @@ fn farewell(client: &Client, last: bool) {
         .companion
         .views
         .show(client.outlet.id, &client.user.id, None);
+    presence::go(client);
     tracing::debug!(device = ?client.device, last, "socket closed");
 }
 

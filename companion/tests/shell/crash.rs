@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use plenum_companion::server::{
-    Bridge, Companion, CompanionConfig, Database, FileLimits, Limits, NewUser, People, Retention,
-    RoomPolicy, Upkeep,
+    Bridge, CalendarConfig, Companion, CompanionConfig, Database, FileLimits, Limits, NewUser,
+    People, Retention, RoomPolicy, Upkeep,
 };
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::stage::{Engine, Folder};
+use crate::stage::{Engine, Folder, nobody};
 
 /// People who write.
 const WRITERS: usize = 8;
@@ -54,6 +54,8 @@ async fn serves_until_killed() {
             burst: 1_000_000,
             ..Limits::default()
         },
+        presence: nobody(),
+        calendar: CalendarConfig::default(),
     };
     let bridge = Arc::new(Engine::default()) as Arc<dyn Bridge>;
     let companion = Companion::open(config, bridge, &prometheus::Registry::new())

@@ -9,7 +9,9 @@
     reason = "tests tell stories; threads and locks of theirs are not the cores'"
 )]
 
+mod badges;
 mod conferring;
+mod contacts;
 mod conversing;
 mod crash;
 mod groups;
@@ -17,6 +19,7 @@ mod guests;
 mod overload;
 mod people;
 mod postgres;
+mod presence;
 mod rooming;
 mod searching;
 mod sending;

@@ -10,9 +10,10 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode, header};
 use futures_util::{SinkExt, StreamExt};
+use plenum_companion::presence::Choice;
 use plenum_companion::server::{
-    Bridge, BridgeError, Companion, CompanionConfig, Database, FileLimits, Limits, NewUser,
-    Pending, Retention, RoomPolicy,
+    Bridge, BridgeError, CalendarConfig, Companion, CompanionConfig, CustomState, Database,
+    FileLimits, Limits, NewUser, Pending, Presence, Retention, RoomPolicy,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -106,6 +107,18 @@ impl Bridge for Engine {
     }
 }
 
+/// Presence of nobody, in a house with one state of its own.
+pub(crate) fn nobody() -> Presence {
+    let text = [("en", "In court"), ("de", "Vor Gericht")];
+    Presence::new(vec![CustomState {
+        id: "court".to_owned(),
+        class: Choice::Busy,
+        text: text
+            .map(|(language, text)| (language.to_owned(), text.to_owned()))
+            .into(),
+    }])
+}
+
 /// A companion that serves on the loopback address.
 pub(crate) struct Stage {
     pub(crate) companion: Companion,
@@ -145,13 +158,13 @@ impl Stage {
             limits,
             rooms: RoomPolicy::default(),
             retention: Retention::default(),
+            presence: nobody(),
+            calendar: CalendarConfig {
+                private: true,
+                ..CalendarConfig::default()
+            },
         };
         Self::start(config, Arc::new(folder)).await
-    }
-
-    /// The same, started anew with what its configuration says now.
-    pub(crate) async fn again(self) -> Self {
-        Self::start(self.config, self.folder).await
     }
 
     /// The same without bounds on how fast one may ask.
@@ -159,6 +172,15 @@ impl Stage {
         self.config.limits.rate = 1_000_000;
         self.config.limits.burst = 1_000_000;
         self.again().await
+    }
+
+    /// The same companion after it was started anew.
+    pub(crate) async fn again(&self) -> Self {
+        let config = CompanionConfig {
+            presence: nobody(),
+            ..self.config.clone()
+        };
+        Self::start(config, Arc::clone(&self.folder)).await
     }
 
     async fn start(config: CompanionConfig, folder: Arc<Folder>) -> Self {
@@ -186,13 +208,18 @@ impl Stage {
 
     /// Adds a user of that login and gives their id.
     pub(crate) async fn user(&self, login: &str) -> String {
-        let new = NewUser {
+        let new = self.new_user(login);
+        self.companion.people().add(new).await.unwrap().id
+    }
+
+    /// A user of that login to be.
+    pub(crate) fn new_user(&self, login: &str) -> NewUser {
+        NewUser {
             login: login.to_owned(),
             name: format!("{login} of Example"),
             password: Some(PASSWORD.to_owned()),
             ..NewUser::default()
-        };
-        self.companion.people().add(new).await.unwrap().id
+        }
     }
 
     /// One request; gives status, headers and JSON.
@@ -372,6 +399,24 @@ impl Person {
     /// The first message of this type.
     pub(crate) async fn hear_type(&mut self, kind: &str) -> Value {
         self.hear(|message| message["type"] == kind).await
+    }
+
+    /// The first presence of `user` that `wanted` likes.
+    pub(crate) async fn sees(&mut self, user: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let told = |message: &Value| {
+            let all = message["presence"]
+                .as_array()
+                .filter(|_| message["type"] == "presence");
+            let mut all = all.into_iter().flatten();
+            all.find(|one| one["user"] == user && wanted(one)).cloned()
+        };
+        let message = self.hear(|message| told(message).is_some()).await;
+        told(&message).unwrap()
+    }
+
+    /// Whether anything that came and nobody has looked at is liked by `wanted`.
+    pub(crate) fn has_heard(&self, wanted: impl Fn(&Value) -> bool) -> bool {
+        self.heard.iter().any(wanted)
     }
 
     /// The first event of this kind.

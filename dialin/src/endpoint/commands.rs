@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use plenum_codecs::MediaTime;
 
 use super::call::{Call, Pending, PendingKind, Phase, Unacked};
-use super::requests::session_headers;
+use super::invite::session_headers;
 use super::timers::Owner;
 use super::write::{ALLOW, Reply};
 use super::{SipEndpoint, Way, Wire, arm};
@@ -15,10 +15,20 @@ use crate::sip;
 impl SipEndpoint {
     pub(super) fn on_command(&mut self, now: MediaTime, command: CallCommand) {
         let id = command.call();
+        let command = match command {
+            CallCommand::Dial { call, routes, ring } => {
+                return self.dial(now, call, routes, ring);
+            }
+            CallCommand::Hangup { .. } if self.outgoing.has(id) => {
+                return self.give_up(now, id, EndReason::HungUp);
+            }
+            other => other,
+        };
         if self.calls.get(&id).is_none_or(Call::is_over) {
             return; // raced with the call's end
         }
         match command {
+            CallCommand::Dial { .. } => {}
             CallCommand::Ring { .. } => self.ring(now, id),
             CallCommand::Answer { sdp, .. } => self.accept(now, id, &sdp, true),
             CallCommand::AcceptOffer { sdp, .. } => self.accept(now, id, &sdp, false),
@@ -37,6 +47,7 @@ impl SipEndpoint {
             .pending
             .as_ref()
             .filter(|pending| pending.kind == PendingKind::Initial)
+            .filter(|pending| !pending.request.wants_reliable())
         else {
             return;
         };
@@ -198,11 +209,16 @@ impl SipEndpoint {
             return;
         };
         self.dialogs.remove(&call.key);
-        if let Some(meter) = self.meters.get_mut(call.trunk) {
-            meter.counters.calls = meter.counters.calls.saturating_sub(1);
-        }
+        self.leave_trunk(call.trunk);
         if !call.is_over() {
             self.tell(CallEvent::Ended { call: id, reason });
+        }
+    }
+
+    /// One call less of a trunk.
+    pub(super) fn leave_trunk(&mut self, trunk: usize) {
+        if let Some(meter) = self.meters.get_mut(trunk) {
+            meter.counters.calls = meter.counters.calls.saturating_sub(1);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use plenum_codecs::MediaTime;
 
+use super::far_end::FarEndState;
 use crate::trunk::Trunk;
 
 /// Counts of one trunk.
@@ -15,6 +16,8 @@ pub struct TrunkCounters {
     pub over_rate: u64,
     /// INVITEs that failed digest authentication.
     pub unauthenticated: u64,
+    /// What is known of its far end.
+    pub far_end: FarEndState,
 }
 
 /// Why a trunk may have no further call.

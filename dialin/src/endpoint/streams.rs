@@ -40,6 +40,8 @@ impl Stream {
 pub(super) struct Streams {
     open: HashMap<StreamId, Stream>,
     opened: u64,
+    /// Those to far ends of trunks, for the next request.
+    kept: HashMap<(SocketAddr, Way), StreamId>,
 }
 
 impl Streams {
@@ -137,6 +139,25 @@ impl SipEndpoint {
         id
     }
 
+    /// The connection to a trunk's far end, a new one if need be; `host` is whom its certificate must be for.
+    pub(super) fn stream_to(
+        &mut self,
+        now: MediaTime,
+        (to, way): (SocketAddr, Way),
+        host: &str,
+    ) -> StreamId {
+        if let Some(kept) = self.streams.kept.get(&(to, way))
+            && self.streams.is_open(*kept)
+        {
+            return *kept;
+        }
+        let stream = self.connect(now, to, (way == Way::Tls).then(|| host.to_owned()));
+        let open = &self.streams.open;
+        self.streams.kept.retain(|_, kept| open.contains_key(kept));
+        self.streams.kept.insert((to, way), stream);
+        stream
+    }
+
     pub(super) fn on_stream_bytes(&mut self, now: MediaTime, id: StreamId, bytes: &[u8]) {
         let limits = self.config.limits;
         let Some(stream) = self.streams.open.get_mut(&id) else {
@@ -179,8 +200,15 @@ impl SipEndpoint {
         self.outputs.push_back(SipOutput::CloseStream(id));
     }
 
+    /// The far end's connection is gone, or could not be made.
+    pub(super) fn way_lost(&mut self, now: MediaTime, id: StreamId) {
+        for call in self.outgoing.unanswered_over(id) {
+            self.attempt_failed(now, call, 503);
+        }
+    }
+
     pub(super) fn stream_due(&mut self, now: MediaTime, due: MediaTime, id: StreamId) {
-        let busy = self.calls.values().any(|call| call.uses(id));
+        let busy = self.calls.values().any(|call| call.uses(id)) || self.outgoing.uses(id);
         let idle = self.config.limits.stream_idle;
         let Some(stream) = self.streams.open.get_mut(&id) else {
             return;

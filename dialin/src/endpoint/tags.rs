@@ -19,6 +19,16 @@ impl Tags {
         self.hash(&[b"fresh", &self.count.to_be_bytes()])
     }
 
+    /// A branch never given before, with the magic cookie (RFC 3261 section 8.1.1.7).
+    pub(super) fn branch(&mut self) -> String {
+        format!("z9hG4bK{}", self.fresh())
+    }
+
+    /// A number below `most` that nobody can guess.
+    pub(super) fn chance(&mut self, most: u64) -> u64 {
+        u64::from_str_radix(&self.fresh(), 16).unwrap_or(0) % most.max(1)
+    }
+
     /// The tag of refusals to this request: the same for every copy of it (RFC 3261 section 8.2.7).
     pub(super) fn derived(&self, call_id: &[u8], from_tag: Option<&[u8]>) -> String {
         self.hash(&[b"derived", call_id, b"\0", from_tag.unwrap_or_default()])

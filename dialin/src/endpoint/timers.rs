@@ -18,6 +18,12 @@ pub(super) enum Owner {
     Client(u64),
     /// A call.
     Call(CallId),
+    /// A call that we place.
+    Attempt(CallId),
+    /// A transaction of such a call that has had its final answer.
+    Spent(u64),
+    /// A trunk's far end.
+    FarEnd(usize),
     /// A TCP connection.
     Stream(StreamId),
 }

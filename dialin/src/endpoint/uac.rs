@@ -1,5 +1,5 @@
-//! Requests of ours within dialogs: BYE, UPDATE that refreshes a session, OPTIONS that asks whether the peer is
-//! still there, INFO that asks for a keyframe. Client transactions are those of RFC 3261 section 17.1.2 (non-INVITE).
+//! Requests of ours but INVITE: BYE, UPDATE that refreshes a session, OPTIONS that asks whether the peer is still there, INFO that asks for
+//! a keyframe, CANCEL. Client transactions are those of RFC 3261 section 17.1.2 (non-INVITE).
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use plenum_codecs::MediaTime;
 
-use super::call::{Phase, SessionTimer};
+use super::call::{Call, Phase, SessionTimer};
 use super::timers::Owner;
 use super::write::{append, finish, push};
 use super::{SipEndpoint, Way, Wire, arm};
@@ -16,13 +16,36 @@ use crate::call::{CallId, EndReason, HangupReason};
 use crate::info;
 use crate::sip::{self, Method, Response};
 
+/// What a request of ours is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A dialog.
+    Dialog(CallId),
+    /// CANCEL, whose INVITE's answer tells the rest, or PRACK.
+    Aside,
+    /// A trunk's registrar keeps where we are.
+    Register(usize),
+    /// A trunk's far end says whether it is there.
+    Probe(usize),
+}
+
+/// A request of ours that is not answered.
 #[derive(Debug)]
-struct Client {
-    call: CallId,
-    method: Method,
+pub(super) struct Client {
+    pub(super) purpose: Purpose,
+    /// Whose challenges it answers.
+    pub(super) trunk: usize,
+    pub(super) method: Method,
+    pub(super) wire: Wire,
+    pub(super) bytes: Bytes,
+    /// Challenges answered for it.
+    pub(super) tries: u8,
+}
+
+#[derive(Debug)]
+struct Running {
+    client: Client,
     branch: String,
-    wire: Wire,
-    bytes: Bytes,
     /// Timer E: next repetition (UDP only) and the wait after it.
     repeat: Option<(MediaTime, Duration)>,
     /// Timer F.
@@ -30,11 +53,11 @@ struct Client {
     armed: Option<MediaTime>,
 }
 
-/// All client transactions.
+/// All client transactions but those of INVITE.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
-    by_id: HashMap<u64, Client>,
-    by_branch: HashMap<String, u64>,
+    by_id: HashMap<u64, Running>,
+    by_branch: HashMap<(String, Method), u64>,
     next: u64,
 }
 
@@ -45,15 +68,16 @@ impl Clients {
 
     /// Whether a request of this kind waits for its answer. Asked for keyframes alone, twice a second and call at most.
     fn asks(&self, call: CallId, method: Method) -> bool {
-        self.by_id
-            .values()
-            .any(|client| client.call == call && client.method == method)
+        self.by_id.values().any(|running| {
+            running.client.purpose == Purpose::Dialog(call) && running.client.method == method
+        })
     }
 
     fn remove(&mut self, id: u64) -> Option<Client> {
-        let client = self.by_id.remove(&id)?;
-        self.by_branch.remove(&client.branch);
-        Some(client)
+        let running = self.by_id.remove(&id)?;
+        self.by_branch
+            .remove(&(running.branch, running.client.method));
+        Some(running.client)
     }
 }
 
@@ -117,52 +141,19 @@ impl SipEndpoint {
         headers: &[(&str, &str)],
         body: Option<(&str, &str)>,
     ) {
-        let timing = self.config.timing;
         let Some((wire, way)) = self.way_to(now, id) else {
             return;
         };
-        let sips = self.calls.get(&id).is_some_and(|call| call.sips);
-        let branch = format!("z9hG4bK{}", self.tags.fresh());
-        let contact = self.contact(way, sips);
+        let branch = self.tags.branch();
         let announced = self.announced(way);
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
         call.local_cseq += 1;
-        let strict = call.routes.first().filter(|first| !first.loose);
-        let uri = strict.map_or(&call.target.uri, |first| &first.uri);
-        let mut text = format!("{} {uri} SIP/2.0\r\n", method.as_str());
-        let transport = way.as_str();
-        let host = sip::host_text(announced.ip());
-        append(
-            &mut text,
-            format_args!(
-                "Via: SIP/2.0/{transport} {host}:{};branch={branch};rport\r\n",
-                announced.port()
-            ),
-        );
-        let skip = usize::from(strict.is_some());
-        let last = strict.map(|_| &call.target);
-        for route in call.routes.iter().skip(skip).chain(last) {
-            append(&mut text, format_args!("Route: <{}>\r\n", route.uri));
-        }
-        push(&mut text, "From", &call.local);
-        push(&mut text, "To", &call.remote);
-        push(
-            &mut text,
-            "Call-ID",
-            &String::from_utf8_lossy(&call.key.call_id),
-        );
-        append(
-            &mut text,
-            format_args!(
-                "CSeq: {} {}\r\nMax-Forwards: 70\r\n",
-                call.local_cseq,
-                method.as_str()
-            ),
-        );
+        let (cseq, sips, trunk) = (call.local_cseq, call.sips, call.trunk);
+        let mut text = within(call, method, cseq, &branch, (way, announced));
         if !matches!(method, Method::Bye | Method::Info) {
-            push(&mut text, "Contact", &contact);
+            push(&mut text, "Contact", &self.contact(way, sips));
         }
         if !self.config.server.is_empty() {
             push(&mut text, "User-Agent", &self.config.server);
@@ -171,34 +162,46 @@ impl SipEndpoint {
             push(&mut text, name, value);
         }
         finish(&mut text, body);
-        let bytes = Bytes::from(text);
-        let mut client = Client {
-            call: id,
+        let client = Client {
+            purpose: Purpose::Dialog(id),
+            trunk,
             method,
-            branch: branch.clone(),
             wire,
-            bytes: bytes.clone(),
-            repeat: (way == Way::Udp).then(|| (now + timing.t1, timing.t1 * 2)),
-            end: now + timing.t1 * 64,
-            armed: None,
+            bytes: Bytes::from(text),
+            tries: 0,
         };
+        self.transact(now, client, branch);
+    }
+
+    /// Begins a transaction: sends the request, and again until it is answered.
+    pub(super) fn transact(&mut self, now: MediaTime, client: Client, branch: String) {
+        let t1 = self.config.timing.t1;
+        let (wire, bytes) = (client.wire, client.bytes.clone());
         let number = self.clients.next;
         self.clients.next += 1;
-        let due = client.repeat.map_or(client.end, |(at, _)| at);
+        let mut running = Running {
+            branch: branch.clone(),
+            repeat: matches!(wire, Wire::Udp(_)).then(|| (now + t1, t1 * 2)),
+            end: now + t1 * 64,
+            armed: None,
+            client,
+        };
+        let due = running.repeat.map_or(running.end, |(at, _)| at);
         arm(
             &mut self.timers,
             Some(due),
-            &mut client.armed,
+            &mut running.armed,
             Owner::Client(number),
         );
-        self.clients.by_branch.insert(branch, number);
-        self.clients.by_id.insert(number, client);
+        let key = (branch, running.client.method);
+        self.clients.by_branch.insert(key, number);
+        self.clients.by_id.insert(number, running);
         self.send(wire, bytes);
     }
 
     /// Where requests within the dialog go. Names are not resolved: then, and behind a NAT, they go where the
     /// caller's own requests came from.
-    fn way_to(&mut self, now: MediaTime, id: CallId) -> Option<(Wire, Way)> {
+    pub(super) fn way_to(&mut self, now: MediaTime, id: CallId) -> Option<(Wire, Way)> {
         let call = self.calls.get(&id)?;
         let peer = call.peer;
         let hop = call.routes.first().unwrap_or(&call.target);
@@ -221,32 +224,37 @@ impl SipEndpoint {
     }
 
     pub(super) fn on_response(&mut self, now: MediaTime, response: &Response) {
-        let Some(number) = self.clients.by_branch.get(&response.branch).copied() else {
+        if response.method == Method::Invite {
+            return self.on_invite_response(now, response);
+        }
+        let key = (response.branch.clone(), response.method);
+        let Some(number) = self.clients.by_branch.get(&key).copied() else {
             return;
         };
-        if self
-            .clients
-            .by_id
-            .get(&number)
-            .is_none_or(|client| client.method != response.method)
-        {
-            return;
-        }
         if response.status < 200 {
             return; // timer E goes on at T2 in the RFC; ours is on its way there
         }
-        if let Some(client) = self.clients.remove(number) {
-            self.answered(
-                now,
-                client.call,
-                client.method,
-                response.status,
-                response.session_interval,
-            );
+        let Some(client) = self.clients.remove(number) else {
+            return;
+        };
+        if let Some(client) = self.challenged(now, client, response) {
+            self.done(now, &client, response.status, Some(response));
         }
     }
 
     /// A request of ours has its final answer; 408 stands for none.
+    fn done(&mut self, now: MediaTime, client: &Client, status: u16, response: Option<&Response>) {
+        let session = response.and_then(Response::session);
+        let interval = session.map(|session| session.interval);
+        match client.purpose {
+            Purpose::Dialog(call) => self.answered(now, call, client.method, status, interval),
+            Purpose::Aside => {}
+            Purpose::Register(_) => self.register_answered(now, client, status, response),
+            Purpose::Probe(trunk) => self.probe_answered(now, trunk, status),
+        }
+    }
+
+    /// The same of a request within a dialog.
     fn answered(
         &mut self,
         now: MediaTime,
@@ -282,37 +290,81 @@ impl SipEndpoint {
 
     pub(super) fn client_due(&mut self, now: MediaTime, due: MediaTime, number: u64) {
         let t2 = self.config.timing.t2;
-        let Some(client) = self.clients.by_id.get_mut(&number) else {
+        let Some(running) = self.clients.by_id.get_mut(&number) else {
             return;
         };
-        if client.armed != Some(due) {
+        if running.armed != Some(due) {
             return;
         }
-        client.armed = None;
-        if client.end <= now {
+        running.armed = None;
+        if running.end <= now {
             if let Some(client) = self.clients.remove(number) {
-                self.answered(now, client.call, client.method, 408, None);
+                self.done(now, &client, 408, None);
             }
             return;
         }
         let mut again = None;
-        if let Some((at, wait)) = client.repeat
+        if let Some((at, wait)) = running.repeat
             && at <= now
         {
-            client.repeat = Some((now + wait, (wait * 2).min(t2)));
-            again = Some((client.wire, client.bytes.clone()));
+            running.repeat = Some((now + wait, (wait * 2).min(t2)));
+            again = Some((running.client.wire, running.client.bytes.clone()));
         }
-        let next = client
+        let next = running
             .repeat
-            .map_or(client.end, |(at, _)| at.min(client.end));
+            .map_or(running.end, |(at, _)| at.min(running.end));
         arm(
             &mut self.timers,
             Some(next),
-            &mut client.armed,
+            &mut running.armed,
             Owner::Client(number),
         );
         if let Some((wire, bytes)) = again {
             self.send(wire, bytes);
         }
     }
+}
+
+/// Request line and headers of a request within the dialog, up to Max-Forwards; `way` is how it goes and where we are reached so.
+pub(super) fn within(
+    call: &Call,
+    method: Method,
+    cseq: u32,
+    branch: &str,
+    (way, announced): (Way, SocketAddr),
+) -> String {
+    let strict = call.routes.first().filter(|first| !first.loose);
+    let uri = strict.map_or(&call.target.uri, |first| &first.uri);
+    let mut text = format!("{} {uri} SIP/2.0\r\n", method.as_str());
+    via(&mut text, branch, way, announced);
+    let skip = usize::from(strict.is_some());
+    let last = strict.map(|_| &call.target);
+    for route in call.routes.iter().skip(skip).chain(last) {
+        append(&mut text, format_args!("Route: <{}>\r\n", route.uri));
+    }
+    push(&mut text, "From", &call.local);
+    push(&mut text, "To", &call.remote);
+    push(
+        &mut text,
+        "Call-ID",
+        &String::from_utf8_lossy(&call.key.call_id),
+    );
+    append(
+        &mut text,
+        format_args!("CSeq: {cseq} {}\r\nMax-Forwards: 70\r\n", method.as_str()),
+    );
+    text
+}
+
+/// The Via of a request of ours.
+pub(super) fn via(text: &mut String, branch: &str, way: Way, announced: SocketAddr) {
+    append(
+        text,
+        format_args!(
+            "Via: SIP/2.0/{} {}:{};branch={branch};rport\r\n",
+            way.as_str(),
+            sip::host_text(announced.ip()),
+            announced.port()
+        ),
+    );
 }

@@ -3,7 +3,8 @@
 use plenum_codecs::MediaTime;
 
 use super::call::{Pending, PendingKind, Phase, SessionTerms, SessionTimer};
-use super::requests::{Body, INFO_TYPES, body_of, session_headers};
+use super::invite::session_headers;
+use super::requests::{Body, INFO_TYPES, body_of};
 use super::write::Reply;
 use super::{Arrival, SipEndpoint};
 use crate::call::{CallEvent, CallId, EndReason};

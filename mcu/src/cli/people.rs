@@ -139,7 +139,7 @@ pub(super) fn users(command: Users) -> anyhow::Result<()> {
     let config = read(file)?;
     secret::create_folder(&config.server.data_dir).context("data folder")?;
     runtime()?.block_on(async {
-        let people = People::open(&companion::settings(&config).database).await?;
+        let people = People::open(&companion::database(&config)).await?;
         let text = carry_out(&people, command).await?;
         say(&text)
     })
@@ -225,7 +225,7 @@ pub(super) fn database(command: Database) -> anyhow::Result<()> {
     let (Database::Backup { file, .. } | Database::Check(file)) = &command;
     let config = read(file)?;
     runtime()?.block_on(async {
-        let upkeep = Upkeep::open(&companion::settings(&config).database).await?;
+        let upkeep = Upkeep::open(&companion::database(&config)).await?;
         match command {
             Database::Backup { to, .. } => {
                 upkeep.backup(&to).await?;

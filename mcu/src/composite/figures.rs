@@ -1,7 +1,12 @@
 //! What the operator sees of composites.
 
 use plenum_codecs::video::VideoCodec;
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use plenum_mixer::{Rendition, Size};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+use super::outputs;
 
 /// Counters of one codec.
 #[derive(Debug, Clone)]
@@ -19,12 +24,26 @@ impl PerCodec {
     }
 }
 
+/// One rendition that is made; it is counted while this lives.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) encodes: IntCounter,
+    made: IntGauge,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.made.dec();
+    }
+}
+
 /// Figures of all composites together.
 #[derive(Debug, Clone)]
 pub(super) struct Figures {
     pub(super) running: IntGauge,
     pub(super) decodes: PerCodec,
-    pub(super) encodes: PerCodec,
+    encodes: IntCounterVec,
+    renditions: IntGaugeVec,
     pub(super) pictures: IntCounter,
     pub(super) tiles: IntCounter,
     pub(super) late: IntCounter,
@@ -50,6 +69,19 @@ impl Figures {
                 h264: family.with_label_values(&["h264"]),
             })
         };
+        let by = &["codec", "size"];
+        let opts = Opts::new(
+            "plenum_composite_encodes_total",
+            "Composite pictures encoded; once for all who see them.",
+        );
+        let encodes = IntCounterVec::new(opts, by)?;
+        registry.register(Box::new(encodes.clone()))?;
+        let opts = Opts::new(
+            "plenum_composite_renditions",
+            "Renditions of composites that are encoded now.",
+        );
+        let renditions = IntGaugeVec::new(opts, by)?;
+        registry.register(Box::new(renditions.clone()))?;
         let running = IntGauge::new("plenum_composites", "Rooms with a composite picture now.")?;
         registry.register(Box::new(running.clone()))?;
         let picture_time = Histogram::with_opts(
@@ -60,16 +92,14 @@ impl Figures {
             .buckets(vec![0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2]),
         )?;
         registry.register(Box::new(picture_time.clone()))?;
-        Ok(Self {
+        let figures = Self {
             running,
             decodes: per_codec(
                 "plenum_composite_decodes_total",
                 "Pictures of cameras decoded.",
             )?,
-            encodes: per_codec(
-                "plenum_composite_encodes_total",
-                "Composite pictures encoded; once for all who see them.",
-            )?,
+            encodes,
+            renditions,
             pictures: counter("plenum_composite_pictures_total", "Pictures composed.")?,
             tiles: counter(
                 "plenum_composite_tiles_total",
@@ -96,6 +126,27 @@ impl Figures {
                 "Decoders or composers that panicked and were begun anew.",
             )?,
             picture_time,
-        })
+        };
+        // Every series is there from the start.
+        for key in Rendition::all() {
+            drop(figures.running(key.codec, Some(key.size)));
+        }
+        drop(figures.running(VideoCodec::H264, None));
+        Ok(figures)
+    }
+
+    /// Counts a rendition as made.
+    pub(super) fn running(&self, codec: VideoCodec, size: Option<Size>) -> Running {
+        let codec = match codec {
+            VideoCodec::Vp8 => "vp8",
+            VideoCodec::H264 => "h264",
+        };
+        let labels = &[codec, outputs::name(size)];
+        let made = self.renditions.with_label_values(labels);
+        made.inc();
+        Running {
+            encodes: self.encodes.with_label_values(labels),
+            made,
+        }
     }
 }

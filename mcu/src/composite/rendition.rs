@@ -3,7 +3,7 @@
 use plenum_codecs::video::encoder::{EncodedFrame, H264Encoder, VideoSetting, Vp8Encoder};
 use plenum_codecs::video::{I420Picture, VideoCodec, h264, vp8};
 use plenum_codecs::{CodecError, MediaPacket, MediaTime};
-use plenum_mixer::Input;
+use plenum_mixer::{Input, Rendition as Key};
 
 /// Payload bytes of a packet: leaves room for SRTP and IP headers in 1,280.
 const MTU: usize = 1_180;
@@ -22,14 +22,23 @@ pub(super) struct Rendition {
     sequence: u16,
     /// Of VP8.
     picture_id: u16,
-    /// It is [`super::small::Small`]'s.
-    small: bool,
+    /// For whom it is; `None`: phones that take less than the whole.
+    key: Option<Key>,
     /// The next picture must be encoded even when nothing has changed.
     pub(super) due: bool,
 }
 
 impl Rendition {
-    pub(super) fn new(codec: VideoCodec, setting: VideoSetting) -> Result<Self, CodecError> {
+    pub(super) fn new(key: Key, setting: VideoSetting) -> Result<Self, CodecError> {
+        Self::of(key.codec, Some(key), setting)
+    }
+
+    /// The encoder for phones that take less than the whole.
+    pub(super) fn for_phones(setting: VideoSetting) -> Result<Self, CodecError> {
+        Self::of(VideoCodec::H264, None, setting)
+    }
+
+    fn of(codec: VideoCodec, key: Option<Key>, setting: VideoSetting) -> Result<Self, CodecError> {
         Ok(Self {
             encoder: match codec {
                 VideoCodec::Vp8 => Encoder::Vp8(Box::new(Vp8Encoder::new(setting)?)),
@@ -38,17 +47,13 @@ impl Rendition {
             ssrc: fastrand::u32(1..),
             sequence: fastrand::u16(..),
             picture_id: fastrand::u16(..),
-            small: false,
+            key,
             due: true,
         })
     }
 
-    /// The encoder of the small rendition.
-    pub(super) fn small(setting: VideoSetting) -> Result<Self, CodecError> {
-        Ok(Self {
-            small: true,
-            ..Self::new(VideoCodec::H264, setting)?
-        })
+    pub(super) const fn key(&self) -> Option<Key> {
+        self.key
     }
 
     pub(super) const fn codec(&self) -> VideoCodec {
@@ -107,10 +112,9 @@ impl Rendition {
                 audio_level: None,
                 payload,
             };
-            out.push(if self.small {
-                Input::ComposedSmall { packet }
-            } else {
-                Input::Composed { codec, packet }
+            out.push(match self.key {
+                Some(rendition) => Input::Composed { rendition, packet },
+                None => Input::ComposedSmall { packet },
             });
         }
         Ok(())

@@ -16,13 +16,12 @@ use plenum_codecs::video::encoder::VideoSetting;
 use plenum_codecs::video::h264::Limit;
 use plenum_codecs::{MediaPacket, MediaTime};
 use plenum_mixer::compose::{Composer, Layout, Person};
-use plenum_mixer::{Compose, Input, LegId, Renditions};
+use plenum_mixer::{Compose, Input, Ladder, LegId, Rendition, Renditions};
 use prometheus::IntCounter;
 
 use super::camera::Camera;
+use super::outputs::Outputs;
 use super::overlay::Overlays;
-use super::rendition::Rendition;
-use super::small::Small;
 use super::{Shared, StartError};
 use crate::media::{Media, RoomId, clock};
 
@@ -32,8 +31,6 @@ const PACKETS: usize = 2_048;
 const ORDERS: usize = 512;
 /// Of 0, as everybody else, to 19: about a fifth of what a media worker gets when both want all of a core.
 const NICE: i32 = 7;
-/// While nothing on it changes, the picture is encoded so often: it becomes sharper, and the stream stays alive.
-const REFINE: Duration = Duration::from_millis(200);
 /// A packet that has waited so long is late: its camera is not decoded before its next keyframe, which catches up.
 const LATE: Duration = Duration::from_millis(400);
 /// Without anything to compose the thread looks so often whether it is still wanted.
@@ -44,9 +41,9 @@ enum Item {
     Camera(LegId, VideoCodec, MediaPacket, MediaTime),
     CameraOff(LegId),
     Wanted(Renditions),
-    Keyframe(VideoCodec),
+    /// Of a rendition, or of that of phones.
+    Keyframe(Option<Rendition>),
     Small(Option<Limit>),
-    KeyframeSmall,
     People(Vec<Person>),
     Talking(LegId, bool),
     Floor(LegId),
@@ -77,9 +74,9 @@ impl Inlet {
             }
             Compose::CameraOff { leg } => Item::CameraOff(leg),
             Compose::Wanted(renditions) => Item::Wanted(renditions),
-            Compose::Keyframe(codec) => Item::Keyframe(codec),
+            Compose::Keyframe(rendition) => Item::Keyframe(Some(rendition)),
             Compose::Small(limit) => Item::Small(limit),
-            Compose::KeyframeSmall => Item::KeyframeSmall,
+            Compose::KeyframeSmall => Item::Keyframe(None),
         };
         self.order(item);
     }
@@ -147,10 +144,18 @@ pub(super) fn start(
     media: Media,
     room: RoomId,
     layout: Layout,
+    bitrate: u32,
 ) -> Result<Composite, StartError> {
     let place = Place::take(&shared)?;
     let (width, height) = shared.config.size;
     let mut composer = Composer::new(width, height, layout.clone(), shared.fonts.clone())?;
+    let setting = VideoSetting {
+        width,
+        height,
+        bitrate,
+        frame_rate: shared.config.frame_rate,
+    };
+    let ladder = Ladder::below(setting.bitrate);
     let (queue, inbox) = sync_channel(PACKETS + ORDERS);
     let inlet = Inlet {
         queue,
@@ -163,10 +168,7 @@ pub(super) fn start(
         layout,
         people: Vec::new(),
         cameras: HashMap::new(),
-        renditions: Vec::new(),
-        small: None,
-        wanted: Renditions::default(),
-        encoded: Instant::now(),
+        outputs: Outputs::new(setting, ladder, shared.figures.clone()),
         waiting: Arc::clone(&inlet.waiting),
         outbox: Vec::new(),
         media: media.clone(),
@@ -188,7 +190,7 @@ pub(super) fn start(
             }
         })?;
     let feeder = inlet.clone();
-    media.compose(room, Box::new(move |work| feeder.take(work)))?;
+    media.compose(room, ladder, Box::new(move |work| feeder.take(work)))?;
     Ok(Composite {
         inlet,
         media,
@@ -235,11 +237,7 @@ struct Work {
     /// As told last, for a composer that has to be made anew.
     people: Vec<Person>,
     cameras: HashMap<LegId, Camera>,
-    renditions: Vec<Rendition>,
-    small: Option<Small>,
-    wanted: Renditions,
-    /// When the picture was encoded last.
-    encoded: Instant,
+    outputs: Outputs,
     waiting: Arc<AtomicUsize>,
     /// For the room.
     outbox: Vec<Input>,
@@ -277,7 +275,7 @@ impl Work {
 
     /// Somebody views the picture, or nothing need be done.
     fn is_seen(&self) -> bool {
-        self.small.is_some() || !self.renditions.is_empty()
+        !self.outputs.is_empty()
     }
 
     /// When the next picture is due: in step with those before, those left out whose time has passed.
@@ -306,20 +304,9 @@ impl Work {
                 self.cameras.remove(&leg);
                 self.composer.drop_picture(leg);
             }
-            Item::Wanted(renditions) => self.want(renditions),
-            Item::Keyframe(codec) => {
-                for rendition in &mut self.renditions {
-                    if rendition.codec() == codec {
-                        rendition.request_keyframe();
-                    }
-                }
-            }
-            Item::Small(limit) => self.shrink(limit),
-            Item::KeyframeSmall => {
-                if let Some(small) = &mut self.small {
-                    small.rendition.request_keyframe();
-                }
-            }
+            Item::Wanted(renditions) => self.outputs.want(renditions),
+            Item::Keyframe(rendition) => self.outputs.keyframe(rendition),
+            Item::Small(limit) => self.outputs.want_small(limit),
             Item::People(people) => {
                 self.cameras
                     .retain(|leg, _| people.iter().any(|person| person.leg == *leg));
@@ -361,45 +348,6 @@ impl Work {
         }
     }
 
-    fn want(&mut self, wanted: Renditions) {
-        self.wanted = wanted;
-        self.renditions
-            .retain(|rendition| wanted.contains(rendition.codec()));
-        let setting = self.setting();
-        for codec in [VideoCodec::Vp8, VideoCodec::H264] {
-            let known = self
-                .renditions
-                .iter()
-                .any(|rendition| rendition.codec() == codec);
-            if known || !wanted.contains(codec) {
-                continue;
-            }
-            match Rendition::new(codec, setting) {
-                Ok(rendition) => self.renditions.push(rendition),
-                Err(error) => tracing::error!(%error, "no encoder for a composite"),
-            }
-        }
-    }
-
-    fn setting(&self) -> VideoSetting {
-        let config = &self.shared.config;
-        VideoSetting {
-            width: config.size.0,
-            height: config.size.1,
-            bitrate: config.bitrate,
-            frame_rate: config.frame_rate,
-        }
-    }
-
-    /// The small rendition is wanted within other bounds, or no more.
-    fn shrink(&mut self, limit: Option<Limit>) {
-        self.small = limit.and_then(|limit| {
-            Small::new(self.setting(), limit)
-                .inspect_err(|error| tracing::error!(%error, "no encoder for a small composite"))
-                .ok()
-        });
-    }
-
     /// Composes what has changed, and encodes it for whoever wants it.
     fn picture(&mut self) {
         let begun = Instant::now();
@@ -425,27 +373,9 @@ impl Work {
                 .tiles
                 .inc_by(u64::try_from(drawn).unwrap_or_default());
         }
-        let refine = begun.saturating_duration_since(self.encoded) >= REFINE;
-        for rendition in &mut self.renditions {
-            if still && !refine && !rendition.due {
-                continue;
-            }
-            self.encoded = begun;
-            figures.encodes.of(rendition.codec()).inc();
-            if let Err(error) = rendition.encode(self.composer.canvas(), at, &mut self.outbox) {
-                tracing::error!(%error, "a composite was not encoded");
-            }
-        }
-        if let Some(small) = &mut self.small
-            && (!still || refine || small.rendition.due)
-        {
-            self.encoded = begun;
-            match small.encode(self.composer.canvas(), at, &mut self.outbox) {
-                Ok(true) => figures.encodes.of(Small::codec()).inc(),
-                Ok(false) => {}
-                Err(error) => tracing::error!(%error, "a small composite was not encoded"),
-            }
-        }
+        let canvas = self.composer.canvas();
+        self.outputs
+            .encode(canvas, still, (begun, at), &mut self.outbox);
         figures.picture_time.observe(begun.elapsed().as_secs_f64());
     }
 

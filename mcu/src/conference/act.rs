@@ -30,7 +30,9 @@ impl Focus {
                     return Ok(());
                 };
                 person.films = on;
-                if on && person.video_muted {
+                let muted = person.video_muted;
+                if on && muted {
+                    self.require_video()?;
                     return Err(Denied::Forbidden("A host has turned your camera off."));
                 }
                 self.settle_camera(actor);

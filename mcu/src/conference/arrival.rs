@@ -23,13 +23,15 @@ pub(super) fn fresh() -> Result<(String, String), Refusal> {
 
 impl Focus {
     pub(super) async fn join(&mut self, newcomer: Newcomer) -> Result<Seat, Refusal> {
-        if self.locked && newcomer.role == Role::Guest {
+        if self.locked && newcomer.role == Role::Guest && !newcomer.invited {
             return Err(Refusal::Locked);
         }
         if self.roster.guests() + self.lobby.len() >= self.around.config.max_participants {
             return Err(Refusal::Full);
         }
-        if let Some(waits_for) = self.waits_for(newcomer.role, false) {
+        if let Some(waits_for) = self.waits_for(newcomer.role, false)
+            && !newcomer.invited
+        {
             return self.join_lobby(newcomer, waits_for).await;
         }
         let room = self.open_room().await?;
@@ -77,6 +79,7 @@ impl Focus {
             })?;
         self.room = Some(room);
         self.give_view();
+        self.give_limit();
         self.start_composite();
         Ok(room)
     }
@@ -110,8 +113,9 @@ impl Focus {
 
     /// Takes `person` onto the roster.
     pub(super) fn seat_person(&mut self, mut person: Participant) {
-        self.around.presence.joined(&person.user, &person.id);
+        self.engage(&person);
         person.presence = self.around.presence.state(&person.user);
+        person.video_muted |= self.is_blind();
         let id = person.id.clone();
         self.around.metrics.of(person.kind).inc();
         if !std::mem::replace(&mut self.opened, true) {
@@ -120,6 +124,7 @@ impl Focus {
         self.roster.insert(person);
         self.tell_recorder(&id);
         self.gate_view(&id);
+        self.gate_limit(&id);
         self.news.joined(&id);
         self.paint_people();
         self.silence_newcomer(&id);
@@ -137,6 +142,7 @@ impl Focus {
         self.tell_presenting(participant);
         self.tell_slots(Some(participant));
         self.brief_lobby(participant);
+        self.brief_calls(participant);
         self.entered(participant, kind);
     }
 
@@ -175,6 +181,7 @@ impl Focus {
         self.tell_presenting(&id);
         self.tell_slots(Some(&id));
         self.brief_lobby(&id);
+        self.brief_calls(&id);
         if let Some(video) = self
             .roster
             .get(&id)

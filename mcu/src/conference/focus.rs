@@ -8,12 +8,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use plenum_companion::presence::Engagement;
 use plenum_dialin::DigitSource;
 use plenum_mixer::LegId;
 use tokio::sync::mpsc;
 
 use super::Surroundings;
 use super::channels::Uses;
+use super::dialling::Dialling;
 use super::leader::Leadership;
 use super::limit::TimeLimit;
 use super::lobby::Lobby;
@@ -61,6 +63,7 @@ pub(super) struct Focus {
     pub(super) company: Company,
     pub(super) spoken: Spoken,
     pub(super) next_play: u64,
+    pub(super) dialling: Dialling,
     pub(super) on_air: Option<OnAir>,
     pub(super) generations: u64,
     pub(super) events: mpsc::Sender<(RoomId, RoomEvent)>,
@@ -80,7 +83,7 @@ impl Focus {
         let (events, inbox) = mpsc::channel(ROOM_EVENTS);
         let rules = record.manners.rules(&around.config);
         let announcing = around.config.announce;
-        let picture = Picture::new(around.config.video, around.config.layout.clone());
+        let picture = Picture::new(rules.video, around.config.layout.clone());
         Self {
             picture,
             podium: Podium::default(),
@@ -102,6 +105,7 @@ impl Focus {
             company: Company::default(),
             spoken: Spoken::default(),
             next_play: 0,
+            dialling: Dialling::default(),
             on_air: None,
             generations: 0,
             events,
@@ -253,6 +257,13 @@ impl Focus {
                 let users = self.roster.iter().map(|person| person.user.clone());
                 let _ = reply.send(users.collect());
             }
+            Command::Dial { order, reply } => {
+                let _ = reply.send(self.order_call(order, None));
+            }
+            Command::Calls { reply } => {
+                let _ = reply.send(self.dialling.views());
+            }
+            Command::Called { call, state } => self.call_progressed(&call, state),
             Command::Record { order, reply } => self.record(order, reply).await,
             Command::Summary { reply } => {
                 let _ = reply.send(Summary {
@@ -288,6 +299,7 @@ impl Focus {
             layout: self.picture.layout().map(str::to_owned),
             spotlight: self.spotlight.clone(),
             layouts: self.around.composites.layouts(),
+            dial_out: self.around.dialler.is_some(),
         }
     }
 
@@ -380,7 +392,8 @@ impl Focus {
         Some(person)
     }
 
-    pub(super) async fn drop_leg(&self, leg: LegId) {
+    pub(super) async fn drop_leg(&mut self, leg: LegId) {
+        self.forget_number(leg);
         if let Err(error) = self.around.media.remove_leg(leg).await {
             tracing::warn!(%error, "leg could not be removed");
         }
@@ -418,13 +431,29 @@ impl Focus {
 
     fn renew_presence(&mut self) {
         for person in self.roster.iter().filter(|person| person.lost.is_none()) {
-            self.around.presence.renew(&person.user, &person.id);
+            self.engage(person);
         }
     }
 
-    fn presence_changed(&mut self, user: Result<String, tokio::sync::broadcast::error::RecvError>) {
+    /// Tells presence that `person` is in here, and whether it shows its screen.
+    pub(super) fn engage(&self, person: &Participant) {
+        // Whom nobody knows has no wish that presenting be Do not disturb.
+        let presents = person.presenting && person.user != person.id;
+        self.around.presence.engaged(
+            &person.user,
+            &person.id,
+            Engagement::Conference,
+            presents,
+            Some(&self.record.name),
+        );
+    }
+
+    fn presence_changed(
+        &mut self,
+        user: Result<Arc<str>, tokio::sync::broadcast::error::RecvError>,
+    ) {
         let concerned = |person: &Participant| match &user {
-            Ok(user) => person.user == *user,
+            Ok(user) => *person.user == **user,
             // Missed some: look at everybody.
             Err(_) => true,
         };

@@ -28,6 +28,9 @@ impl Focus {
         let Some(participant) = self.roster.owner(leg).map(str::to_owned) else {
             return;
         };
+        if self.key_number(&participant, leg, digit) {
+            return;
+        }
         let table = Arc::clone(&self.around);
         let Some(person) = self.roster.get_mut(&participant) else {
             return;
@@ -81,6 +84,7 @@ impl Focus {
                 self.say(leg, words);
             }
             InCallCommand::ToggleAnnouncements => self.toggle_announcements(leg),
+            InCallCommand::DialOut => self.begin_number(leg),
             InCallCommand::End => self.close(EndReason::ConferenceEnded).await,
         }
     }

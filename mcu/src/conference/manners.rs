@@ -4,10 +4,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::ConferenceConfig;
+use crate::config::{ConferenceConfig, VideoPolicy};
 
 /// The longest grace after the last leader has gone: an hour.
 pub(crate) const LONGEST_GRACE: u32 = 3_600;
+/// The most that a rule on video may allow a viewer, in kbit/s.
+pub(crate) const MOST_VIDEO_KBPS: u32 = 20_000;
+
+/// A rate in bit/s; 0 is none.
+pub(super) fn bits(kilobits: u32) -> Option<u64> {
+    (kilobits > 0).then(|| u64::from(kilobits) * 1_000)
+}
 
 /// Who waits in the lobby.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -47,6 +54,10 @@ pub struct Manners {
     pub wait_for_leader: Option<bool>,
     /// It ends so long after the last leader has gone: 0, never.
     pub end_with_leader_seconds: Option<u32>,
+    /// What viewers get.
+    pub video: Option<VideoPolicy>,
+    /// Kilobits per second of video that each viewer is sent at most: 0, as much as its line carries.
+    pub max_video_kbps: Option<u32>,
 }
 
 impl Manners {
@@ -58,6 +69,8 @@ impl Manners {
             end_with_leader_seconds: self
                 .end_with_leader_seconds
                 .or(former.end_with_leader_seconds),
+            video: self.video.or(former.video),
+            max_video_kbps: self.max_video_kbps.or(former.max_video_kbps),
         }
     }
 
@@ -75,6 +88,8 @@ impl Manners {
             lobby: self.lobby.unwrap_or(config.lobby),
             wait_for_leader: self.wait_for_leader.unwrap_or(config.wait_for_leader),
             end_with_leader: (grace > 0).then(|| Duration::from_secs(u64::from(grace))),
+            video: self.video.unwrap_or(config.video),
+            max_video: bits(self.max_video_kbps.unwrap_or(config.max_video_kbps)),
         }
     }
 }
@@ -85,6 +100,9 @@ pub(super) struct Rules {
     pub(super) lobby: LobbyPolicy,
     pub(super) wait_for_leader: bool,
     pub(super) end_with_leader: Option<Duration>,
+    pub(super) video: VideoPolicy,
+    /// In bit/s.
+    pub(super) max_video: Option<u64>,
 }
 
 /// What somebody in the lobby waits for.
@@ -130,6 +148,8 @@ mod tests {
                 lobby,
                 wait_for_leader,
                 end_with_leader: None,
+                video: VideoPolicy::Switched,
+                max_video: None,
             };
             assert_eq!(
                 rules.guest_waits_for(leaders, sent_back),
@@ -150,11 +170,17 @@ mod tests {
         let own = Manners {
             lobby: Some(LobbyPolicy::Guests),
             end_with_leader_seconds: Some(30),
+            video: Some(VideoPolicy::Off),
+            max_video_kbps: Some(700),
             ..Manners::default()
         };
         let rules = own.rules(&config);
         assert_eq!(rules.lobby, LobbyPolicy::Guests);
         assert_eq!(rules.end_with_leader, Some(Duration::from_secs(30)));
+        assert_eq!(
+            (rules.video, rules.max_video),
+            (VideoPolicy::Off, Some(700_000))
+        );
         let later = Manners {
             lobby: Some(LobbyPolicy::Off),
             ..Manners::default()
@@ -162,5 +188,11 @@ mod tests {
         let both = later.over(own);
         assert_eq!(both.lobby, Some(LobbyPolicy::Off));
         assert_eq!(both.end_with_leader_seconds, Some(30));
+        let unlimited = Manners {
+            max_video_kbps: Some(0),
+            ..Manners::default()
+        };
+        let rules = unlimited.over(both).rules(&config);
+        assert_eq!((rules.video, rules.max_video), (VideoPolicy::Off, None));
     }
 }

@@ -65,7 +65,11 @@ impl Focus {
                     std::mem::replace(&mut person.gain_db, db) != db
                 })?;
             }
+            Order::LimitVideo(target, kilobits) => self.order_limit(&target, kilobits)?,
             Order::MuteVideo(target, on) => {
+                if !on {
+                    self.require_video()?;
+                }
                 self.change(&target, |person| {
                     std::mem::replace(&mut person.video_muted, on) != on
                 })?;
@@ -119,8 +123,17 @@ impl Focus {
             Order::Layout(name) => self.order_layout(&name)?,
             Order::StopPresenting => self.stop_presenting(),
             Order::Gate(gate) => self.order_gate(gate).await?,
+            Order::Dial(order) => {
+                let ordered = self.order_call(order, None);
+                ordered.map_err(|denied| match denied {
+                    Denied::Nobody => Denied::Invalid("There is no such call."),
+                    other => other,
+                })?;
+            }
             Order::Manners(manners) => {
+                let before = self.rules;
                 self.rules = manners.rules(&self.around.config);
+                self.video_rules_changed(before);
                 self.rules_changed().await;
             }
         }

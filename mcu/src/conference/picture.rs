@@ -42,6 +42,14 @@ impl Picture {
         }
     }
 
+    pub(super) const fn policy(&self) -> VideoPolicy {
+        self.policy
+    }
+
+    pub(super) fn set_policy(&mut self, policy: VideoPolicy) {
+        self.policy = policy;
+    }
+
     /// The layout of the composite, if some see it or all are given it.
     pub(super) fn layout(&self) -> Option<&str> {
         let shown = self.is_composed() || self.policy == VideoPolicy::Composite;
@@ -56,6 +64,7 @@ impl Picture {
     /// What viewers see who have not chosen.
     pub(super) fn given(&self) -> View {
         match self.policy {
+            VideoPolicy::Off => View::Nothing,
             VideoPolicy::Switched => View::Cameras,
             VideoPolicy::Composite => View::Composite,
         }
@@ -83,10 +92,12 @@ impl Focus {
             return;
         }
         let around = &self.around;
-        match around
-            .composites
-            .start(&around.media, room, &self.picture.layout)
-        {
+        match around.composites.start(
+            &around.media,
+            room,
+            &self.picture.layout,
+            self.rules.max_video,
+        ) {
             Ok(composite) => {
                 self.picture.composite = Some(composite);
                 self.picture.people.clear();
@@ -142,8 +153,18 @@ impl Focus {
         self.command_room(MixerCommand::DefaultView(self.picture.given().into()));
     }
 
+    /// Begins to compose, or ends it, as the policy and what viewers wish want it.
+    pub(super) fn settle_picture(&mut self) {
+        if self.picture.wanted || self.picture.policy == VideoPolicy::Composite {
+            self.start_composite();
+        } else {
+            self.finish_composite();
+        }
+    }
+
     /// Viewers who have not chosen see a composite from now on, or cameras again.
     pub(super) fn order_composite(&mut self, on: bool) -> Result<(), Denied> {
+        self.require_video()?;
         let policy = if on {
             VideoPolicy::Composite
         } else {

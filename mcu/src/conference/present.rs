@@ -35,6 +35,9 @@ impl Focus {
     /// Carries out what `actor` wants, if it may.
     pub(super) fn turn(&mut self, actor: &str, turn: Turn) -> Result<(), Denied> {
         let now = Instant::now();
+        if !matches!(turn, Turn::End | Turn::Refuse(_)) {
+            self.require_video()?;
+        }
         let before = self.presenter();
         let changed = match turn {
             Turn::Ask => self.podium.present(actor)?,
@@ -136,6 +139,9 @@ impl Focus {
                 let presents = now.as_ref() == Some(participant);
                 if let Some(person) = self.roster.get_mut(participant) {
                     person.presenting = presents;
+                }
+                if let Some(person) = self.roster.get(participant) {
+                    self.engage(person);
                 }
                 self.gate_screen(participant);
                 self.show(participant);

@@ -35,6 +35,7 @@ impl Focus {
             RoomEvent::Mixer(Event::Slot { leg, slot, source }) => {
                 self.slot(leg, usize::from(slot), source)
             }
+            RoomEvent::Mixer(Event::CameraSizes { leg, count }) => self.camera_sizes(leg, count),
             RoomEvent::Mixer(Event::CompositeWanted { on }) => self.composite_wanted(on),
             RoomEvent::Mixer(Event::Digit { leg, digit, source }) => {
                 self.key(leg, digit, source).await;
@@ -210,6 +211,7 @@ impl Focus {
                     self.command_room(Command::Camera { leg, on: camera });
                     self.gate_screen(participant);
                     self.gate_view(participant);
+                    self.gate_limit(participant);
                 }
                 if let Some(person) = self.roster.get_mut(participant) {
                     person.hold = Some(hold);
@@ -244,6 +246,7 @@ impl Focus {
             leg: Some(leg),
             spoken: None,
             language: plenum_dialin::attendant::Language::default(),
+            invited: false,
         };
         self.seat_clip(newcomer);
         self.tell_slots(None);

@@ -61,6 +61,8 @@ pub(super) struct Participant {
     pub(super) held: bool,
     /// A host lets it show no video.
     pub(super) video_muted: bool,
+    /// Of video, in bit/s, that they are sent at most.
+    pub(super) max_video: Option<u64>,
     /// What it sees, unless that is the conference's affair.
     pub(super) view: Option<View>,
     /// How loud the others hear it.
@@ -127,6 +129,7 @@ impl Participant {
             deafened: false,
             held: false,
             video_muted: false,
+            max_video: None,
             view: None,
             gain_db: 0,
             side: None,
@@ -442,6 +445,7 @@ mod tests {
             leg,
             spoken: None,
             language: Language::default(),
+            invited: false,
         };
         Participant::new(
             id.to_owned(),

@@ -10,6 +10,7 @@ use plenum_mixer::LegId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::aside::Wish;
+use super::dialling::DialOrder;
 use super::entry::Refusal;
 use super::lobby::Gate;
 use super::manners::Manners;
@@ -18,6 +19,7 @@ use super::present::Turn;
 use super::record::{RecordOrder, RecordRefusal};
 use crate::auth::{Role, Shut};
 use crate::media::RoomId;
+use crate::signal::calls::{CallState, CallView};
 use crate::signal::protocol::{EndReason, Kind, ParticipantView, RecordingState, WaitingView};
 use crate::signal::view::View;
 use crate::store::ConferenceRecord;
@@ -64,6 +66,8 @@ pub(crate) struct Newcomer {
     pub(crate) spoken: Option<Arc<[i16]>>,
     /// What is spoken to them alone.
     pub(crate) language: Language,
+    /// A host has called them: neither lock nor lobby is for them.
+    pub(crate) invited: bool,
 }
 
 impl Newcomer {
@@ -113,6 +117,8 @@ pub(crate) enum Order {
     Gain(String, i8),
     /// They can show no video.
     MuteVideo(String, bool),
+    /// They are sent so many kbit/s of video at most; 0: as everybody.
+    LimitVideo(String, u32),
     /// The one who is shown large whoever speaks, or nobody.
     Spotlight(Option<String>),
     Remove(String),
@@ -145,6 +151,8 @@ pub(crate) enum Order {
     Gate(Gate),
     /// Other rules for who waits and when it ends without its leader.
     Manners(Manners),
+    /// Calls to phones.
+    Dial(DialOrder),
 }
 
 /// What a focus is told.
@@ -191,6 +199,20 @@ pub(crate) enum Command {
     /// Keys of presence of who is in it.
     Users {
         reply: oneshot::Sender<Vec<String>>,
+    },
+    /// An order of the API about calls; gives the call.
+    Dial {
+        order: DialOrder,
+        reply: oneshot::Sender<Result<String, Denied>>,
+    },
+    /// Calls out of it.
+    Calls {
+        reply: oneshot::Sender<Vec<CallView>>,
+    },
+    /// A call out of it is so far.
+    Called {
+        call: String,
+        state: CallState,
     },
     /// Too many wrong PINs have shut a door of the conference.
     Guessed {

@@ -140,7 +140,7 @@ impl Focus {
     }
 
     /// What all are spoken to in: the language that all phones share, else the house's.
-    fn common_language(&self) -> Language {
+    pub(super) fn common_language(&self) -> Language {
         let phones = self
             .roster
             .iter()

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use plenum_mixer::{Command, Viewing};
+use plenum_mixer::{Command, LegId, Viewing};
 
 use super::focus::Focus;
 use super::order::Denied;
@@ -13,6 +13,7 @@ use crate::signal::view::View;
 impl Focus {
     /// `target` sees something else from now on; `None`: what the conference gives.
     pub(super) fn order_view(&mut self, target: &str, view: Option<View>) -> Result<(), Denied> {
+        self.require_video()?;
         let person = self.roster.get_mut(target).ok_or(Denied::Nobody)?;
         if std::mem::replace(&mut person.view, view) != view {
             self.command_view(target);
@@ -28,14 +29,16 @@ impl Focus {
             return;
         };
         if let Some(leg) = person.leg {
-            let view = choice(person).map(Viewing::from);
+            let view = choice(person, self.is_blind()).map(Viewing::from);
             self.command_room(Command::View { leg, view });
         }
     }
 
     /// A new leg sees what the conference gives; tells the room where that is not what it is to see.
     pub(super) fn gate_view(&self, target: &str) {
-        if self.roster.get(target).and_then(choice).is_some() {
+        let blind = self.is_blind();
+        let person = self.roster.get(target);
+        if person.and_then(|person| choice(person, blind)).is_some() {
             self.command_view(target);
         }
     }
@@ -83,10 +86,11 @@ impl Focus {
     fn tell_slots_to(&mut self, participant: &str, counts: [usize; 2]) {
         let given = self.picture.given();
         let composed = self.picture.is_composed();
+        let blind = self.is_blind();
         let Some(person) = self.roster.get_mut(participant) else {
             return;
         };
-        let count = match choice(person).unwrap_or(given) {
+        let count = match choice(person, blind).unwrap_or(given) {
             View::Cameras => counts[usize::from(person.camera)],
             View::Composite if !composed => counts[usize::from(person.camera)],
             View::Composite | View::Nothing => 1,
@@ -108,6 +112,14 @@ impl Focus {
         }
     }
 
+    /// So many sizes of somebody's camera are used; [`u8::MAX`]: all.
+    pub(super) fn camera_sizes(&mut self, leg: LegId, count: u8) {
+        if let Some(participant) = self.roster.owner(leg).map(str::to_owned) {
+            let count = (count != u8::MAX).then_some(count);
+            self.tell(&participant, &ServerMessage::CameraSizes { count });
+        }
+    }
+
     /// Nobody is seen before they are known.
     pub(super) fn introduce(&mut self, shown: &str) {
         if self.news.is_pending(shown) {
@@ -116,8 +128,11 @@ impl Focus {
     }
 }
 
-/// What somebody sees whatever the conference gives: phones, which have one picture, that of all.
-fn choice(person: &Participant) -> Option<View> {
+/// What somebody sees whatever the conference gives: phones, which have one picture, that of all. Nothing where there is no video.
+fn choice(person: &Participant, blind: bool) -> Option<View> {
+    if blind {
+        return Some(View::Nothing);
+    }
     let phone = (person.kind == Kind::Phone).then_some(View::Composite);
     person.view.or(phone)
 }

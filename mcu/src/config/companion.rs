@@ -1,6 +1,7 @@
 //! `[companion]`: people, messages, files; where they are kept and how much of each.
 
-use plenum_companion::server::{Database, Retention};
+use plenum_companion::presence::Choice;
+use plenum_companion::server::{CustomState, Database, Retention};
 
 use super::reader::Reader;
 
@@ -32,6 +33,12 @@ pub struct CompanionSection {
     pub forbidden_types: Vec<String>,
     /// A command that is asked about each file, with the file's path after it; empty: none.
     pub scan: Vec<String>,
+    /// Calendars may be on loopback and private addresses.
+    pub calendar_private: bool,
+    /// Time zone of a calendar's times without one.
+    pub calendar_zone: String,
+    /// States of the house's.
+    pub states: Vec<CustomState>,
 }
 
 /// Days to keep events; 0 is for ever.
@@ -98,5 +105,69 @@ pub(super) fn read(reader: &mut Reader) -> CompanionSection {
             ),
         forbidden_types: reader.list("companion.forbidden_types"),
         scan: reader.list("companion.scan"),
+        calendar_private: reader.boolean("companion.calendar_private", false),
+        calendar_zone: reader.parsed(
+            "companion.calendar_zone",
+            "UTC".to_owned(),
+            |name| match plenum_companion::calendar::is_zone(name) {
+                true => Ok(name.to_owned()),
+                false => Err("is no time zone".to_owned()),
+            },
+            "write a zone such as Europe/Berlin",
+        ),
+        states: states(reader),
     }
+}
+
+/// `[[companion.states]]`
+fn states(reader: &mut Reader) -> Vec<CustomState> {
+    let mut states: Vec<CustomState> = Vec::new();
+    for index in 0..reader.tables("companion.states") {
+        let path = format!("companion.states[{index}]");
+        let key = |name: &str| format!("{path}.{name}");
+        let id = reader.parsed(
+            &key("id"),
+            String::new(),
+            |id| match !id.is_empty() && id.len() <= 32 && id.chars().all(is_of_id) {
+                true => Ok(id.to_owned()),
+                false => Err("is no id".to_owned()),
+            },
+            "1 to 32 letters, digits, - and _",
+        );
+        let class = |word: &str| match Choice::of(word) {
+            Some(choice) if choice != Choice::AppearOffline => Ok(choice),
+            _ => Err("is no class".to_owned()),
+        };
+        let class = reader.parsed(
+            &key("class"),
+            Choice::Busy,
+            class,
+            "available, busy, do_not_disturb, be_right_back or away",
+        );
+        let text: Vec<_> = reader
+            .list(&key("text"))
+            .iter()
+            .filter_map(|text| text.split_once('='))
+            .map(|(language, text)| (language.trim().to_owned(), text.trim().to_owned()))
+            .filter(|(language, text)| !language.is_empty() && !text.is_empty())
+            .collect();
+        if text.is_empty() {
+            let remedy = r#"write texts by language: ["en=In court", "de=Vor Gericht"]"#;
+            reader.fault(&key("text"), "", "has no text", remedy);
+        } else if id.is_empty() || states.iter().any(|other| other.id == id) {
+            reader.fault(
+                &key("id"),
+                &id,
+                "is missing or another's",
+                "give each state an id",
+            );
+        } else {
+            states.push(CustomState { id, class, text });
+        }
+    }
+    states
+}
+
+fn is_of_id(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_')
 }

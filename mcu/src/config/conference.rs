@@ -21,6 +21,8 @@ pub struct ConferenceConfig {
     pub noise_suppression: NoiseSuppression,
     /// What viewers get, unless the API or a host says otherwise.
     pub video: VideoPolicy,
+    /// Kilobits per second of video that each viewer is sent at most, unless a conference has a rule of its own; 0: as much as its line carries.
+    pub max_video_kbps: u32,
     /// How composite pictures are laid out at first.
     pub layout: String,
     /// Videos shown to each browser at once.
@@ -108,7 +110,13 @@ pub(super) fn read(reader: &mut Reader, video: &VideoConfig) -> ConferenceConfig
             "conference.video",
             VideoPolicy::Switched,
             VideoPolicy::from_name,
-            "use \"switched\" or \"composite\"",
+            "use \"off\", \"switched\" or \"composite\"",
+        ),
+        max_video_kbps: reader.integer(
+            "conference.max_video_kbps",
+            0_u32,
+            0..=crate::conference::MOST_VIDEO_KBPS,
+            "kilobits per second, or 0 for as much as lines carry",
         ),
         layout: layout(reader, &video.layouts),
         video_slots: reader.integer(

@@ -6,10 +6,11 @@ use plenum_codecs::audio::AudioCodec;
 use plenum_dialin::Cidr;
 use plenum_dialin::identity::{CalledFrom, CallerFrom, Identity, MAX_RULES, Rule};
 
+use super::dial_out::{OutboundConfig, read_outbound};
 use super::reader::Reader;
 
 /// Keys of one trunk.
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 25] = [
     "name",
     "addresses",
     "direct",
@@ -24,6 +25,17 @@ pub(super) const KEYS: [&str; 14] = [
     "calls_per_second",
     "user",
     "password_file",
+    "outbound",
+    "proxy",
+    "domain",
+    "caller_id",
+    "prefixes",
+    "rewrite_dialled",
+    "outbound_user",
+    "outbound_password_file",
+    "register",
+    "register_seconds",
+    "probe_seconds",
 ];
 
 /// A gateway or PBX that may call.
@@ -49,6 +61,8 @@ pub struct TrunkConfig {
     pub calls_per_second: Option<u32>,
     /// Digest credentials that it must present.
     pub digest: Option<TrunkPassword>,
+    /// How calls of ours leave by it, if they do.
+    pub outbound: Option<OutboundConfig>,
 }
 
 /// Whether media of calls is encrypted (SRTP, with keys in SDP).
@@ -112,6 +126,7 @@ pub(super) fn loopback_only() -> Vec<TrunkConfig> {
         max_calls: None,
         calls_per_second: None,
         digest: None,
+        outbound: None,
     }]
 }
 
@@ -236,6 +251,7 @@ fn read_one(reader: &mut Reader, path: &str) -> TrunkConfig {
         ))
         .filter(|rate| *rate > 0),
         digest,
+        outbound: read_outbound(reader, path),
     }
 }
 
@@ -292,7 +308,7 @@ fn read_identity(reader: &mut Reader, path: &str) -> Identity {
 }
 
 /// `prefix=replacement`, each digits after a `+` or none.
-fn read_rules(reader: &mut Reader, key: &str) -> Vec<Rule> {
+pub(super) fn read_rules(reader: &mut Reader, key: &str) -> Vec<Rule> {
     let good = |part: &str| {
         let digits = part.strip_prefix('+').unwrap_or(part);
         digits.chars().all(|c| c.is_ascii_digit())

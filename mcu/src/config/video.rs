@@ -2,6 +2,8 @@
 
 use jiff::tz::TimeZone;
 use plenum_mixer::compose::{DEFAULT_LAYOUT, LayoutError, Layouts, Mark};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::overlay;
 use super::reader::Reader;
@@ -33,8 +35,11 @@ pub struct VideoConfig {
 }
 
 /// What viewers of a conference get.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum VideoPolicy {
+    /// No video at all: no camera, no screen.
+    Off,
     /// Cameras as they come.
     Switched,
     /// One picture of all, composed by the server.
@@ -42,12 +47,23 @@ pub enum VideoPolicy {
 }
 
 impl VideoPolicy {
+    /// As [`Self::from_name`] reads it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Switched => "switched",
+            Self::Composite => "composite",
+        }
+    }
+
     /// As written in the configuration and in JSON.
     ///
     /// # Errors
-    /// In words, when it is neither.
+    /// In words, when it is none.
     pub fn from_name(name: &str) -> Result<Self, String> {
         match name {
+            "off" => Ok(Self::Off),
             "switched" => Ok(Self::Switched),
             "composite" => Ok(Self::Composite),
             _ => Err("is no video policy".to_owned()),

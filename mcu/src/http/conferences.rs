@@ -14,6 +14,7 @@ use super::Api;
 use super::problem::Problem;
 use crate::auth::Role;
 use crate::conference::{self, LobbyPolicy, Manners, NewConference};
+use crate::config::VideoPolicy;
 use crate::signal::protocol::{DialIn, RecordingState};
 use crate::store::ConferenceRecord;
 
@@ -42,6 +43,10 @@ pub(super) struct CreateBody {
     wait_for_leader: Option<bool>,
     /// It ends so many seconds after its last host has gone, 3600 at most; 0: never; absent: as configured.
     end_with_leader_seconds: Option<u32>,
+    /// What viewers get who have not chosen; `off`: no video at all. Absent: as configured.
+    video: Option<VideoPolicy>,
+    /// Kilobits per second of video that each viewer is sent at most, 20000 at most; 0: as much as lines carry. Absent: as configured.
+    max_video_kbps: Option<u32>,
 }
 
 /// A conference just made: its PINs are shown this once.
@@ -79,6 +84,10 @@ pub(super) struct ConferenceBody {
     wait_for_leader: Option<bool>,
     /// It ends so many seconds after its last host has gone; 0: never; null: as configured.
     end_with_leader_seconds: Option<u32>,
+    /// What viewers get who have not chosen; null: as configured.
+    video: Option<VideoPolicy>,
+    /// Kilobits per second of video that each viewer is sent at most; 0: as much as lines carry; null: as configured.
+    max_video_kbps: Option<u32>,
     /// It ends so many minutes after the first has come; 0: never; null: as configured.
     max_minutes: Option<u32>,
     /// Seconds until it ends; null when nobody is in it or it has no limit.
@@ -141,6 +150,8 @@ pub(super) async fn create(
         lobby,
         wait_for_leader,
         end_with_leader_seconds,
+        video,
+        max_video_kbps,
     }) = body?;
     let around = api.conferences.around();
     let wanted = NewConference {
@@ -153,6 +164,8 @@ pub(super) async fn create(
             lobby,
             wait_for_leader,
             end_with_leader_seconds,
+            video,
+            max_video_kbps,
         },
     };
     let created = conference::create(&around.store, &around.pins, wanted).await?;
@@ -279,6 +292,8 @@ async fn view(api: &Api, record: ConferenceRecord) -> ConferenceBody {
         lobby: record.manners.lobby,
         wait_for_leader: record.manners.wait_for_leader,
         end_with_leader_seconds: record.manners.end_with_leader_seconds,
+        video: record.manners.video,
+        max_video_kbps: record.manners.max_video_kbps,
         locked: running.is_some_and(|running| running.locked),
         max_minutes: record.max_minutes,
         time_left_seconds: running

@@ -29,9 +29,13 @@ pub(super) async fn serve(method: Method, uri: Uri) -> Response {
         };
         return answer(file, caching);
     }
-    let is_route = path.is_empty() || path.starts_with("join");
-    match Assets::get("index.html").filter(|_| is_route) {
-        Some(index) => answer(index, "no-cache"),
+    let page = match path.split('/').next() {
+        Some("" | "join") => Some("index.html"),
+        Some("app") => Some("app.html"),
+        _ => None,
+    };
+    match page.and_then(Assets::get) {
+        Some(page) => answer(page, "no-cache"),
         None => Problem::new(StatusCode::NOT_FOUND, "There is no such page.").into_response(),
     }
 }

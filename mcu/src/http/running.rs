@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::problem::Problem;
 use crate::conference::{Gate, LobbyPolicy, MOST_MINUTES, Manners, Order};
+use crate::config::VideoPolicy;
 use crate::signal::protocol::{ParticipantView, WaitingView};
 use crate::signal::view::View;
 
@@ -52,6 +53,10 @@ pub(super) struct ConferencePatch {
     wait_for_leader: Option<bool>,
     /// It ends so many seconds after its last host has gone, 3600 at most; 0: never; kept likewise.
     end_with_leader_seconds: Option<u32>,
+    /// What viewers get who have not chosen; `off`: no video at all. Kept, whether somebody is in the conference or not.
+    video: Option<VideoPolicy>,
+    /// Kilobits per second of video that each viewer is sent at most, 20000 at most; 0: as much as lines carry. Kept, whether somebody is in the conference or not.
+    max_video_kbps: Option<u32>,
 }
 
 /// How a participant shall be treated; what is absent stays.
@@ -70,6 +75,8 @@ pub(super) struct ParticipantPatch {
     view: Option<ViewBody>,
     /// How loud the others hear them: -20 to 12.
     gain_db: Option<i8>,
+    /// Kilobits per second of video that they are sent at most, 20000 at most; 0: as everybody.
+    max_video_kbps: Option<u32>,
 }
 
 /// Everybody in the lobby.
@@ -176,6 +183,8 @@ pub(super) async fn change(
         lobby,
         wait_for_leader,
         end_with_leader_seconds,
+        video,
+        max_video_kbps,
     }) = body?;
     let seconds = |minutes: u32| u64::from(minutes) * 60;
     if extend_minutes.is_some_and(|minutes| minutes > MOST_MINUTES)
@@ -190,6 +199,8 @@ pub(super) async fn change(
         lobby,
         wait_for_leader,
         end_with_leader_seconds,
+        video,
+        max_video_kbps,
     };
     if !manners.is_empty() || host_pin.is_some() || guest_pin.is_some() {
         let record = api.conferences.around().store.find(&id).await?;
@@ -233,6 +244,7 @@ pub(super) async fn treat(
         video_muted,
         view,
         gain_db,
+        max_video_kbps,
     }) = body?;
     let who = || participant.clone();
     let orders = [
@@ -242,6 +254,7 @@ pub(super) async fn treat(
         video_muted.map(|on| Order::MuteVideo(who(), on)),
         view.map(|view| Order::View(who(), view.into())),
         gain_db.map(|db| Order::Gain(who(), db)),
+        max_video_kbps.map(|most| Order::LimitVideo(who(), most)),
     ];
     carry_out(&api, &id, orders.into_iter().flatten()).await
 }
@@ -406,7 +419,7 @@ pub(super) async fn stop_presenting(
 }
 
 /// The ULID of the conference of number `id`.
-async fn key(api: &Api, id: &str) -> Result<String, Problem> {
+pub(super) async fn key(api: &Api, id: &str) -> Result<String, Problem> {
     let record = api.conferences.around().store.find(id).await?;
     Ok(record.ok_or_else(Problem::no_conference)?.id)
 }

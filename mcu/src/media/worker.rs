@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::JoinHandle;
 
-use plenum_mixer::{Command, Input, LegId, LegStats, RoomConfig, Tap};
+use plenum_mixer::{Command, Input, Ladder, LegId, LegStats, RoomConfig, Tap};
 use tokio::sync::{mpsc, oneshot};
 
 use self::links::{Doorbell, Links};
@@ -111,7 +111,7 @@ pub(super) enum Message {
     },
     Compose {
         room: RoomId,
-        sink: Option<ComposeSink>,
+        composer: Option<(Ladder, ComposeSink)>,
     },
     /// What a composer has for its room.
     Composed {

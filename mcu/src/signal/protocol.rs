@@ -6,6 +6,7 @@
 use plenum_companion::presence::State;
 use serde::{Deserialize, Serialize};
 
+use super::calls::CallView;
 use super::view::View;
 use crate::auth::Role;
 use crate::conference::WaitsFor;
@@ -125,6 +126,16 @@ pub enum ClientMessage {
     Composite { on: bool },
     /// Host: how that picture is laid out.
     Layout { name: String },
+    /// Host: calls a phone; whoever picks up presses 1 and is in.
+    CallPhone {
+        number: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
+    /// Host: calls again.
+    CallAgain { call: String },
+    /// Host: takes a call back or hangs up; forgets one that is over.
+    CallCancel { call: String },
     /// Host: ends the conference for all.
     End {},
 }
@@ -179,6 +190,8 @@ pub enum ServerMessage<V = ParticipantView> {
     },
     /// Have this many video slots in all.
     Slots { count: usize },
+    /// So many of the sizes in which one's camera comes are seen by anybody, the smallest first; `None`: send all.
+    CameraSizes { count: Option<u8> },
     /// Who is seen in which slot.
     Video { slots: Vec<SlotView> },
     /// Somebody came.
@@ -212,6 +225,8 @@ pub enum ServerMessage<V = ParticipantView> {
     RecordingFailed { reason: RecordingFault },
     /// To hosts: so many wrong PINs came that nobody else comes in by a PIN, for so long or, without it, before the PINs are others.
     PinsGuessed { closed_seconds: Option<u64> },
+    /// To hosts: calls to phones, the oldest first.
+    Calls { calls: Vec<CallView> },
     /// To `ping`.
     Pong {},
     /// The last message was not carried out, or media failed.
@@ -336,6 +351,9 @@ pub struct ConferenceView {
     /// How it can be laid out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layouts: Vec<String>,
+    /// Hosts can call phones.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dial_out: bool,
 }
 
 /// Whether a conference is recorded.
@@ -577,8 +595,8 @@ mod tests {
             );
             value
         });
-        let all = "joined waiting lobby roster answer slots video participant_joined participant_changed participant_left floor talking changes \
-                   presenting conference time_left whisper recording_failed pins_guessed pong error ended";
+        let all = "joined waiting lobby roster answer slots camera_sizes video participant_joined participant_changed participant_left floor talking changes \
+                   presenting conference time_left whisper recording_failed pins_guessed calls pong error ended";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 

@@ -267,6 +267,7 @@ async fn attempt(
         leg: None,
         spoken: None,
         language: plenum_dialin::attendant::Language::default(),
+        invited: false,
     };
     let seat = conferences
         .join(&admission.record, newcomer)

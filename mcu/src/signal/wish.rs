@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::protocol::ClientMessage;
-use crate::conference::{Action, Gate, Order, Turn, Wish};
+use crate::conference::{Action, DialOrder, Gate, Order, Turn, Wish};
 
 /// What `message` asks of the focus; `None` for what the session sees to itself.
 pub(super) fn wish(message: ClientMessage) -> Option<Action> {
@@ -77,6 +77,11 @@ pub(super) fn wish(message: ClientMessage) -> Option<Action> {
         ClientMessage::PresentStop {} => Action::Order(Order::StopPresenting),
         ClientMessage::Composite { on } => Action::Order(Order::Composite(on)),
         ClientMessage::Layout { name } => Action::Order(Order::Layout(name)),
+        ClientMessage::CallPhone { number, name } => {
+            Action::Order(Order::Dial(DialOrder::Call(number, name)))
+        }
+        ClientMessage::CallAgain { call } => Action::Order(Order::Dial(DialOrder::Again(call))),
+        ClientMessage::CallCancel { call } => Action::Order(Order::Dial(DialOrder::Cancel(call))),
         ClientMessage::End {} => Action::Order(Order::End),
     })
 }

@@ -12,6 +12,7 @@ use plenum_mixer::{LegId, RoomConfig};
 use tokio::sync::{mpsc, watch};
 
 use super::answer::{Negotiation, Step};
+use super::masking::shown;
 use super::numbers::Number;
 use super::talk::{Outcome, Talk};
 use crate::auth::{GuardKey, Role};
@@ -19,7 +20,7 @@ use crate::conference::{
     Action, Admission, Command, Conferences, Credential, Link, Newcomer, Refusal, Seat,
 };
 use crate::config::TrunkConfig;
-use crate::media::{LegGone, RoomEvent, RoomId};
+use crate::media::{LegGone, RoomEvent, RoomId, RtpSockets};
 use crate::signal::protocol::{EndReason, Kind};
 use crate::stop;
 
@@ -103,6 +104,12 @@ pub(super) async fn run(mut line: Line, invitation: Invitation) {
             end
         }
     };
+    finish(&line, end).await;
+}
+
+/// Carries the end of a call out, and counts it.
+pub(super) async fn finish(line: &Line, end: End) {
+    let call = line.call;
     match end {
         End::Sip(_) => {}
         End::Refused(status) => line.command(CallCommand::Refuse { call, status }).await,
@@ -176,6 +183,17 @@ async fn set_up(
             Step::Media | Step::Nothing | Step::Digit(_) | Step::Picture => {}
         }
     }
+    let leg = take_seat(line, &mut negotiation, sockets).await?;
+    Ok((negotiation, leg, admission))
+}
+
+/// Puts the leg of a call that stands into a room of its own.
+pub(super) async fn take_seat(
+    line: &mut Line,
+    negotiation: &mut Negotiation,
+    sockets: RtpSockets,
+) -> Result<Leg, End> {
+    let media = line.conferences.around().media.clone();
     let Some(audio) = negotiation.audio().cloned() else {
         return Err(End::HangUp(HangupReason::InternalError));
     };
@@ -198,9 +216,9 @@ async fn set_up(
         return Err(refused(error));
     }
     if negotiation.video.is_agreed() {
-        apply_video(line, &mut negotiation, leg.leg).await;
+        apply_video(line, negotiation, leg.leg).await;
     }
-    Ok((negotiation, leg, admission))
+    Ok(leg)
 }
 
 async fn admit_direct(
@@ -288,7 +306,10 @@ pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Resu
             line.command(command).await;
             Step::Nothing
         }
-        CallEvent::Incoming { .. } => Step::Nothing,
+        // Calls of ours: see [`super::outcall`].
+        CallEvent::Incoming { .. } | CallEvent::Ringing { .. } | CallEvent::Answered { .. } => {
+            Step::Nothing
+        }
     })
 }
 
@@ -368,6 +389,7 @@ async fn attend(
         leg: Some(leg.leg),
         spoken,
         language: line.language,
+        invited: false,
     };
     let seat = match line.conferences.join(&admission.record, newcomer).await {
         Ok(seat) => seat,
@@ -389,6 +411,12 @@ async fn attend(
     });
     close_room(&line.conferences, leg).await;
     let end = confer(line, negotiation, leg, &seat, &mut ended).await;
+    leave(&seat).await;
+    end
+}
+
+/// Takes the caller off the roster.
+pub(super) async fn leave(seat: &Seat) {
     let leave = Command::Act {
         participant: seat.participant.clone(),
         generation: seat.generation,
@@ -396,11 +424,10 @@ async fn attend(
     };
     // A focus that is gone has no roster to leave.
     let _ = seat.commands.send(leave).await;
-    end
 }
 
 /// In the conference: keys by SIP INFO, hold, and the end from either side.
-async fn confer(
+pub(super) async fn confer(
     line: &mut Line,
     negotiation: &mut Negotiation,
     leg: &mut Leg,
@@ -439,7 +466,7 @@ async fn confer(
 }
 
 /// Takes the leg and the attendant's room away; either may be gone already.
-async fn clean_up(conferences: &Conferences, leg: &mut Leg) {
+pub(super) async fn clean_up(conferences: &Conferences, leg: &mut Leg) {
     if let Err(error) = conferences.around().media.remove_leg(leg.leg).await {
         tracing::warn!(%error, "leg could not be removed");
     }
@@ -447,7 +474,7 @@ async fn clean_up(conferences: &Conferences, leg: &mut Leg) {
 }
 
 /// The attendant has no more to say: its room goes, not to be mixed for nobody.
-async fn close_room(conferences: &Conferences, leg: &mut Leg) {
+pub(super) async fn close_room(conferences: &Conferences, leg: &mut Leg) {
     let Some(room) = leg.room.take() else { return };
     if let Err(error) = conferences.around().media.close_room(room).await {
         tracing::warn!(%error, "attendant's room could not be closed");
@@ -462,60 +489,4 @@ pub(super) fn end_of(reason: LegGone) -> End {
             HangupReason::InternalError
         }
     })
-}
-
-/// The name of a caller: its display name if that is a name, else its number with the middle hidden.
-fn shown(display: &str, number: &str) -> String {
-    const MOST: usize = 40;
-    let visible: String = display
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(MOST)
-        .collect();
-    let name = visible.trim();
-    if name.chars().any(char::is_alphabetic) {
-        return name.to_owned();
-    }
-    let is_number = |c: &char| c.is_ascii_digit() || *c == '+';
-    let digits: Vec<char> = number.chars().filter(is_number).take(MOST).collect();
-    if number.chars().any(char::is_alphabetic) {
-        // A soft-phone's user name, not a number.
-        return number
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(MOST)
-            .collect();
-    }
-    match digits.len() {
-        0 => "Phone".to_owned(),
-        1..=4 => format!(
-            "••{}",
-            digits
-                .iter()
-                .skip(digits.len().saturating_sub(2))
-                .collect::<String>()
-        ),
-        count => {
-            let start: String = digits.iter().take((count - 4).min(5)).collect();
-            let end: String = digits.iter().skip(count - 2).collect();
-            format!("{start}•••{end}")
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shown;
-
-    #[test]
-    fn numbers_are_masked_and_names_are_not() {
-        assert_eq!(shown("Ann\n", "+493012345678"), "Ann");
-        assert_eq!(shown("", "+493012345678"), "+4930•••78");
-        assert_eq!(shown("+493012345678", "+493012345678"), "+4930•••78");
-        assert_eq!(shown("", "123456"), "12•••56");
-        assert_eq!(shown("", "201"), "••01");
-        assert_eq!(shown("", "baresip"), "baresip");
-        assert_eq!(shown("", "anonymous"), "anonymous");
-        assert_eq!(shown("", ""), "Phone");
-    }
 }

@@ -209,7 +209,7 @@ impl Talk {
 }
 
 /// Has the attendant's room do it.
-fn order(conferences: &Conferences, leg: &Leg, command: Command) {
+pub(super) fn order(conferences: &Conferences, leg: &Leg, command: Command) {
     let Some(room) = leg.room else { return };
     // The attendant's own time-outs take over when the end of what was ordered is never told.
     if let Err(error) = conferences.around().media.command(room, command) {
@@ -233,7 +233,7 @@ fn sounds(line: &Line, language: Language, prompts: &[PromptKey]) -> Vec<Arc<[i1
     sounds
 }
 
-fn play(conferences: &Conferences, leg: &Leg, number: u64, sounds: &[Arc<[i16]>]) {
+pub(super) fn play(conferences: &Conferences, leg: &Leg, number: u64, sounds: &[Arc<[i16]>]) {
     let pcm = concatenated(sounds);
     let command = Command::Play {
         play: PlayId(number),
@@ -304,7 +304,7 @@ async fn checked(check: &mut Option<Check>) -> (CheckResult, Option<Admission>) 
     }
 }
 
-async fn until(due: Option<std::time::Instant>) {
+pub(super) async fn until(due: Option<std::time::Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,

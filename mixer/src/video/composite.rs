@@ -7,46 +7,30 @@ use plenum_codecs::video::VideoCodec;
 use plenum_codecs::video::h264::Limit;
 use plenum_codecs::{MediaPacket, MediaTime};
 
+use super::Switchboard;
 use super::publisher::StreamKey;
-use super::{Switchboard, Viewing};
+use super::renditions::{self, SMALL};
 use crate::legs::Legs;
-use crate::{Compose, LegId, Output, Renditions, Track, VideoSetting};
-
-/// The composite's streams are told apart by these.
-pub(super) const fn payload_type(codec: VideoCodec) -> u8 {
-    match codec {
-        VideoCodec::Vp8 => 0,
-        VideoCodec::H264 => 1,
-    }
-}
-
-/// The stream of the small rendition.
-const SMALL: u8 = 2;
-
-/// Whether a stream of the composite is for a viewer of that setting.
-pub(super) fn suits(stream: u8, setting: Option<&VideoSetting>) -> bool {
-    let limited = setting.is_some_and(|video| video.limit.is_some());
-    limited == (stream == SMALL)
-}
-
-const fn codec(payload_type: u8) -> VideoCodec {
-    match payload_type {
-        0 => VideoCodec::Vp8,
-        _ => VideoCodec::H264,
-    }
-}
+use crate::{Compose, Ladder, LegId, Output, Rendition, Renditions, Track};
 
 /// What the switchboard knows of the composite.
 #[derive(Debug, Default)]
 pub(super) struct Composite {
-    pub(super) on: bool,
+    /// What its renditions take, while there is a composer.
+    pub(super) ladder: Option<Ladder>,
     /// Viewers have come, gone or changed since the renditions were counted.
     pub(super) stale: bool,
-    wanted: Renditions,
+    pub(super) wanted: Renditions,
     /// What the small rendition is bound by, if somebody sees it.
-    small: Option<Limit>,
+    pub(super) small: Option<Limit>,
     /// Which of a camera's streams the composer gets.
     taken: Vec<StreamKey>,
+}
+
+impl Composite {
+    pub(super) const fn is_on(&self) -> bool {
+        self.ladder.is_some()
+    }
 }
 
 impl Switchboard {
@@ -54,19 +38,19 @@ impl Switchboard {
     pub(crate) fn set_composite(
         &mut self,
         now: MediaTime,
-        on: bool,
+        ladder: Option<Ladder>,
         legs: &mut Legs,
         out: &mut VecDeque<Output>,
     ) {
-        let before = std::mem::replace(&mut self.composite.on, on);
-        if on {
+        let before = std::mem::replace(&mut self.composite.ladder, ladder);
+        if ladder.is_some() {
             // Whoever composes now has been told nothing yet, also when somebody else has composed until now.
             self.composite.wanted = Renditions::default();
             self.composite.small = None;
         }
         self.composite.stale = true;
         self.composite.taken.clear();
-        if before == on {
+        if before.is_some() == ladder.is_some() {
             return;
         }
         self.publishers
@@ -84,7 +68,7 @@ impl Switchboard {
         packet: &MediaPacket,
         out: &mut VecDeque<Output>,
     ) {
-        if self.composite.wanted == Renditions::default() && self.composite.small.is_none() {
+        if self.feeds_nothing() {
             return;
         }
         let publishers = &self.publishers;
@@ -118,18 +102,19 @@ impl Switchboard {
         }));
     }
 
-    /// Sends a packet of the composite to whoever sees it in this codec.
+    /// Sends a packet of the composite to whoever sees this rendition.
     pub(crate) fn composed(
         &mut self,
         now: MediaTime,
-        codec: VideoCodec,
+        rendition: Rendition,
         packet: &MediaPacket,
         legs: &mut Legs,
         out: &mut VecDeque<Output>,
     ) {
         // A rendition that nobody wants any more may still be on its way.
-        if self.composite.on && self.composite.wanted.contains(codec) {
-            self.spread_composed(now, (payload_type(codec), codec), packet, legs, out);
+        if self.composite.is_on() && self.composite.wanted.contains(rendition) {
+            let stream = (renditions::payload_type(rendition), rendition.codec);
+            self.spread_composed(now, stream, packet, legs, out);
         }
     }
 
@@ -141,7 +126,7 @@ impl Switchboard {
         legs: &mut Legs,
         out: &mut VecDeque<Output>,
     ) {
-        if self.composite.on && self.composite.small.is_some() {
+        if self.composite.is_on() && self.composite.small.is_some() {
             self.spread_composed(now, (SMALL, VideoCodec::H264), packet, legs, out);
         }
     }
@@ -187,71 +172,53 @@ impl Switchboard {
         }
     }
 
-    /// The layer of a camera whose size is nearest its tile's: the fewer share the picture, the larger.
-    fn fitting_layer(&self, now: MediaTime, key: StreamKey) -> u8 {
-        let publisher = self
-            .publishers
-            .iter()
-            .find(|publisher| publisher.leg == key.leg);
-        let layers = publisher.map(|publisher| publisher.layers(now, key.payload_type));
-        let layers = layers.unwrap_or_default();
+    /// How many layers of each camera the composer uses, the smallest first.
+    pub(super) fn composer_uses(&self) -> Vec<(LegId, u8)> {
+        if self.feeds_nothing() {
+            return Vec::new();
+        }
+        let cameras = self.publishers.iter();
+        let cameras = cameras.filter(|publisher| publisher.leg != LegId::COMPOSITE);
+        let above = self.above();
+        cameras
+            .map(|publisher| (publisher.leg, publisher.known.saturating_sub(above).max(1)))
+            .collect()
+    }
+
+    const fn feeds_nothing(&self) -> bool {
+        self.composite.wanted.is_empty() && self.composite.small.is_none()
+    }
+
+    /// How many layers below the largest one is nearest its tile: the fewer share the picture, the larger.
+    fn above(&self) -> u8 {
         let publishers = self.publishers.iter();
         let cameras = publishers.filter(|publisher| publisher.leg != LegId::COMPOSITE);
-        let above = match cameras.count() {
+        match cameras.count() {
             0 | 1 => 0,
             2..=4 => 1,
             _ => 2,
-        };
-        let most = layers.len().saturating_sub(1);
-        let fitting = layers.get(most.saturating_sub(above));
-        fitting.map_or(key.layer, |(layer, _)| *layer)
+        }
     }
 
-    /// Tells the composer which renditions are seen by anybody, when that has changed.
-    pub(super) fn count_renditions(
-        &mut self,
-        now: MediaTime,
-        legs: &mut Legs,
-        out: &mut VecDeque<Output>,
-    ) {
-        if !std::mem::take(&mut self.composite.stale) {
-            return;
-        }
-        self.tell_wanted(legs, out);
-        let (wanted, small) = if self.composite.on {
-            (renditions(legs), small(legs))
-        } else {
-            Default::default()
+    /// The layer of a camera whose size is nearest its tile's, or the next smaller one that comes.
+    fn fitting_layer(&self, now: MediaTime, key: StreamKey) -> u8 {
+        let mut publishers = self.publishers.iter();
+        let Some(publisher) = publishers.find(|publisher| publisher.leg == key.leg) else {
+            return key.layer;
         };
-        let same = std::mem::replace(&mut self.composite.wanted, wanted) == wanted;
-        if !same {
-            out.push_back(Output::Compose(Compose::Wanted(wanted)));
-        }
-        let same_small = std::mem::replace(&mut self.composite.small, small) == small;
-        if !same_small {
-            out.push_back(Output::Compose(Compose::Small(small)));
-        }
-        if same && same_small {
-            return;
-        }
-        let composite = self
-            .publishers
-            .iter_mut()
-            .find(|publisher| publisher.leg == LegId::COMPOSITE);
-        if let Some(publisher) = composite {
-            publisher
-                .streams
-                .retain(|stream| match stream.payload_type {
-                    SMALL => small.is_some(),
-                    other => wanted.contains(codec(other)),
-                });
-            self.assign_all(now, legs, out);
-        }
+        let layers = publisher.layers(now, key.payload_type);
+        let wished = publisher
+            .known
+            .saturating_sub(1)
+            .saturating_sub(self.above());
+        let mut fitting = layers.iter().rev().filter(|(layer, _)| *layer <= wished);
+        let fitting = fitting.next().or_else(|| layers.first());
+        fitting.map_or(key.layer, |(layer, _)| *layer)
     }
 
     /// A camera is off or gone.
     pub(super) fn camera_gone(&mut self, leg: LegId, out: &mut VecDeque<Output>) {
-        if self.composite.on && leg != LegId::COMPOSITE {
+        if self.composite.is_on() && leg != LegId::COMPOSITE {
             self.composite.taken.retain(|key| key.leg != leg);
             out.push_back(Output::Compose(Compose::CameraOff { leg }));
         }
@@ -259,10 +226,9 @@ impl Switchboard {
 
     /// The request for a keyframe as it leaves the room.
     pub(super) fn keyframe_request(leg: LegId, track: Track, payload_type: u8) -> Output {
-        if leg == LegId::COMPOSITE && payload_type == SMALL {
-            Output::Compose(Compose::KeyframeSmall)
-        } else if leg == LegId::COMPOSITE {
-            Output::Compose(Compose::Keyframe(codec(payload_type)))
+        if leg == LegId::COMPOSITE {
+            let wanted = renditions::rendition(payload_type);
+            Output::Compose(wanted.map_or(Compose::KeyframeSmall, Compose::Keyframe))
         } else {
             Output::KeyframeRequest {
                 leg: leg.owner(),
@@ -270,56 +236,6 @@ impl Switchboard {
                 payload_type,
             }
         }
-    }
-}
-
-/// What was negotiated with those who see the composite.
-fn viewers(legs: &Legs) -> impl Iterator<Item = &VideoSetting> {
-    let viewers = legs
-        .iter()
-        .filter(|leg| leg.viewer.wish == Viewing::Composite);
-    viewers.filter_map(|leg| leg.config.video.as_ref())
-}
-
-/// What everybody takes who cannot take the composite as it is: one rendition serves all of them.
-fn small(legs: &Legs) -> Option<Limit> {
-    viewers(legs)
-        .filter(|video| {
-            video.slots > 0 && video.send.iter().any(|(_, sent)| *sent == VideoCodec::H264)
-        })
-        .filter_map(|video| video.limit)
-        .reduce(Limit::min)
-}
-
-/// As few as serve everybody: one, if there is a codec that all take, else both.
-fn renditions(legs: &Legs) -> Renditions {
-    let mut all = [true; 2];
-    let mut any = [false; 2];
-    for video in viewers(legs).filter(|video| video.slots > 0 && video.limit.is_none()) {
-        let takes = [VideoCodec::Vp8, VideoCodec::H264]
-            .map(|codec| video.send.iter().any(|(_, sent)| *sent == codec));
-        if takes == [false; 2] {
-            continue;
-        }
-        for (index, takes) in takes.into_iter().enumerate() {
-            all[index] &= takes;
-            any[index] |= takes;
-        }
-    }
-    match (any, all) {
-        ([false, false], _) => Renditions::default(),
-        ([true, _], [true, _]) => Renditions {
-            vp8: true,
-            h264: false,
-        },
-        ([_, true], [_, true]) => Renditions {
-            vp8: false,
-            h264: true,
-        },
-        _ => Renditions {
-            vp8: true,
-            h264: true,
-        },
     }
 }
 

@@ -39,6 +39,11 @@ impl Line {
         self.least.push_back((since, estimate));
     }
 
+    /// The last estimate, in bit/s.
+    pub(super) fn latest(&self) -> Option<u64> {
+        self.least.back().map(|(_, bits)| *bits)
+    }
+
     /// What may be sent, in bit/s; `None` when nothing is known.
     pub(super) fn usable(&mut self, now: MediaTime) -> Option<u64> {
         while let Some((since, _)) = self.least.get(1)
@@ -71,6 +76,11 @@ impl Rate {
             (self.bytes, self.since) = (0, Some(now));
         }
         self.bytes += u64::try_from(bytes).unwrap_or(0);
+    }
+
+    /// The rate, once it was measured.
+    pub(super) const fn known(&self) -> Option<u64> {
+        self.measured
     }
 
     /// The rate, or what a layer of that place usually has.

@@ -8,6 +8,7 @@ use plenum_codecs::{MediaPacket, MediaTime};
 use smallvec::SmallVec;
 
 use super::Viewer;
+use super::demand::Demand;
 use super::layers::Rate;
 use crate::{LegId, Track};
 
@@ -28,6 +29,9 @@ pub(crate) struct StreamKey {
 pub(super) struct Publisher {
     pub(super) leg: LegId,
     pub(super) streams: SmallVec<[Stream; 3]>,
+    /// In how many sizes it has come.
+    pub(super) known: u8,
+    pub(super) demand: Demand,
 }
 
 #[derive(Debug)]
@@ -38,7 +42,7 @@ pub(super) struct Stream {
     ssrc: u32,
     sequence: Unwrapper,
     last_packet: MediaTime,
-    rate: Rate,
+    pub(super) rate: Rate,
     last_request: Option<MediaTime>,
     /// Slots that show it, or wait for its keyframe.
     pub(super) routes: Vec<Route>,
@@ -85,6 +89,8 @@ impl Publisher {
         Self {
             leg,
             streams: SmallVec::new(),
+            known: 0,
+            demand: Demand::default(),
         }
     }
 
@@ -121,6 +127,7 @@ impl Publisher {
                 // A sender that keeps changing its SSRC does not get around the throttle.
                 stream.last_request = self.streams.remove(at).last_request;
             }
+            self.known = self.known.max(stream.layer().saturating_add(1));
             self.streams.push(stream);
             self.streams.len() - 1
         });
@@ -184,6 +191,31 @@ impl Publisher {
         }
         layers.sort_unstable();
         layers
+    }
+
+    /// The same of all that it has ever come in: those that do not come now would when asked for.
+    pub(super) fn known_layers(&self, payload_type: u8) -> Layers {
+        (0..self.known)
+            .map(|layer| {
+                let mut streams = self.streams.iter();
+                let known = streams
+                    .find(|stream| (stream.payload_type, stream.layer()) == (payload_type, layer));
+                let rate = known.map_or_else(
+                    || Rate::default().or_guess(layer),
+                    |stream| stream.rate.or_guess(layer),
+                );
+                (layer, rate)
+            })
+            .collect()
+    }
+
+    /// How many of its sizes come, the smallest first.
+    pub(super) fn coming(&self, now: MediaTime) -> u8 {
+        let streams = self.streams.iter();
+        let live = streams.filter(|stream| now.since(stream.last_packet) < LAYER_SILENCE);
+        live.map(|stream| stream.layer().saturating_add(1))
+            .max()
+            .unwrap_or(0)
     }
 
     /// Whether a layer has ceased since the last call.

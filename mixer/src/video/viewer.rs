@@ -6,10 +6,11 @@ use plenum_codecs::video::{VideoCodec, vp8::Continuity};
 use plenum_codecs::{MediaPacket, MediaTime};
 use smallvec::SmallVec;
 
+use super::fit::Fit;
 use super::layers::Line;
 use super::publisher::Coding;
 use super::{StreamKey, Viewing, assign::Slots, slot_event};
-use crate::{LegId, OutPacket, Output};
+use crate::{LegId, OutPacket, Output, Rendition};
 
 /// A camera packet on its way into slots.
 #[derive(Debug, Clone, Copy)]
@@ -50,10 +51,20 @@ struct Slot {
 pub(crate) struct Viewer {
     leg: LegId,
     pub(crate) line: Line,
+    /// What it is sent at most, in bit/s, whatever its line carries.
+    pub(super) limit: Option<u64>,
+    /// The size of the composite that its line carries.
+    pub(super) fit: Fit,
+    /// What it shall see of the composite, as last counted.
+    pub(super) rendition: Option<Rendition>,
     /// What it has chosen to see, if it has.
     pub(super) choice: Option<Viewing>,
     /// What it shall see if that can be had, as of the last assignment.
     pub(super) wish: Viewing,
+    /// Of whom it would have which size, in each of its slots, if all of them came.
+    pub(super) wishes: SmallVec<[(LegId, u8); 4]>,
+    /// Its own camera was told to leave sizes out.
+    pub(super) capped: bool,
     slots: Vec<Slot>,
     /// Slots in use; the others keep their numbers for the case that they come back.
     active: u8,
@@ -64,6 +75,11 @@ impl Viewer {
         Self {
             leg,
             line: Line::default(),
+            limit: None,
+            fit: Fit::default(),
+            rendition: None,
+            wishes: SmallVec::new(),
+            capped: false,
             choice: None,
             wish: Viewing::default(),
             slots: Vec::new(),
@@ -74,6 +90,9 @@ impl Viewer {
     /// The leg changes rooms: nobody here is on the air any more. The numbers go on.
     pub(crate) fn leave(&mut self) {
         self.choice = None;
+        self.limit = None;
+        self.rendition = None;
+        self.wishes.clear();
         for slot in &mut self.slots {
             slot.source = None;
             slot.wanted = None;

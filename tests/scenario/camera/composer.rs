@@ -3,14 +3,14 @@
 use plenum_codecs::MediaPacket;
 use plenum_codecs::video::encoder::{H264Encoder, VideoSetting as Encoding, Vp8Encoder};
 use plenum_codecs::video::{I420Picture, VideoCodec, h264, vp8};
-use plenum_mixer::{Command, Compose, Input, Viewing};
+use plenum_mixer::{Command, Compose, Input, Ladder, Rendition, Viewing};
 
 use super::{COMPOSITE_RED, Encoder, MTU, SIDE, Stream, Studio};
 
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Composer {
-    renditions: Vec<(VideoCodec, Stream)>,
+    renditions: Vec<(Rendition, Stream)>,
     /// Packets of cameras that came, since last asked.
     pub(crate) fed: u64,
     /// Pictures encoded, since last asked.
@@ -18,21 +18,25 @@ pub(crate) struct Composer {
 }
 
 impl Composer {
+    pub(crate) fn makes(&self, rendition: Rendition) -> bool {
+        self.renditions.iter().any(|(key, _)| *key == rendition)
+    }
+
     /// Does what the room wants.
     pub(super) fn take(&mut self, work: &Compose) {
         match work {
             Compose::Camera { .. } => self.fed += 1,
             Compose::Wanted(wanted) => {
-                self.renditions.retain(|(codec, _)| wanted.contains(*codec));
-                for codec in [VideoCodec::Vp8, VideoCodec::H264] {
-                    let known = self.renditions.iter().any(|(known, _)| *known == codec);
-                    if wanted.contains(codec) && !known {
-                        self.renditions.push((codec, rendition(codec)));
+                self.renditions.retain(|(key, _)| wanted.contains(*key));
+                for key in Rendition::all() {
+                    let known = self.renditions.iter().any(|(known, _)| *known == key);
+                    if wanted.contains(key) && !known {
+                        self.renditions.push((key, rendition(key.codec)));
                     }
                 }
             }
-            Compose::Keyframe(codec) => {
-                for (_, stream) in self.renditions.iter_mut().filter(|(of, _)| of == codec) {
+            Compose::Keyframe(key) => {
+                for (_, stream) in self.renditions.iter_mut().filter(|(of, _)| of == key) {
                     match &mut stream.encoder {
                         Encoder::Vp8(encoder) => encoder.request_keyframe(),
                         Encoder::H264(encoder) => encoder.request_keyframe(),
@@ -65,7 +69,7 @@ impl Studio {
     /// What the focus does when somebody shall see the composite, or nobody any more.
     pub(crate) fn composes(&mut self, on: bool) {
         self.composer = on.then(Composer::default);
-        let command = Input::Command(Command::Composite { on });
+        let command = Input::Command(Command::Composite(on.then(|| Ladder::below(2_000_000))));
         self.room.handle(self.now, command);
         self.collect();
     }
@@ -95,7 +99,7 @@ impl Studio {
         luma.fill(u8::try_from(at.as_millis() / 33 % 100 + 60).unwrap());
         red.fill(COMPOSITE_RED);
         let mut inputs = Vec::new();
-        for (codec, stream) in &mut composer.renditions {
+        for (rendition, stream) in &mut composer.renditions {
             composer.encodes += 1;
             let payloads = match &mut stream.encoder {
                 Encoder::Vp8(encoder) => encoder
@@ -120,8 +124,8 @@ impl Studio {
                     audio_level: None,
                     payload,
                 };
-                let codec = *codec;
-                inputs.push(Input::Composed { codec, packet });
+                let rendition = *rendition;
+                inputs.push(Input::Composed { rendition, packet });
             }
         }
         for input in inputs {

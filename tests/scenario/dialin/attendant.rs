@@ -353,7 +353,7 @@ fn star_six_toggles_mute_and_nothing_else_does() {
     );
     assert_eq!(press("6"), []);
     assert_eq!(press("*16"), [InCallCommand::Help]);
-    assert_eq!(press("*0"), [InCallCommand::Help]);
+    assert_eq!(press("*0"), [InCallCommand::DialOut]);
     assert_eq!(press("*5"), [InCallCommand::ToggleHand]);
     let (table, mut machine) = (CommandTable::default(), CommandKeys::new());
     machine.digit(

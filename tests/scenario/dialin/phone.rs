@@ -119,6 +119,8 @@ pub(crate) struct Line {
     pub(crate) connects: Vec<(StreamId, SocketAddr)>,
     /// Whose certificate each connect wants, `None` for TCP.
     pub(crate) trusted: Vec<Option<String>>,
+    /// Names to be looked up.
+    pub(crate) lookups: Vec<(u64, String)>,
 }
 
 impl Line {
@@ -135,6 +137,7 @@ impl Line {
             closed: Vec::new(),
             connects: Vec::new(),
             trusted: Vec::new(),
+            lookups: Vec::new(),
         }
     }
 
@@ -148,6 +151,7 @@ impl Line {
                 }
                 SipOutput::Event(event) => self.events.push(event),
                 SipOutput::CloseStream(stream) => self.closed.push(stream),
+                SipOutput::Resolve { query, proxy } => self.lookups.push((query, proxy.host)),
                 SipOutput::Connect { stream, to, tls } => {
                     self.connects.push((stream, to));
                     self.trusted.push(tls);

@@ -80,7 +80,7 @@ fn faulty() -> Vec<(u16, Request<'static>)> {
         (
             420,
             Request {
-                extra: "Require: 100rel, timer\r\n",
+                extra: "Require: gruu, 100rel, timer\r\n",
                 ..base.clone()
             },
         ),
@@ -134,7 +134,7 @@ fn faults_get_the_answers_of_rfc_3261() {
         match expected {
             405 | 501 => assert!(header(&sent[0], "Allow").contains("INVITE")),
             415 => assert_eq!(header(&sent[0], "Accept"), "application/sdp"),
-            420 => assert_eq!(header(&sent[0], "Unsupported"), "100rel"),
+            420 => assert_eq!(header(&sent[0], "Unsupported"), "gruu"),
             422 => assert_eq!(header(&sent[0], "Min-SE"), "90"),
             _ => {}
         }

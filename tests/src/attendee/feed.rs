@@ -1,8 +1,9 @@
 //! What a bot sends: a tone in Opus packets encoded beforehand, and its picture in VP8 as a camera would.
 
+use std::collections::BTreeMap;
 use std::f64::consts::TAU;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -46,11 +47,24 @@ pub struct Feed {
     /// Keyframes asked for by the other side.
     pub keyframe_requests: AtomicU64,
     keyframe_wanted: AtomicBool,
+    /// When each picture was painted, by its count. The task of the camera writes, the test reads: a lock of microseconds.
+    painted: Mutex<BTreeMap<u8, std::time::Instant>>,
     /// Id of the level extension (RFC 6464); 0 as long as none is agreed.
     pub(super) level_extension: AtomicU8,
 }
 
 impl Feed {
+    /// When the last picture of that count was painted.
+    pub fn painted(&self, count: u8) -> Option<std::time::Instant> {
+        let painted = self.painted.lock().unwrap_or_else(PoisonError::into_inner);
+        painted.get(&count).copied()
+    }
+
+    fn paints(&self, count: u8) {
+        let mut painted = self.painted.lock().unwrap_or_else(PoisonError::into_inner);
+        painted.insert(count, std::time::Instant::now());
+    }
+
     /// The other side asks for a keyframe.
     pub(super) fn keyframe_asked(&self) {
         self.keyframe_requests.fetch_add(1, Ordering::Relaxed);
@@ -147,6 +161,7 @@ pub(super) async fn show(
             encoder.request_keyframe();
         }
         count = count.wrapping_add(1);
+        feed.paints(count);
         let elapsed = u64::try_from(start.elapsed().as_micros()).context("the age of a camera")?;
         let picture = Mark { person, count }.paint()?;
         let Some(frame) = encoder.encode(&picture, MediaTime::from_micros(elapsed))? else {

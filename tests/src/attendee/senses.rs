@@ -21,6 +21,8 @@ use crate::tone::Recording;
 
 /// Samples kept: the last 30 s.
 const MEMORY: usize = 30 * 48_000;
+/// Width of the whole composite; its smaller sizes show the same.
+const COMPOSITE: usize = 1_280;
 /// Time between two requests for a keyframe.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -55,6 +57,26 @@ pub struct Sound {
     pub levels: u64,
 }
 
+/// A mark that was seen.
+#[derive(Debug, Clone)]
+pub struct Glimpse {
+    /// On which m-line.
+    pub mid: String,
+    /// What it said.
+    pub mark: Mark,
+    /// When the picture was decoded.
+    pub at: Instant,
+}
+
+/// What is seen from some time on.
+#[derive(Debug)]
+struct Journal {
+    /// Where marks are in the whole composite: the corner, and the side of a block.
+    corner: (usize, usize),
+    side: usize,
+    seen: Vec<Glimpse>,
+}
+
 /// Everything a bot perceives. The tasks of its tracks write, the test reads: a lock of microseconds needs no message.
 #[derive(Debug, Default)]
 pub struct Senses {
@@ -62,6 +84,7 @@ pub struct Senses {
     patient: bool,
     sound: Mutex<Sound>,
     sights: Mutex<BTreeMap<String, Sight>>,
+    journal: Mutex<Option<Journal>>,
     /// The last picture that is larger than a bot's own, by `mid`.
     large: Mutex<BTreeMap<String, I420Picture>>,
 }
@@ -75,6 +98,43 @@ impl Senses {
         Self {
             patient,
             ..Self::default()
+        }
+    }
+
+    /// Notes every mark from now on; in composites the one whose corner and side of a block these are.
+    pub fn keep_journal(&self, corner: (usize, usize), side: usize) {
+        *lock(&self.journal) = Some(Journal {
+            corner,
+            side,
+            seen: Vec::new(),
+        });
+    }
+
+    /// What was noted since then, or since the last call.
+    #[must_use]
+    pub fn take_journal(&self) -> Vec<Glimpse> {
+        let mut journal = lock(&self.journal);
+        journal
+            .as_mut()
+            .map(|journal| std::mem::take(&mut journal.seen))
+            .unwrap_or_default()
+    }
+
+    fn note(&self, mid: &str, picture: &I420Picture) {
+        let mut journal = lock(&self.journal);
+        let Some(journal) = journal.as_mut() else {
+            return;
+        };
+        let scaled = |pixels: usize| pixels * usize::from(picture.width()) / COMPOSITE;
+        let corner = (scaled(journal.corner.0), scaled(journal.corner.1));
+        let mark =
+            Mark::read(picture).or_else(|| Mark::read_at(picture, corner, scaled(journal.side)));
+        if let Some(mark) = mark {
+            journal.seen.push(Glimpse {
+                mid: mid.to_owned(),
+                mark,
+                at: Instant::now(),
+            });
         }
     }
 
@@ -238,6 +298,9 @@ pub(super) async fn watch(
             None => sight.unreadable += 1,
         }
         drop(sights);
+        if !damaged {
+            senses.note(&mid, &picture);
+        }
         if !damaged && picture.width() != WIDTH {
             lock(&senses.large).insert(mid.clone(), picture);
         }

@@ -43,6 +43,8 @@ pub struct View {
     pub audience_muted: bool,
     /// For how many seconds doors were shut to guessers, as hosts are told, in order; 0: until the PINs are others.
     pub guessed: Vec<u64>,
+    /// Calls to phones, as hosts are told: id, name and state.
+    pub calls: Vec<(String, String, String)>,
     /// Everybody, by id.
     pub roster: BTreeMap<String, Person>,
     /// Who speaks.
@@ -150,6 +152,7 @@ impl View {
                 self.slot_mids = mids.iter().map(text).collect::<Result<_>>()?;
                 return Ok(Task::Answer(text(&message["sdp"])?));
             }
+            "camera_sizes" => {}
             "slots" => {
                 let count = message["count"].as_u64().context("no count of slots")?;
                 self.slots_wanted = usize::try_from(count)?;
@@ -191,6 +194,17 @@ impl View {
             "pins_guessed" => {
                 let seconds = message["closed_seconds"].as_u64();
                 self.guessed.push(seconds.unwrap_or(0));
+            }
+            "calls" => {
+                let calls = list(&message["calls"])?.iter();
+                let call = |call: &Value| -> Result<_> {
+                    Ok((
+                        text(&call["call"])?,
+                        text(&call["name"])?,
+                        text(&call["state"])?,
+                    ))
+                };
+                self.calls = calls.map(call).collect::<Result<_>>()?;
             }
             "pong" | "whisper" | "time_left" => {}
             "error" => {

@@ -2,7 +2,8 @@ import { useState } from 'react'
 import { Button, Menu, MenuItem, MenuTrigger, Popover } from 'react-aria-components'
 import { trackOf } from '../devices'
 import { strings } from '../strings'
-import { Confirm, IconButton, keyName, keyNameAlt } from './controls'
+import { Confirm } from './Confirm'
+import { IconButton, keyName, keyNameAlt } from './controls'
 import { useClient, useClientState, useDevices, useSelf } from './context'
 import {
   CameraIcon,

@@ -4,6 +4,7 @@ import { hue, initials, rosterOrder, speaking } from '../layout'
 import { invitation } from '../link'
 import type { Participant } from '../protocol'
 import { strings } from '../strings'
+import { Calls } from './Calls'
 import { IconButton } from './controls'
 import { useClient, useClientState } from './context'
 import { AsideIcon, CameraOffIcon, CloseIcon, HandIcon, LanguageIcon, MicIcon, MicOffIcon, PauseIcon, PhoneIcon, PinIcon, ShareIcon, SoundOffIcon } from './icons'
@@ -32,6 +33,7 @@ export function People({ onClose }: { readonly onClose: () => void }) {
           <Row key={participant.id} participant={participant} self={participant.id === session.self} host={host} />
         ))}
       </ul>
+      {host && session.conference?.dialOut && <Calls />}
       <footer className="people-footer">
         {host && session.conference && (
           <Switch className="switch" isSelected={session.conference.lobby} onChange={(on) => client.setLobby(on)}>

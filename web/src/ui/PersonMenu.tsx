@@ -19,7 +19,7 @@ import {
 } from 'react-aria-components'
 import type { Participant } from '../protocol'
 import { strings } from '../strings'
-import { Confirm } from './controls'
+import { Confirm } from './Confirm'
 import { useClient, useClientState } from './context'
 import { MoreIcon } from './icons'
 

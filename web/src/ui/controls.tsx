@@ -1,8 +1,7 @@
-/** Small pieces that every screen uses. */
+/** Small pieces that every screen of both pages uses; they say only what they are given. */
 
 import type { ReactNode } from 'react'
-import { Button, Dialog, Heading, Modal, ModalOverlay, Tooltip, TooltipTrigger } from 'react-aria-components'
-import { strings } from '../strings'
+import { Button, Tooltip, TooltipTrigger } from 'react-aria-components'
 import { WarningIcon } from './icons'
 
 interface IconButtonProps {
@@ -53,48 +52,11 @@ export function Alert({ title, fix, tone = 'warning', action }: AlertProps) {
   )
 }
 
-interface ConfirmProps {
-  readonly open: boolean
-  readonly title: string
-  readonly text: string
-  readonly action: string
-  readonly onConfirm: () => void
-  readonly onClose: () => void
-}
-
-/** Asks before something that cannot be taken back. */
-export function Confirm({ open, title, text, action, onConfirm, onClose }: ConfirmProps) {
-  return (
-    <ModalOverlay className="overlay" isOpen={open} onOpenChange={(next) => !next && onClose()} isDismissable>
-      <Modal className="modal modal-small">
-        <Dialog role="alertdialog" className="dialog">
-          <Heading slot="title">{title}</Heading>
-          <p>{text}</p>
-          <div className="dialog-actions">
-            <Button className="button" onPress={onClose} autoFocus>
-              {strings.confirm.cancel}
-            </Button>
-            <Button
-              className="button button-danger"
-              onPress={() => {
-                onConfirm()
-                onClose()
-              }}
-            >
-              {action}
-            </Button>
-          </div>
-        </Dialog>
-      </Modal>
-    </ModalOverlay>
-  )
-}
-
 export function Brand() {
   return (
     <span className="brand">
       <img src="/favicon.svg" alt="" width="26" height="26" />
-      {strings.product}
+      Plenum
     </span>
   )
 }

@@ -2,7 +2,7 @@
 
 import type { ReactNode } from 'react'
 
-function icon(drawing: ReactNode) {
+export function icon(drawing: ReactNode) {
   return function Icon() {
     return (
       <svg className="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">

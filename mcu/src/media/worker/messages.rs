@@ -94,12 +94,12 @@ impl Worker {
                 }
                 self.give_room(room, now, Input::Command(Command::Tap(tap)));
             }
-            Message::Compose { room, sink } => {
-                let on = sink.is_some();
+            Message::Compose { room, composer } => {
+                let (ladder, sink) = composer.unzip();
                 if let Some(homed) = self.rooms.get_mut(&room) {
                     homed.composer = sink;
                 }
-                self.give_room(room, now, Input::Command(Command::Composite { on }));
+                self.give_room(room, now, Input::Command(Command::Composite(ladder)));
             }
             Message::Composed { room, inputs } => {
                 for input in inputs {

@@ -5,14 +5,28 @@ use plenum_codecs::video::{VideoCodec, h264, vp8};
 use plenum_codecs::{MediaPacket, MediaTime};
 
 use crate::{
-    AudioSetting, Command, Compose, Feedback, Input, Leg, LegConfig, LegId, OutPacket, Output,
-    Renditions, Room, RoomConfig, Track, VideoSetting,
+    AudioSetting, Command, Compose, Feedback, Input, Ladder, Leg, LegConfig, LegId, OutPacket,
+    Output, Rendition, Renditions, Room, RoomConfig, Size, Track, VideoSetting,
 };
 
-const VP8_ONLY: Renditions = Renditions {
-    vp8: true,
-    h264: false,
-};
+const fn whole(codec: VideoCodec) -> Rendition {
+    Rendition {
+        codec,
+        size: Size::Whole,
+    }
+}
+
+fn wanted(renditions: &[Rendition]) -> Compose {
+    Compose::Wanted(renditions.iter().copied().collect())
+}
+
+fn vp8_only() -> Compose {
+    wanted(&[whole(VideoCodec::Vp8)])
+}
+
+fn ladder() -> Ladder {
+    Ladder::below(2_000_000)
+}
 
 fn config(id: u64, send: &[(u8, VideoCodec)]) -> LegConfig {
     LegConfig {
@@ -51,7 +65,7 @@ impl Stage {
             );
         }
         let mut this = Self { room, now: 0 };
-        this.give(Input::Command(Command::Composite { on: true }));
+        this.give(Input::Command(Command::Composite(Some(ladder()))));
         this
     }
 
@@ -79,8 +93,17 @@ impl Stage {
         sequence: u16,
         keyframe: bool,
     ) -> Vec<(u64, OutPacket)> {
+        self.composed_as(whole(codec), sequence, keyframe)
+    }
+
+    fn composed_as(
+        &mut self,
+        rendition: Rendition,
+        sequence: u16,
+        keyframe: bool,
+    ) -> Vec<(u64, OutPacket)> {
         let packet = packet(0, sequence, keyframe);
-        let outputs = self.give(Input::Composed { codec, packet });
+        let outputs = self.give(Input::Composed { rendition, packet });
         let video = outputs.into_iter().filter_map(|output| match output {
             Output::Video {
                 leg,
@@ -125,14 +148,14 @@ const H264: &[(u8, VideoCodec)] = &[(102, VideoCodec::H264)];
 
 #[test]
 fn one_rendition_serves_all_who_have_a_codec_in_common() {
-    for (takes, vp8, h264) in [
-        (&[BOTH, VP8, BOTH][..], true, false),
-        (&[BOTH, H264], false, true),
-        (&[BOTH, H264, VP8], true, true),
-        (&[BOTH], true, false),
+    let [vp8, h264] = [VideoCodec::Vp8, VideoCodec::H264].map(whole);
+    for (takes, renditions) in [
+        (&[BOTH, VP8, BOTH][..], &[vp8][..]),
+        (&[BOTH, H264], &[h264]),
+        (&[BOTH, H264, VP8], &[vp8, h264]),
+        (&[BOTH], &[vp8]),
     ] {
-        let wanted = Compose::Wanted(Renditions { vp8, h264 });
-        assert_eq!(work(&Stage::new(takes).pass(20)), [&wanted]);
+        assert_eq!(work(&Stage::new(takes).pass(20)), [&wanted(renditions)]);
     }
     assert!(
         work(&Stage::new(&[&[]]).pass(20)).is_empty(),
@@ -147,7 +170,7 @@ fn cameras_go_to_the_composer_and_to_nobody_else() {
         work(&stage.camera(1, 1, true)).is_empty(),
         "nobody is known to view yet"
     );
-    assert_eq!(work(&stage.pass(20)), [&Compose::Wanted(VP8_ONLY)]);
+    assert_eq!(work(&stage.pass(20)), [&vp8_only()]);
     let outputs = stage.camera(1, 2, true);
     assert!(matches!(
         work(&outputs)[..],
@@ -227,7 +250,7 @@ fn one_keyframe_serves_all_who_ask() {
             feedback,
         }));
     }
-    assert_eq!(work(&asked), [&Compose::Keyframe(VideoCodec::Vp8)]);
+    assert_eq!(work(&asked), [&Compose::Keyframe(whole(VideoCodec::Vp8))]);
 }
 
 #[test]
@@ -246,10 +269,10 @@ fn who_takes_less_sees_a_rendition_of_its_own_and_nobody_else_does() {
         );
     }
     let told = stage.pass(20);
-    let [Compose::Wanted(wanted), Compose::Small(Some(limit))] = work(&told)[..] else {
+    let [told, Compose::Small(Some(limit))] = work(&told)[..] else {
         panic!("{told:?}");
     };
-    assert_eq!((*wanted, limit.bitrate), (VP8_ONLY, 300_000));
+    assert_eq!((told, limit.bitrate), (&vp8_only(), 300_000));
     let to = |outputs: Vec<Output>| -> Vec<u64> {
         let video = outputs.into_iter().filter_map(|output| match output {
             Output::Video { leg, .. } => Some(leg.0),
@@ -266,8 +289,8 @@ fn who_takes_less_sees_a_rendition_of_its_own_and_nobody_else_does() {
     };
     let small = stage.give(Input::ComposedSmall { packet });
     assert_eq!(to(small), [2, 3]);
-    let whole = stage.composed(VideoCodec::Vp8, 5, true);
-    assert_eq!(whole.iter().map(|(leg, _)| *leg).collect::<Vec<_>>(), [1]);
+    let seen = stage.composed(VideoCodec::Vp8, 5, true);
+    assert_eq!(seen.iter().map(|(leg, _)| *leg).collect::<Vec<_>>(), [1]);
     stage.pass(1_000);
     let asked = stage.give(Input::Feedback {
         leg: LegId(3),
@@ -289,7 +312,7 @@ fn a_composer_that_follows_another_is_told_what_is_wanted() {
     stage.pass(20);
     for orders in [&[false, true][..], &[true]] {
         for &on in orders {
-            stage.give(Input::Command(Command::Composite { on }));
+            stage.give(Input::Command(Command::Composite(on.then(ladder))));
         }
         let told = stage.pass(20);
         let wanted = work(&told);
@@ -305,7 +328,7 @@ fn when_it_is_switched_off_cameras_are_seen_again() {
     let mut stage = Stage::new(&[BOTH, BOTH]);
     stage.pass(20);
     stage.composed(VideoCodec::Vp8, 10, true);
-    stage.give(Input::Command(Command::Composite { on: false }));
+    stage.give(Input::Command(Command::Composite(None)));
     assert_eq!(
         work(&stage.pass(20)),
         [&Compose::Wanted(Renditions::default())]
@@ -325,11 +348,68 @@ fn when_it_is_switched_off_cameras_are_seen_again() {
     assert!(seen && work(&outputs).is_empty());
     let empty = Bytes::new();
     let outputs = stage.give(Input::Composed {
-        codec: VideoCodec::Vp8,
+        rendition: whole(VideoCodec::Vp8),
         packet: MediaPacket {
             payload: empty,
             ..packet(0, 12, false)
         },
     });
     assert!(outputs.is_empty());
+}
+
+#[test]
+fn a_weak_line_gets_a_smaller_size_from_its_first_keyframe_on_and_nobody_else_does() {
+    let mut stage = Stage::new(&[BOTH, BOTH]);
+    stage.pass(20);
+    stage.composed(VideoCodec::Vp8, 1, true);
+    let quarter = Rendition {
+        codec: VideoCodec::Vp8,
+        size: Size::Quarter,
+    };
+    let mut told = Vec::new();
+    for sequence in 2..32 {
+        let feedback = |leg, bits_per_second| Input::Feedback {
+            leg: LegId(leg),
+            feedback: Feedback::Estimate { bits_per_second },
+        };
+        stage.give(feedback(1, 3_000_000));
+        stage.give(feedback(2, 250_000));
+        told.extend(stage.pass(200));
+        let seen = stage.composed(VideoCodec::Vp8, sequence, false);
+        assert_eq!(seen.len(), 2, "the whole is seen until the other comes");
+    }
+    assert_eq!(
+        work(&told),
+        [&wanted(&[whole(VideoCodec::Vp8), quarter])],
+        "both are made"
+    );
+    assert_eq!(stage.composed_as(quarter, 500, false), []);
+    let first = stage.composed_as(quarter, 501, true);
+    let legs = |seen: &[(u64, OutPacket)]| seen.iter().map(|(leg, _)| *leg).collect::<Vec<_>>();
+    assert_eq!(legs(&first), [2]);
+    let next = stage.composed(VideoCodec::Vp8, 40, false);
+    assert_eq!(legs(&next), [1]);
+    assert_eq!(legs(&stage.composed_as(quarter, 502, false)), [2]);
+    // Whoever sees the whole leaves: it is made no more. It comes back when the line is better, and the quarter goes.
+    stage.room.take(MediaTime::from_millis(stage.now), LegId(1));
+    assert_eq!(work(&stage.pass(20)), [&wanted(&[quarter])]);
+    let mut told = Vec::new();
+    for sequence in 503..553 {
+        stage.composed_as(quarter, sequence, false);
+        let feedback = Feedback::Estimate {
+            bits_per_second: 4_000_000,
+        };
+        stage.give(Input::Feedback {
+            leg: LegId(2),
+            feedback,
+        });
+        told.extend(stage.pass(200));
+    }
+    let half = Rendition {
+        size: Size::Half,
+        ..quarter
+    };
+    assert_eq!(work(&told), [&wanted(&[quarter, half])]);
+    assert_eq!(legs(&stage.composed_as(half, 1, true)), [2]);
+    assert_eq!(work(&stage.pass(20)), [&wanted(&[half])]);
 }

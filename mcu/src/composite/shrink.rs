@@ -1,16 +1,13 @@
-//! The small rendition of a composite: H.264 for whoever takes less than the whole picture, within what all of them take.
-//! Scaled from the canvas, encoded once, at a part of its frame rate where the bounds want that.
+//! The canvas made smaller, for viewers whose lines or devices take less than the whole picture; every picture or every second.
 
+use plenum_codecs::CodecError;
+use plenum_codecs::video::I420Picture;
 use plenum_codecs::video::encoder::VideoSetting;
 use plenum_codecs::video::h264::Limit;
-use plenum_codecs::video::{I420Picture, VideoCodec};
-use plenum_codecs::{CodecError, MediaTime};
-use plenum_mixer::Input;
 use plenum_mixer::compose::{Rect, Scaler};
+use plenum_mixer::{Ladder, Size};
 
-use super::rendition::Rendition;
-
-/// By how much the sides are divided, the first that is within bounds.
+/// By how much the sides are divided for phones, the first that is within bounds.
 const DIVISORS: [u16; 4] = [1, 2, 4, 8];
 /// Every picture, or every second.
 const EVERY: std::ops::RangeInclusive<u8> = 1..=2;
@@ -21,21 +18,18 @@ const LEAST_BITRATE: u32 = 20_000;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Small {
-    pub(super) rendition: Rendition,
+pub(super) struct Shrink {
     picture: I420Picture,
     scaler: Scaler,
     every: u8,
-    /// Pictures since one was encoded.
+    /// Pictures since one was taken.
     passed: u8,
 }
 
-impl Small {
-    /// For a composite of that setting.
-    pub(super) fn new(whole: VideoSetting, limit: Limit) -> Result<Self, CodecError> {
-        let (setting, every) = within(whole, limit);
+impl Shrink {
+    /// To that size; of the whole pictures every one, or every second.
+    pub(super) fn to(setting: VideoSetting, every: u8) -> Result<Self, CodecError> {
         Ok(Self {
-            rendition: Rendition::small(setting)?,
             picture: I420Picture::black(setting.width, setting.height)?,
             scaler: Scaler::default(),
             every,
@@ -43,16 +37,11 @@ impl Small {
         })
     }
 
-    /// Takes the canvas; packets come of it when a picture is due.
-    pub(super) fn encode(
-        &mut self,
-        canvas: &I420Picture,
-        at: MediaTime,
-        out: &mut Vec<Input>,
-    ) -> Result<bool, CodecError> {
+    /// The smaller picture, when one is due.
+    pub(super) fn take(&mut self, canvas: &I420Picture) -> Option<&I420Picture> {
         self.passed = self.passed.saturating_add(1);
         if self.passed < self.every {
-            return Ok(false);
+            return None;
         }
         self.passed = 0;
         let whole = |picture: &I420Picture| Rect {
@@ -64,26 +53,38 @@ impl Small {
         let into = whole(&self.picture);
         self.scaler
             .scale(canvas, whole(canvas), &mut self.picture, into);
-        self.rendition.encode(&self.picture, at, out)?;
-        Ok(true)
+        Some(&self.picture)
     }
+}
 
-    pub(super) const fn codec() -> VideoCodec {
-        VideoCodec::H264
+/// What a size of the composite is encoded as, and which of its pictures are.
+pub(super) fn sized(whole: VideoSetting, ladder: &Ladder, size: Size) -> (VideoSetting, u8) {
+    let every = if size == Size::Quarter { 2 } else { 1 };
+    let setting = VideoSetting {
+        bitrate: ladder.rate(size).max(LEAST_BITRATE),
+        ..part(whole, size.divisor(), every)
+    };
+    (setting, every)
+}
+
+fn part(whole: VideoSetting, divisor: u16, every: u8) -> VideoSetting {
+    let side = |side: u16| ((side / divisor) & !1).max(16);
+    VideoSetting {
+        width: side(whole.width),
+        height: side(whole.height),
+        frame_rate: (whole.frame_rate / every).max(1),
+        ..whole
     }
 }
 
 /// The largest picture within the bounds, at the highest frame rate; the smallest there is when none is.
-fn within(whole: VideoSetting, limit: Limit) -> (VideoSetting, u8) {
+pub(super) fn within(whole: VideoSetting, limit: Limit) -> (VideoSetting, u8) {
     let bitrate = whole.bitrate.min(limit.bitrate).max(LEAST_BITRATE);
     let all = DIVISORS.into_iter().flat_map(|divisor| {
         EVERY.map(move |every| {
-            let side = |side: u16| ((side / divisor) & !1).max(16);
             let setting = VideoSetting {
-                width: side(whole.width),
-                height: side(whole.height),
                 bitrate,
-                frame_rate: (whole.frame_rate / every).max(1),
+                ..part(whole, divisor, every)
             };
             (setting, every)
         })
@@ -144,5 +145,23 @@ mod tests {
         assert_eq!(of(22, 2_000_000), (640, 360, 15, 2_000_000));
         assert_eq!(of(13, 700_000), (320, 180, 30, 700_000));
         assert_eq!(of(10, 64_000), (160, 90, 15, 64_000));
+    }
+
+    #[test]
+    fn each_size_is_a_part_of_the_whole() {
+        let ladder = Ladder::below(WHOLE.bitrate);
+        let of = |size| {
+            let (setting, every) = sized(WHOLE, &ladder, size);
+            let VideoSetting {
+                width,
+                height,
+                bitrate,
+                frame_rate,
+            } = setting;
+            (width, height, frame_rate, bitrate, every)
+        };
+        assert_eq!(of(Size::Whole), (1_280, 720, 30, 2_000_000, 1));
+        assert_eq!(of(Size::Half), (640, 360, 30, 600_000, 1));
+        assert_eq!(of(Size::Quarter), (320, 180, 15, 150_000, 2));
     }
 }

@@ -1,0 +1,137 @@
+//! In which encodings the composite is to be had: vocabulary of the seam between the room and its composer, without behaviour of its own.
+
+use plenum_codecs::video::VideoCodec;
+
+/// How large a rendition of the composite is, and so what a line must carry for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Size {
+    /// As configured.
+    #[default]
+    Whole,
+    /// Half its sides.
+    Half,
+    /// A quarter of its sides, every second picture.
+    Quarter,
+}
+
+impl Size {
+    /// All of them, the largest first.
+    pub const ALL: [Self; 3] = [Self::Whole, Self::Half, Self::Quarter];
+
+    /// By what the sides of the whole picture are divided.
+    #[must_use]
+    pub const fn divisor(self) -> u16 {
+        match self {
+            Self::Whole => 1,
+            Self::Half => 2,
+            Self::Quarter => 4,
+        }
+    }
+
+    /// The next larger one.
+    #[must_use]
+    pub const fn larger(self) -> Option<Self> {
+        match self {
+            Self::Whole => None,
+            Self::Half => Some(Self::Whole),
+            Self::Quarter => Some(Self::Half),
+        }
+    }
+
+    const fn place(self) -> usize {
+        match self {
+            Self::Whole => 0,
+            Self::Half => 1,
+            Self::Quarter => 2,
+        }
+    }
+}
+
+/// One encoding of the composite, for however many viewers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rendition {
+    /// In which codec.
+    pub codec: VideoCodec,
+    /// How large.
+    pub size: Size,
+}
+
+impl Rendition {
+    /// All there can be.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let codecs = [VideoCodec::Vp8, VideoCodec::H264];
+        Size::ALL
+            .into_iter()
+            .flat_map(move |size| codecs.map(|codec| Self { codec, size }))
+    }
+
+    const fn bit(self) -> u8 {
+        let codec = match self.codec {
+            VideoCodec::Vp8 => 0,
+            VideoCodec::H264 => 1,
+        };
+        1 << (self.size.place() * 2 + codec)
+    }
+}
+
+/// Renditions that somebody sees; none while nobody views the composite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Renditions(u8);
+
+impl Renditions {
+    /// Whether that one is among them.
+    #[must_use]
+    pub const fn contains(self, rendition: Rendition) -> bool {
+        self.0 & rendition.bit() != 0
+    }
+
+    /// Adds one.
+    pub fn insert(&mut self, rendition: Rendition) {
+        self.0 |= rendition.bit();
+    }
+
+    /// There is none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl FromIterator<Rendition> for Renditions {
+    fn from_iter<T: IntoIterator<Item = Rendition>>(renditions: T) -> Self {
+        let mut all = Self::default();
+        renditions
+            .into_iter()
+            .for_each(|rendition| all.insert(rendition));
+        all
+    }
+}
+
+/// The bit rates of the sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ladder([u32; 3]);
+
+impl Ladder {
+    /// What half the sides need beside the whole at the same sharpness, in 1/1000: a little more than a quarter.
+    const HALF: u64 = 300;
+    /// A quarter of the sides and half of the pictures: what is left beside the sound on a line of 300 kbit/s.
+    const QUARTER: u64 = 75;
+    /// In bit/s; less is no picture.
+    const LEAST: u32 = 40_000;
+
+    /// For a whole picture of so many bit/s.
+    #[must_use]
+    pub fn below(whole: u32) -> Self {
+        let part = |part: u64| {
+            let rate = u64::from(whole) * part / 1_000;
+            u32::try_from(rate).map_or(whole, |rate| rate.max(Self::LEAST))
+        };
+        Self([whole, part(Self::HALF), part(Self::QUARTER)])
+    }
+
+    /// In bit/s.
+    #[must_use]
+    pub const fn rate(&self, size: Size) -> u32 {
+        self.0[size.place()]
+    }
+}
