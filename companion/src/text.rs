@@ -97,7 +97,7 @@ pub fn mentions(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (at, _) in text.match_indices('@') {
         let before = text.get(..at).and_then(|text| text.chars().next_back());
-        if found.len() == MENTIONS || before.is_some_and(is_login) {
+        if found.len() == MENTIONS || before.is_some_and(|c| is_login(c) && c != '@') {
             continue;
         }
         let rest = text.get(at + 1..).unwrap_or_default();
@@ -107,7 +107,7 @@ pub fn mentions(text: &str) -> BTreeSet<String> {
             .take(LOGIN)
             .collect();
         let word = word.trim_end_matches(['.', '-', '@']);
-        if !word.is_empty() {
+        if !word.is_empty() && !word.starts_with('@') {
             found.insert(word.to_lowercase());
         }
     }
