@@ -7,6 +7,7 @@ use crate::stage::{Stage, on_both};
 on_both!(
     a_conference_rings_the_others,
     whoever_declines_rings_no_more,
+    who_is_not_to_be_disturbed_is_not_rung_and_has_missed_it,
 );
 
 async fn a_conference_rings_the_others(stage: Stage) {
@@ -66,4 +67,30 @@ async fn whoever_declines_rings_no_more(stage: Stage) {
         );
         assert_eq!(over["conference"], made["conference"]);
     }
+}
+
+async fn who_is_not_to_be_disturbed_is_not_rung_and_has_missed_it(stage: Stage) {
+    let mut anna = stage.person("anna").await;
+    let mut ben = stage.person("ben").await;
+    let mut carl = stage.person("carl").await;
+    let group = anna.open(&[&ben.id, &carl.id]).await;
+    ben.done(json!({"type": "presence", "choice": "do_not_disturb"}))
+        .await;
+    let confer = json!({"type": "confer", "conversation": group, "media": ["audio"]});
+    let made = anna.done(confer).await;
+    assert_eq!(carl.hear_type("ring").await["from"], anna.id.as_str());
+    ben.hear_event("call").await;
+    let second = std::time::Duration::from_secs(1);
+    let rung = tokio::time::timeout(second, ben.hear_type("ring")).await;
+    assert!(rung.is_err(), "{rung:?}");
+    let decline =
+        json!({"type": "decline", "conversation": group, "conference": made["conference"]});
+    carl.done(decline).await;
+    *stage.engine.present.lock().unwrap() = Some(vec![anna.id.clone()]);
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    *stage.engine.present.lock().unwrap() = None;
+    let over = anna
+        .hear(|message| message["events"][0]["body"]["state"] == "ended")
+        .await;
+    assert_eq!(over["events"][0]["body"]["missed"], json!([ben.id]));
 }

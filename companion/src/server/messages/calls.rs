@@ -20,6 +20,7 @@ use crate::server::protocol::{Answer, Code, Kind, Refusal, message};
 use crate::server::socket::Client;
 use crate::server::{BridgeError, Companion, clock};
 use crate::text;
+use crate::visibility::Reach;
 
 /// How often calls are looked at.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -116,13 +117,19 @@ async fn begin(client: &Client, conversation: String, media: Vec<Media>) -> Answ
     } else {
         people.into_iter().filter(|user| *user != me.id).collect()
     };
+    // Whoever is not to be disturbed, or has blocked the caller, hears nothing of it now.
+    let rung: BTreeSet<String> = called
+        .iter()
+        .filter(|user| companion.reach(me, user) == Reach::Now)
+        .cloned()
+        .collect();
     let call = Call {
         conference: conference.clone(),
         by: me.id.clone(),
         media: media.clone(),
         since: clock::instant(),
-        ringing: called.clone(),
-        missed: called.clone(),
+        ringing: rung.clone(),
+        missed: called,
         has_run: false,
     };
     // Two at once: the first makes it.
@@ -152,7 +159,7 @@ async fn begin(client: &Client, conversation: String, media: Vec<Media>) -> Answ
         companion.calls.lock().remove(&conversation);
         return Err(error.into());
     }
-    for user in &called {
+    for user in &rung {
         ring(client, user, &conversation, &subject, &conference, &media).await;
     }
     let link = link(client, &conference).await?;
