@@ -67,6 +67,7 @@ for name in "${together[@]}"; do
 done
 tests web npm --prefix web test || true
 tests web-e2e npm --prefix web run e2e || true
+tests people-e2e npm --prefix web run e2e-server || true
 for name in "${ALONE[@]}"; do
     tests "$name" cargo test "${CARGO[@]}" --test "$name" -- --test-threads=1 || true
 done
