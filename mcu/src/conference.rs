@@ -479,17 +479,18 @@ impl Conferences {
         }
     }
 
+    /// The focus of the conference with ULID `id`, if it runs.
+    fn focus(&self, id: &str) -> Option<FocusHandle> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.get(id).cloned()
+    }
+
     async fn ask<T>(
         &self,
         id: &str,
         question: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Option<T> {
-        let focus = self
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(id)?
-            .clone();
+        let focus = self.focus(id)?;
         let (reply, answer) = oneshot::channel();
         focus.commands.send(question(reply)).await.ok()?;
         answer.await.ok()
@@ -501,13 +502,7 @@ impl Conferences {
         id: &str,
         order: RecordOrder,
     ) -> Result<String, RecordRefusal> {
-        let focus = self
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(id)
-            .cloned()
-            .ok_or(RecordRefusal::Empty)?;
+        let focus = self.focus(id).ok_or(RecordRefusal::Empty)?;
         let (reply, answer) = oneshot::channel();
         focus
             .commands
@@ -523,13 +518,7 @@ impl Conferences {
             return Ok(false);
         };
         let deleted = self.around.store.delete(number).await?;
-        let focus = self
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&record.id)
-            .cloned();
-        if let Some(focus) = focus {
+        if let Some(focus) = self.focus(&record.id) {
             // A focus that is gone has nobody to tell.
             let _ = focus
                 .commands

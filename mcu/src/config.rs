@@ -212,6 +212,7 @@ impl Config {
         let mut reader = Reader::empty();
         read(&mut reader);
         let mut keys = reader.known();
+        keys.extend(companion::STATE_KEYS.map(|key| format!("companion.states.{key}")));
         keys.extend(number::KEYS.map(|key| format!("sip.numbers.{key}")));
         keys.extend(trunk::KEYS.map(|key| format!("sip.trunks.{key}")));
         keys.extend(video::KEYS.map(|key| format!("video.layouts.{key}")));

@@ -1,9 +1,9 @@
 //! One participant's media state, which goes along when the leg moves to another room.
 
+mod keys;
 mod preroll;
 mod receiver;
 mod stretch;
-mod tones;
 
 use std::time::Duration;
 

@@ -69,6 +69,7 @@ macro_rules! targets {
 }
 
 targets!(
+    calendar,
     sip,
     sip_answer,
     sdp,

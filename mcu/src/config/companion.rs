@@ -119,6 +119,9 @@ pub(super) fn read(reader: &mut Reader) -> CompanionSection {
     }
 }
 
+/// Keys of one entry of `[[companion.states]]`.
+pub(super) const STATE_KEYS: [&str; 3] = ["id", "class", "text"];
+
 /// `[[companion.states]]`
 fn states(reader: &mut Reader) -> Vec<CustomState> {
     let mut states: Vec<CustomState> = Vec::new();

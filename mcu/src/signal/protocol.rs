@@ -579,7 +579,8 @@ mod tests {
         let all = "join offer mute camera hand leave ping mute_participant deafen_participant hold_participant \
                    gain_participant mute_video spotlight side_open side_leave whisper channel_open channel_close \
                    listen extend remove lock mute_audience lobby admit admit_all deny send_to_lobby record \
-                   record_pause present present_grant present_take present_stop composite layout view view_participant end";
+                   record_pause present present_grant present_take present_stop composite layout view view_participant \
+                   call_phone call_cancel call_again end";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 

@@ -8,12 +8,12 @@ use plenum_codecs::audio::{
     payload_samples,
 };
 use plenum_codecs::sequence::{TimestampUnwrapper, Unwrapper};
-use plenum_codecs::telephone_event::{Digit, DigitDetector, DigitSource};
+use plenum_codecs::telephone_event::{Digit, DigitSource};
 use plenum_codecs::{MediaPacket, MediaTime};
 
+use super::keys::Keys;
 use super::preroll::{Preroll, Skipped};
 use super::stretch;
-use super::tones::Tones;
 use crate::config::AudioSetting;
 use crate::jitter::{Body, JitterBuffer, Step, Stored, TOLERATED_UNDER};
 use crate::stats::LegStats;
@@ -75,8 +75,7 @@ pub(crate) struct Receiver {
     /// Decoded, not yet played.
     pcm: Vec<i16>,
     preroll: Preroll,
-    digits: Option<(u8, DigitDetector)>,
-    tones: Option<Box<Tones>>,
+    keys: Keys,
     /// The frame of this tick.
     frame: Box<Frame>,
     since_correction: u32,
@@ -109,8 +108,7 @@ impl Receiver {
             decoder: None,
             pcm: Vec::new(),
             preroll: Preroll::default(),
-            digits: None,
-            tones: None,
+            keys: Keys::default(),
             frame: Box::new([0; FRAME]),
             since_correction: 0,
             spare: (usize::MAX, 0),
@@ -152,7 +150,9 @@ impl Receiver {
             .filter(|(payload_type, _)| *payload_type == packet.payload_type);
         let mut digit = None;
         let stored = if let Some((payload_type, _)) = event {
-            let detected = self.detect(&packet, payload_type);
+            let detected = self.keys.event(&packet, payload_type);
+            self.stats.malformed += u64::from(detected.is_err());
+            let detected = detected.ok().flatten();
             digit = detected.map(|digit| (digit, DigitSource::Event));
             quiet(now, None)
         } else if setting.comfort_noise == Some(packet.payload_type) {
@@ -166,7 +166,8 @@ impl Receiver {
                 self.stats.malformed += 1;
                 return None;
             };
-            digit = self.listen(&packet, setting);
+            let heard = self.keys.sound(&packet, setting);
+            digit = heard.map(|digit| (digit, DigitSource::Tone));
             stored
         };
         let sequence = self.sequence.unwrap(packet.sequence);
@@ -243,40 +244,6 @@ impl Receiver {
             target_ns: nanos(u64::try_from(self.buffer.target()).unwrap_or(0)),
             ..self.stats
         }
-    }
-
-    fn detect(&mut self, packet: &MediaPacket, payload_type: u8) -> Option<Digit> {
-        if self
-            .digits
-            .as_ref()
-            .is_none_or(|(known, _)| *known != payload_type)
-        {
-            self.digits = Some((payload_type, DigitDetector::new()));
-        }
-        let detected = self
-            .digits
-            .as_mut()
-            .map(|(_, detector)| detector.push(packet))?;
-        self.stats.malformed += u64::from(detected.is_err());
-        detected.ok().flatten()
-    }
-
-    /// Digits in the sound, of a leg that negotiated no events.
-    fn listen(
-        &mut self,
-        packet: &MediaPacket,
-        setting: &AudioSetting,
-    ) -> Option<(Digit, DigitSource)> {
-        if setting.telephone_event.is_some() {
-            return None;
-        }
-        let (_, codec) = setting
-            .receive
-            .iter()
-            .find(|(payload_type, _)| *payload_type == packet.payload_type)?;
-        let tones = self.tones.get_or_insert_default();
-        let digit = tones.push(packet, *codec)?;
-        Some((digit, DigitSource::Tone))
     }
 
     fn audio(

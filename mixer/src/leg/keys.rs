@@ -1,0 +1,88 @@
+//! A leg's keys: its telephone-events, or the tones in its sound if it can send no events. They are looked for on packets as they come, before
+//! anything is stretched or concealed, and whether or not anybody hears the leg.
+
+use plenum_codecs::audio::AudioCodec;
+use plenum_codecs::audio::g711::Law;
+use plenum_codecs::dtmf::ToneDetector;
+use plenum_codecs::sequence::Unwrapper;
+use plenum_codecs::telephone_event::{Digit, DigitDetector};
+use plenum_codecs::{CodecError, MediaPacket};
+
+use crate::config::AudioSetting;
+
+/// So many lost packets in a row are passed over, as a tone may run on in them; more are a pause.
+const PASSED_OVER: u64 = 2;
+/// Samples of silence that end whatever was keyed: 60 ms.
+const PAUSE: usize = 480;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    /// By the payload type of the events.
+    events: Option<(u8, DigitDetector)>,
+    tones: Option<Box<Tones>>,
+}
+
+impl Keys {
+    /// A packet of telephone-events.
+    pub(super) fn event(
+        &mut self,
+        packet: &MediaPacket,
+        payload_type: u8,
+    ) -> Result<Option<Digit>, CodecError> {
+        let known = self.events.take_if(|(known, _)| *known == payload_type);
+        let mut detector = known.map_or_else(DigitDetector::new, |(_, detector)| detector);
+        let digit = detector.push(packet);
+        self.events = Some((payload_type, detector));
+        digit
+    }
+
+    /// A packet of sound.
+    pub(super) fn sound(&mut self, packet: &MediaPacket, setting: &AudioSetting) -> Option<Digit> {
+        if setting.telephone_event.is_some() {
+            return None;
+        }
+        let (_, codec) = setting
+            .receive
+            .iter()
+            .find(|(payload_type, _)| *payload_type == packet.payload_type)?;
+        self.tones.get_or_insert_default().push(packet, *codec)
+    }
+}
+
+/// Digits in G.711.
+#[derive(Debug, Default)]
+struct Tones {
+    detector: ToneDetector,
+    sequence: Unwrapper,
+    ssrc: Option<u32>,
+    last: Option<u64>,
+}
+
+impl Tones {
+    /// Takes in a packet of sound; a key press comes out. Of G.711 only: with another codec a phone has telephone-events.
+    fn push(&mut self, packet: &MediaPacket, codec: AudioCodec) -> Option<Digit> {
+        let law = match codec {
+            AudioCodec::Pcma => Law::A,
+            AudioCodec::Pcmu => Law::Mu,
+            AudioCodec::G722 | AudioCodec::Opus => return None,
+        };
+        if self.ssrc.replace(packet.ssrc) != Some(packet.ssrc) {
+            self.sequence = Unwrapper::new();
+            self.last = None;
+        }
+        let sequence = self.sequence.unwrap(packet.sequence);
+        let missing = match self.last {
+            Some(last) if sequence <= last => return None,
+            Some(last) => sequence - last - 1,
+            None => 0,
+        };
+        self.last = Some(sequence);
+        if missing > PASSED_OVER {
+            // Nothing is keyed by silence.
+            let _ = self.detector.push(std::iter::repeat_n(0, PAUSE));
+        }
+        self.detector
+            .push(packet.payload.iter().map(|octet| law.decode(*octet)))
+    }
+}
