@@ -48,8 +48,8 @@ pub fn glide(frequency: f64, rise: f64, dbfs: f64, seconds: f64, rate: u32) -> R
 pub fn digit(key: char, millis: u32) -> Result<Recording> {
     let row = ["123", "456", "789", "*0#"];
     let place = row.iter().zip([697.0, 770.0, 852.0, 941.0]);
-    let found = place.filter_map(|(keys, low)| Some((low, keys.find(key)?)));
-    let (low, column) = found.last().with_context(|| format!("{key} is no key"))?;
+    let mut found = place.filter_map(|(keys, low)| Some((low, keys.find(key)?)));
+    let (low, column) = found.next().with_context(|| format!("{key} is no key"))?;
     let high = [1_209.0, 1_336.0, 1_477.0][column];
     let seconds = f64::from(millis) / 1_000.0;
     let mut both = sine(low, -13.0, seconds, 8_000);

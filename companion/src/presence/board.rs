@@ -401,12 +401,12 @@ impl Board {
 
     fn drop_if_empty(&mut self, user: &str) {
         let empty = self.people.get(user).is_some_and(Person::is_empty);
-        if empty && !self.dirty.contains(user) {
-            if let Some(person) = self.people.remove(user)
-                && let Some(when) = person.timer
-            {
-                self.timers.remove(&(when, person.key));
-            }
+        if empty
+            && !self.dirty.contains(user)
+            && let Some(person) = self.people.remove(user)
+            && let Some(when) = person.timer
+        {
+            self.timers.remove(&(when, person.key));
         }
     }
 }

@@ -256,6 +256,9 @@ async fn recent(store: &Store, owner: &str) -> Result<Vec<String>, StoreError> {
     Ok(rows.into_iter().map(|(user, _)| user).collect())
 }
 
+/// Owner, contact, user, level, and a group that it is in.
+type OfGroup = (String, String, String, Option<String>, Option<String>);
+
 /// Everybody's rules.
 ///
 /// # Errors
@@ -274,7 +277,7 @@ pub(super) async fn all_rules(store: &Store) -> Result<Vec<(String, Rules)>, Sto
             level: level(word),
         });
     }
-    let contacts: Vec<(String, String, String, Option<String>, Option<String>)> = sqlx::query_as(
+    let contacts: Vec<OfGroup> = sqlx::query_as(
         "SELECT c.owner, c.id, c.user_id, c.level, m.group_id FROM contacts c \
          LEFT JOIN contact_memberships m ON m.contact = c.id \
          WHERE c.user_id IS NOT NULL AND (c.level IS NOT NULL OR m.group_id IS NOT NULL) ORDER BY c.owner, c.id",
