@@ -13,6 +13,9 @@ use crate::process::Guarded;
 use crate::tone::Recording;
 use crate::{ports, workspace};
 
+/// Bytes of a WAV before its samples.
+const HEADER: usize = 44;
+
 /// How it sends its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
@@ -64,13 +67,14 @@ impl Linphone {
         self.command(&format!("call {uri}"))
     }
 
-    /// Keys `digits`, which takes it a second for each. Of several on one line it would send the second by SIP INFO when it is through with all.
+    /// Keys `digits`. It is busy with each for a second, and sends the next one by SIP INFO only if it was idle before that.
     ///
     /// # Errors
     /// When linphonec is gone.
     pub fn key(&mut self, digits: &str) -> Result<()> {
         for digit in digits.chars() {
             self.command(&digit.to_string())?;
+            sleep(Duration::from_millis(1_300));
         }
         Ok(())
     }
@@ -84,7 +88,14 @@ impl Linphone {
         sleep(Duration::from_millis(500));
         self.command("quit")?;
         self.process.wait(Duration::from_secs(10))?;
-        Recording::read(&self.heard).with_context(|| self.process.log_tail())
+        // Its WAVs say 44 bytes too many: it counts the header.
+        let mut wav = fs::read(&self.heard).with_context(|| self.process.log_tail())?;
+        let data = u32::try_from(wav.len().saturating_sub(HEADER))?;
+        if let Some(field) = wav.get_mut(HEADER - 4..HEADER) {
+            field.copy_from_slice(&data.to_le_bytes());
+        }
+        fs::write(&self.heard, wav)?;
+        Recording::read(&self.heard)
     }
 
     fn command(&mut self, line: &str) -> Result<()> {
