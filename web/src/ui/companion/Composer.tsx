@@ -1,5 +1,5 @@
 import { lazy, Suspense, useImperativeHandle, useLayoutEffect, useRef, useState, type ClipboardEvent, type KeyboardEvent, type Ref } from 'react'
-import { Button, Dialog, DialogTrigger, Popover } from 'react-aria-components'
+import { Button } from 'react-aria-components'
 import { PICKER } from '../../companion/emoticons'
 import { markdownOf } from '../../companion/pasted'
 import type { Talk } from '../../companion/state'
@@ -7,8 +7,9 @@ import { words } from '../../companion/words'
 import { IconButton } from '../controls'
 import { Attachments, useAttachments } from './Attachments'
 import { title, useCompanion, usePage } from './context'
+import { EmojiMenu } from './EmojiMenu'
 import { Mentions, useMentioning } from './Mentions'
-import { AlertIcon, ClipIcon, PenIcon, SendIcon, SmileIcon } from './icons'
+import { AlertIcon, ClipIcon, PenIcon, SendIcon } from './icons'
 
 const InkPad = lazy(async () => ({ default: (await import('./InkPad')).InkPad }))
 
@@ -160,7 +161,7 @@ function Tools({ attach, insert, draw, high, setHigh, over, ready }: ToolsProps)
       <IconButton className="quiet" label={words.talk.attach} onPress={() => picker.current?.click()}>
         <ClipIcon />
       </IconButton>
-      <EmojiPicker insert={insert} />
+      <EmojiMenu label={words.talk.emoji} className="emoji-grid" emojis={PICKER} pick={insert} />
       <IconButton className="quiet" label={words.talk.ink} onPress={draw}>
         <PenIcon />
       </IconButton>
@@ -178,33 +179,5 @@ function Tools({ attach, insert, draw, high, setHigh, over, ready }: ToolsProps)
         <SendIcon />
       </Button>
     </div>
-  )
-}
-
-function EmojiPicker({ insert }: { readonly insert: (emoji: string) => void }) {
-  return (
-    <DialogTrigger>
-      <Button className="icon-button quiet" aria-label={words.talk.emoji}>
-        <SmileIcon />
-      </Button>
-      <Popover className="popover">
-        <Dialog className="emoji-grid" aria-label={words.talk.emoji}>
-          {({ close }) =>
-            PICKER.map((emoji) => (
-              <Button
-                key={emoji}
-                className="emoji"
-                onPress={() => {
-                  insert(emoji)
-                  close()
-                }}
-              >
-                {emoji}
-              </Button>
-            ))
-          }
-        </Dialog>
-      </Popover>
-    </DialogTrigger>
   )
 }

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'react'
-import { Button, Dialog, DialogTrigger, Popover } from 'react-aria-components'
+import { Button } from 'react-aria-components'
 import { REACTIONS } from '../../companion/emoticons'
 import type { Post } from '../../companion/log'
 import type { File } from '../../companion/protocol'
@@ -13,7 +13,8 @@ import { Face, Name } from './bits'
 import { confer } from './confer'
 import { nameOf, useCompanion, usePage } from './context'
 import { copy } from './copy'
-import { BinIcon, FileIcon, PenIcon, SmileIcon } from './icons'
+import { EmojiMenu } from './EmojiMenu'
+import { BinIcon, FileIcon, PenIcon } from './icons'
 import { Drawing } from './Ink'
 import { Markdown } from './Markdown'
 
@@ -172,29 +173,7 @@ function Tools({ post, talk, setEditing }: EntryProps) {
   const own = post.sender === state.me?.id
   return (
     <div className="post-tools">
-      <DialogTrigger>
-        <Button className="icon-button quiet" aria-label={words.talk.react}>
-          <SmileIcon />
-        </Button>
-        <Popover className="popover">
-          <Dialog className="emoji-row" aria-label={words.talk.react}>
-            {({ close }) =>
-              REACTIONS.map((emoji) => (
-                <Button
-                  key={emoji}
-                  className="emoji"
-                  onPress={() => {
-                    client.react(id, post.seq, emoji, true)
-                    close()
-                  }}
-                >
-                  {emoji}
-                </Button>
-              ))
-            }
-          </Dialog>
-        </Popover>
-      </DialogTrigger>
+      <EmojiMenu label={words.talk.react} className="emoji-row" emojis={REACTIONS} pick={(emoji) => client.react(id, post.seq, emoji, true)} />
       <IconButton className="quiet" label={words.talk.copyLink} onPress={() => copy(client, location.origin + write({ screen: 'talk', conversation: id, seq: post.seq }), words.talk.copied)}>
         <LinkIcon />
       </IconButton>
