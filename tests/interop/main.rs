@@ -7,6 +7,7 @@
 
 mod composite;
 mod languages;
+mod line;
 mod linphone;
 mod lossy;
 mod narrow;

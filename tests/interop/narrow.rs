@@ -3,13 +3,10 @@
 
 use std::time::Duration;
 
-use plenum_tests::browser::{Browsers, Colours, write_busy_camera, write_camera_of};
+use plenum_tests::browser::{Browsers, Colours};
 use plenum_tests::process::eventually;
-use plenum_tests::relay::Relay;
-use plenum_tests::server::Server;
-use plenum_tests::tone::sine;
-use plenum_tests::workspace::scratch;
 
+use crate::line::{Camera, Line};
 use crate::quarters;
 
 const ANN: Colours = [[200, 40, 40], [40, 160, 60], [40, 60, 190], [220, 200, 60]];
@@ -27,39 +24,18 @@ fn size_for(browsers: &mut Browsers, name: &str) -> anyhow::Result<(u64, u64)> {
 
 #[test]
 fn a_narrow_line_has_the_picture_of_all_in_a_smaller_size_and_others_have_the_whole() {
-    let folder = scratch("narrow-composite").unwrap();
-    let announced = Relay::ADDRESS.to_string();
-    let config = quarters::config("composite");
-    let environment = [
-        ("PLENUM_SERVER__ANNOUNCED", announced.as_str()),
-        ("PLENUM_MEDIA__WORKERS", "1"),
-    ];
-    let server = Server::launch(&folder, 4, &config, &environment).unwrap();
-    let relay = Relay::start([server.media.port()], [], 7).unwrap();
-    let conference = server.conference("Narrow").unwrap();
-    let page = server.page(&conference);
-    let mut browsers = Browsers::start(&folder).unwrap();
-    for (name, person, tone) in [
-        ("ann", "Ann", 523.0),
-        ("cy", "Cy", 1_171.0),
-        ("dee", "Dee", 787.0),
-    ] {
-        if name == "dee" {
-            relay.narrow(NARROW);
-        }
-        let microphone = folder.join(format!("{name}.wav"));
-        let camera = folder.join(format!("{name}.y4m"));
-        sine(tone, -20.0, 60.0, 48_000).write(&microphone).unwrap();
-        if name == "ann" {
-            write_busy_camera((640, 360), &camera, &ANN).unwrap();
-        } else {
-            write_camera_of((320, 180), &camera, &CY).unwrap();
-        }
-        browsers.open(name, &microphone, &camera).unwrap();
-        browsers
-            .join(name, &page, person, &conference.guest_pin)
-            .unwrap();
-    }
+    let mut line = Line::start("narrow-composite", &quarters::config("composite"));
+    line.enter("ann", 523.0, &Camera::Busy((640, 360), &ANN));
+    line.enter("cy", 1_171.0, &Camera::Plain(&CY));
+    line.relay.narrow(NARROW);
+    line.enter("dee", 787.0, &Camera::Plain(&CY));
+    let Line {
+        folder,
+        server,
+        relay,
+        mut browsers,
+        ..
+    } = line;
     let settled = |browsers: &mut Browsers, dee: (u64, u64)| {
         let sizes = (size_for(browsers, "cy")?, size_for(browsers, "dee")?);
         anyhow::ensure!(sizes == ((1_280, 720), dee), "Cy and Dee see {sizes:?}");

@@ -1,16 +1,15 @@
 //! Cameras in three sizes between real browsers: over a good line the speaker comes in the largest, others in the middle one; over a
 //! narrow line what it carries, and nobody else has less for it.
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
-use plenum_tests::browser::{Browsers, Colours, write_busy_camera, write_camera_of};
+use plenum_tests::browser::{Browsers, Colours, write_camera_of};
 use plenum_tests::process::eventually;
-use plenum_tests::relay::Relay;
 use plenum_tests::server::Server;
 use plenum_tests::tone::sine;
 use plenum_tests::workspace::scratch;
+
+use crate::line::{Camera, Line};
 
 const ANN: Colours = [[200, 40, 40], [40, 160, 60], [40, 60, 190], [220, 200, 60]];
 const BEN: Colours = [
@@ -21,22 +20,6 @@ const BEN: Colours = [
 ];
 
 const CY: [u8; 3] = [120, 90, 30];
-
-type Write = fn((usize, usize), &Path, &Colours) -> Result<()>;
-
-fn open(
-    browsers: &mut Browsers,
-    folder: &Path,
-    name: &str,
-    (write, size, camera_of): (Write, (usize, usize), &Colours),
-    tone: f64,
-) {
-    let microphone = folder.join(format!("{name}.wav"));
-    let camera = folder.join(format!("{name}.y4m"));
-    sine(tone, -20.0, 60.0, 48_000).write(&microphone).unwrap();
-    write(size, &camera, camera_of).unwrap();
-    browsers.open(name, &microphone, &camera).unwrap();
-}
 
 #[test]
 fn a_good_line_has_one_camera_in_its_largest_size_and_the_other_in_the_middle_one() {
@@ -50,8 +33,11 @@ fn a_good_line_has_one_camera_in_its_largest_size_and_the_other_in_the_middle_on
         ("ben", "Ben", BEN, (1_280, 720), 787.0),
         ("cy", "Cy", [CY; 4], (320, 180), 1_171.0),
     ] {
-        let camera = (write_camera_of as Write, size, &camera_of);
-        open(&mut browsers, &folder, name, camera, tone);
+        let microphone = folder.join(format!("{name}.wav"));
+        let camera = folder.join(format!("{name}.y4m"));
+        sine(tone, -20.0, 60.0, 48_000).write(&microphone).unwrap();
+        write_camera_of(size, &camera, &camera_of).unwrap();
+        browsers.open(name, &microphone, &camera).unwrap();
         browsers
             .join(name, &page, person, &conference.guest_pin)
             .unwrap();
@@ -95,36 +81,18 @@ const NARROW: u64 = 400_000;
 
 #[test]
 fn a_narrow_line_has_a_smaller_size_that_moves_and_others_keep_the_largest() {
-    let folder = scratch("narrow").unwrap();
-    let announced = Relay::ADDRESS.to_string();
-    let environment = [
-        ("PLENUM_SERVER__ANNOUNCED", announced.as_str()),
-        ("PLENUM_MEDIA__WORKERS", "1"),
-    ];
-    let server = Server::start_overridden(&folder, 4, &environment).unwrap();
-    let relay = Relay::start([server.media.port()], [], 7).unwrap();
-    let conference = server.conference("Narrow").unwrap();
-    let page = server.page(&conference);
-    let mut browsers = Browsers::start(&folder).unwrap();
-    for (name, person, size, tone) in [
-        ("ann", "Ann", (1_280, 720), 523.0),
-        ("cy", "Cy", (320, 180), 1_171.0),
-        ("dee", "Dee", (320, 180), 787.0),
-    ] {
-        if name == "dee" {
-            relay.narrow(NARROW);
-        }
-        let colours = if name == "ann" { ANN } else { [CY; 4] };
-        let write: Write = if name == "ann" {
-            write_busy_camera
-        } else {
-            write_camera_of
-        };
-        open(&mut browsers, &folder, name, (write, size, &colours), tone);
-        browsers
-            .join(name, &page, person, &conference.guest_pin)
-            .unwrap();
-    }
+    let mut line = Line::start("narrow", "");
+    line.enter("ann", 523.0, &Camera::Busy((1_280, 720), &ANN));
+    line.enter("cy", 1_171.0, &Camera::Plain(&[CY; 4]));
+    line.relay.narrow(NARROW);
+    line.enter("dee", 787.0, &Camera::Plain(&[CY; 4]));
+    let Line {
+        folder,
+        server,
+        relay: _relay,
+        mut browsers,
+        ..
+    } = line;
     // Of a picture that stands still no frames come.
     let ann_as_seen_by = |browsers: &mut Browsers, name: &str| {
         let pictures = browsers.look(name)?;

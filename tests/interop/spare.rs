@@ -3,12 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use plenum_tests::browser::{Browsers, Colours, write_busy_camera, write_camera_of};
+use plenum_tests::browser::{Browsers, Colours};
 use plenum_tests::process::eventually;
-use plenum_tests::relay::Relay;
-use plenum_tests::server::Server;
-use plenum_tests::tone::sine;
-use plenum_tests::workspace::scratch;
+
+use crate::line::{Camera, Line};
 
 const ANN: Colours = [[200, 40, 40], [40, 160, 60], [40, 60, 190], [220, 200, 60]];
 const DEE: Colours = [[120, 90, 30]; 4];
@@ -25,34 +23,16 @@ fn rate(browsers: &mut Browsers) -> anyhow::Result<u64> {
 
 #[test]
 fn a_page_sends_no_more_sizes_of_its_camera_than_are_seen() {
-    let folder = scratch("spare").unwrap();
-    let announced = Relay::ADDRESS.to_string();
-    let environment = [
-        ("PLENUM_SERVER__ANNOUNCED", announced.as_str()),
-        ("PLENUM_MEDIA__WORKERS", "1"),
-    ];
-    let server = Server::start_overridden(&folder, 4, &environment).unwrap();
-    let relay = Relay::start([server.media.port()], [], 7).unwrap();
-    let conference = server.conference("Spare").unwrap();
-    let page = server.page(&conference);
-    let mut browsers = Browsers::start(&folder).unwrap();
-    for (name, person, tone) in [("ann", "Ann", 523.0), ("dee", "Dee", 787.0)] {
-        if name == "dee" {
-            relay.narrow(NARROW);
-        }
-        let microphone = folder.join(format!("{name}.wav"));
-        let camera = folder.join(format!("{name}.y4m"));
-        sine(tone, -20.0, 60.0, 48_000).write(&microphone).unwrap();
-        if name == "ann" {
-            write_busy_camera((1_280, 720), &camera, &ANN).unwrap();
-        } else {
-            write_camera_of((320, 180), &camera, &DEE).unwrap();
-        }
-        browsers.open(name, &microphone, &camera).unwrap();
-        browsers
-            .join(name, &page, person, &conference.guest_pin)
-            .unwrap();
-    }
+    let mut line = Line::start("spare", "");
+    line.enter("ann", 523.0, &Camera::Busy((1_280, 720), &ANN));
+    line.relay.narrow(NARROW);
+    line.enter("dee", 787.0, &Camera::Plain(&DEE));
+    let Line {
+        server,
+        relay,
+        mut browsers,
+        ..
+    } = line;
     let mut most = 0;
     let spare = eventually("the smallest size alone", Duration::from_secs(45), || {
         let sent = rate(&mut browsers)?;
