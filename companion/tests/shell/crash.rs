@@ -32,15 +32,12 @@ fn database(text: &str) -> Database {
     }
 }
 
-/// The child: serves until it is killed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the server that the crash loop starts and kills"]
-async fn serves_until_killed() {
-    let text = std::env::var(DATABASE).unwrap();
+/// The child, which is this very test with [`DATABASE`] set: serves until it is killed.
+async fn serve(text: &str) {
     let config = CompanionConfig {
         rooms: RoomPolicy::default(),
         retention: Retention::default(),
-        database: database(&text),
+        database: database(text),
         files: FileLimits {
             folder: std::env::temp_dir(),
             file: 0,
@@ -77,13 +74,13 @@ struct Server {
 
 impl Server {
     fn start(database: &str) -> Self {
+        let test = if database.starts_with("postgres://") {
+            "crash::what_was_acknowledged_survives_on_postgres"
+        } else {
+            "crash::what_was_acknowledged_survives_on_sqlite"
+        };
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "crash::serves_until_killed",
-                "--ignored",
-                "--nocapture",
-            ])
+            .args(["--exact", test, "--nocapture"])
             .env(DATABASE, database)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -299,6 +296,9 @@ fn cycles(usually: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_on_sqlite() {
+    if let Ok(at) = std::env::var(DATABASE) {
+        return serve(&at).await;
+    }
     let folder = Folder::new();
     let path = folder.0.join("companion.db");
     crash(path.to_str().unwrap(), cycles(5)).await;
@@ -306,5 +306,8 @@ async fn what_was_acknowledged_survives_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_on_postgres() {
+    if let Ok(at) = std::env::var(DATABASE) {
+        return serve(&at).await;
+    }
     crash(&crate::postgres::database(), cycles(5)).await;
 }

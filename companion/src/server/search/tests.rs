@@ -172,19 +172,23 @@ fn words(state: &mut u64, count: usize) -> String {
     text.join(" ")
 }
 
-const POSTS: usize = 200_000;
+/// Posts that are searched, a thousand at least; `PLENUM_SEARCH_POSTS` says another number.
+const POSTS: usize = 5_000;
 const ROOMS: usize = 1000;
 
-async fn fill(store: &Store) {
+/// Writes `posts` and gives the text of each with its room's number.
+async fn fill(store: &Store, posts: usize) -> Vec<(usize, String)> {
     let rooms: Vec<String> = (0..ROOMS).map(|n| format!("r{n}")).collect();
     enter(store, "me", rooms.clone()).await;
     enter(store, "few", rooms.iter().take(3).cloned().collect()).await;
     enter(store, "some", rooms.iter().take(400).cloned().collect()).await;
     let mut state = 11;
     let begun = Instant::now();
-    for batch in 0..POSTS / 1000 {
+    let mut written = Vec::new();
+    for batch in 0..posts / 1000 {
         let posts = (0..1000).map(|n| {
             let text = format!("{} 東京都の会議 {n}", words(&mut state, 20));
+            written.push((n, text.clone()));
             store.append(draft(
                 &rooms[n],
                 &batch.to_string(),
@@ -198,9 +202,10 @@ async fn fill(store: &Store) {
         }
     }
     eprintln!(
-        "{POSTS} posts in {ROOMS} rooms written in {:?}",
+        "{posts} posts in {ROOMS} rooms written in {:?}",
         begun.elapsed()
     );
+    written
 }
 
 /// What all threads of this process have computed, ns (Linux): how long a search takes on a machine that does nothing else.
@@ -216,9 +221,11 @@ fn computed() -> u64 {
     tasks.map(|task| of(task.unwrap().path())).sum()
 }
 
+/// How often each question is asked.
 const TIMES: u32 = 40;
 
-async fn measure(store: &Store, user: &str, query: &str) {
+/// Asks again and again, prints what that took, gives how many hits there were.
+async fn measure(store: &Store, user: &str, query: &str) -> usize {
     let mut took: Vec<Duration> = Vec::new();
     let mut hits = 0;
     let before = computed();
@@ -239,34 +246,61 @@ async fn measure(store: &Store, user: &str, query: &str) {
     eprintln!(
         "{user:>5} {query:<24} {hits:>3} hits, p50 {p50:>9.2?}, p95 {p95:>9.2?}, computing {cpu:>9.2?}"
     );
+    hits
 }
 
-/// `cargo test --release -p plenum-companion --lib bench -- --ignored --nocapture`; on PostgreSQL with `PLENUM_BENCH_POSTGRES=postgres://…`.
+/// Whether a text has what a query of bare words asks for, looked at word by word.
+fn has(text: &str, query: &str) -> bool {
+    query.split(' ').all(|term| {
+        let (wanted, term) = match term.strip_prefix('-') {
+            Some(term) => (false, term),
+            None => (true, term),
+        };
+        let is_found = |word: &str| match term {
+            _ if !term.is_ascii() => word.contains(term),
+            _ if term.len() >= 3 => word.starts_with(term),
+            _ => word == term,
+        };
+        text.split(' ').any(is_found) == wanted
+    })
+}
+
+/// Prints what each question took: `PLENUM_SEARCH_POSTS=200000 cargo test --release -p plenum-companion --lib search_among -- --nocapture`, on
+/// PostgreSQL with `PLENUM_BENCH_POSTGRES=postgres://…`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a bench: writes 200,000 posts"]
-async fn bench_search_among_200_000_posts() {
-    let folder = Folder::new("bench");
+async fn search_among_many_posts_finds_what_a_look_at_each_finds() {
+    let folder = Folder::new("many");
     let database = match std::env::var("PLENUM_BENCH_POSTGRES") {
         Ok(url) => Database::Postgres(url),
         Err(_) => Database::Sqlite(folder.0.join("companion.db")),
     };
+    let posts = std::env::var("PLENUM_SEARCH_POSTS").map_or(POSTS, |text| text.parse().unwrap());
     let store = open(&database).await;
-    fill(&store).await;
-    for user in ["me", "some", "few"] {
+    let written = fill(&store, posts).await;
+    for (user, rooms) in [("me", ROOMS), ("some", 400), ("few", 3)] {
         for query in [
             "w1",
             "w1 w0",
             "w12345",
             "w777 w12",
             "w1 -w0",
-            "\"w1 w0 w3\"",
             "w2",
             "京都",
             "会議 w9999",
             "w12",
+            "nothing",
+        ] {
+            let found = measure(&store, user, query).await;
+            let there = written
+                .iter()
+                .filter(|(room, text)| *room < rooms && has(text, query));
+            let most = usize::try_from(LIMIT).unwrap();
+            assert_eq!(found, there.count().min(most), "{user}: {query}");
+        }
+        for query in [
+            "\"w1 w0 w3\"",
             "-w1",
             "from:me w1",
-            "nothing",
             "w1 after:2020-01-01",
             "w1 before:2021-01-01",
         ] {
