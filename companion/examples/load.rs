@@ -18,7 +18,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use plenum_companion::server::{
     Bridge, BridgeError, CalendarConfig, Companion, CompanionConfig, Database, FileLimits, Limits,
-    NewUser, Pending, Presence, Retention, RoomPolicy,
+    NewUser, Pending, Presence, Retention, RoomPolicy, User,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -51,12 +51,7 @@ impl Bridge for NoEngine {
         Box::pin(async { Err(BridgeError::Gone) })
     }
 
-    fn link<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        _: &'a str,
-    ) -> Pending<'a, Result<String, BridgeError>> {
+    fn link<'a>(&'a self, _: &'a str, _: &'a User) -> Pending<'a, Result<String, BridgeError>> {
         Box::pin(async { Err(BridgeError::Gone) })
     }
 

@@ -141,6 +141,7 @@ pub struct Shell {
     pub(crate) marks: messages::Marks,
     pub(crate) heads: messages::Heads,
     pub(crate) calls: messages::Calls,
+    pub(crate) directs: messages::Directs,
     pub(crate) metrics: metrics::Metrics,
     /// Of sockets that have not said hello.
     pub(crate) doors: Arc<Semaphore>,
@@ -183,6 +184,7 @@ impl Companion {
                 marks: messages::Marks::default(),
                 heads: messages::Heads::default(),
                 calls: messages::Calls::default(),
+                directs: messages::Directs::default(),
                 metrics: metrics::Metrics::register(registry)?,
                 presence,
                 directories: presence::Directories::default(),

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use plenum_companion::server as companion;
 use plenum_companion::server::{
     Bridge, BridgeError, CalendarConfig, CompanionConfig, Database, FileLimits, Limits, Pending,
-    Presence, RoomPolicy,
+    Presence, RoomPolicy, User,
 };
 
 use crate::auth::{ApiKeys, Role};
@@ -98,8 +99,7 @@ impl Bridge for Engine {
     fn link<'a>(
         &'a self,
         conference: &'a str,
-        user: &'a str,
-        name: &'a str,
+        user: &'a User,
     ) -> Pending<'a, Result<String, BridgeError>> {
         Box::pin(async move {
             let around = self.conferences.around();
@@ -107,13 +107,18 @@ impl Bridge for Engine {
             let record = found
                 .map_err(|error| BridgeError::Unavailable(error.to_string()))?
                 .ok_or(BridgeError::Gone)?;
+            // Those who talk together are equal; whoever was invited from outside is a guest here, too.
+            let role = match user.role {
+                companion::Role::Guest => Role::Guest,
+                _ => Role::Host,
+            };
             let (token, _) = around
                 .tokens
                 .issue(
                     &record.id,
-                    Role::Host,
-                    Some(name.to_owned()),
-                    Some(user.to_owned()),
+                    role,
+                    Some(user.name.clone()),
+                    Some(user.id.clone()),
                     LINK_LIFE,
                 )
                 .map_err(|error| BridgeError::Unavailable(error.to_string()))?;

@@ -2,6 +2,8 @@
 
 use std::pin::Pin;
 
+use super::people::User;
+
 /// What an implementation of [`Bridge`] gives back.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -21,12 +23,11 @@ pub trait Bridge: Send + Sync + 'static {
     /// Makes a conference of this subject and gives its key.
     fn make<'a>(&'a self, subject: &'a str) -> Pending<'a, Result<String, BridgeError>>;
 
-    /// A link by which `user`, shown as `name`, comes into `conference`: the path and query of the page.
+    /// A link by which `user` comes into `conference`, guests as guests: the path and query of the page.
     fn link<'a>(
         &'a self,
         conference: &'a str,
-        user: &'a str,
-        name: &'a str,
+        user: &'a User,
     ) -> Pending<'a, Result<String, BridgeError>>;
 
     /// Users who are in `conference`; `None` when nobody is in it.

@@ -98,7 +98,7 @@ pub(crate) async fn export(
 ) -> Result<Response, Problem> {
     let Query(Wish { format }) = wish?;
     let row: Option<(String, String, i64)> = sqlx::query_as(
-        "SELECT c.kind, c.subject, c.created_ms FROM conversations c JOIN members m ON m.conversation = c.id \
+        "SELECT c.kind, c.subject, c.created_ms FROM conversations c JOIN readers m ON m.conversation = c.id \
          WHERE c.id = $1 AND m.user_id = $2",
     )
     .bind(id.clone())
@@ -193,7 +193,7 @@ async fn next(mut walk: Walk) -> Result<Option<(Bytes, Walk)>, StoreError> {
 impl Walk {
     async fn page(&self) -> Result<Vec<Event>, StoreError> {
         let sql = format!(
-            "SELECT {EVENT_COLUMNS} FROM events e JOIN members m ON m.conversation = e.conversation AND m.user_id = $2 \
+            "SELECT {EVENT_COLUMNS} FROM events e JOIN readers m ON m.conversation = e.conversation AND m.user_id = $2 \
              WHERE e.conversation = $1 AND e.seq > $3 AND e.seq > m.from_seq ORDER BY e.seq LIMIT $4"
         );
         let rows: Vec<EventRow> = sqlx::query_as(AssertSqlSafe(sql))

@@ -105,7 +105,7 @@ pub(crate) async fn may_read(
         return Ok(true);
     }
     let shared: Option<(i64,)> = sqlx::query_as(
-        "SELECT s.seq FROM file_shares s JOIN members m ON m.conversation = s.conversation WHERE s.file = $1 \
+        "SELECT s.seq FROM file_shares s JOIN readers m ON m.conversation = s.conversation WHERE s.file = $1 \
          AND m.user_id = $2 AND s.seq > m.from_seq LIMIT 1",
     )
     .bind(file.id.clone())

@@ -359,7 +359,7 @@ async fn step(companion: &Companion, compiled: &mut Option<Compiled>) -> Result<
             let mut kept = Vec::new();
             for catch in catches {
                 let done = sqlx::query(
-                    "INSERT INTO filter_hits (filter, pos) SELECT $1, $2 FROM members WHERE conversation = $3 \
+                    "INSERT INTO filter_hits (filter, pos) SELECT $1, $2 FROM readers WHERE conversation = $3 \
                      AND user_id = $4 ON CONFLICT DO NOTHING",
                 )
                 .bind(catch.filter.clone())

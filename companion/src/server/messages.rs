@@ -2,6 +2,7 @@
 //!
 //! Called by sockets. Each request of [`KINDS`] is answered here or in a module below; the log itself is the store's.
 
+mod blocking;
 mod calls;
 mod heads;
 mod ink;
@@ -15,6 +16,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+pub(crate) use blocking::Directs;
 pub(crate) use calls::{Calls, keep_called};
 pub(crate) use heads::{Heads, keep_told};
 pub(crate) use log::conversation;
@@ -32,11 +34,19 @@ pub(crate) const KINDS: &[&str] = &[
     "typing", "notify", "confer", "decline", "calls",
 ];
 
+/// Those of them that others hear of.
+const SAYING: &[&str] = &["send", "edit", "delete", "react", "typing", "confer"];
+
 /// Answers one of [`KINDS`].
 ///
 /// # Errors
 /// As docs/companion.md says.
 pub(crate) async fn answer(client: &mut Client, kind: &str, body: Map<String, Value>) -> Answer {
+    if SAYING.contains(&kind)
+        && let Some(conversation) = body.get("conversation").and_then(Value::as_str)
+    {
+        blocking::settle(client, conversation).await?;
+    }
     match kind {
         "open" => members::open(client, parse(body)?).await,
         "add" => members::add(client, parse(body)?).await,

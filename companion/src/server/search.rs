@@ -164,7 +164,7 @@ async fn find(store: &Store, me: &str, query: &Query, plan: &Plan) -> Result<Vec
         Dialect::Postgres => "w.pos",
     };
     let sql = format!(
-        "SELECT {HIT_COLUMNS} FROM {from} JOIN members m ON m.conversation = e.conversation AND m.user_id = $4 \
+        "SELECT {HIT_COLUMNS} FROM {from} JOIN readers m ON m.conversation = e.conversation AND m.user_id = $4 \
          WHERE {matches} AND e.seq > m.from_seq AND e.ts < $5 AND e.ts >= $6 ORDER BY {order} DESC LIMIT $7"
     );
     let matching = match store.dialect() {
@@ -243,7 +243,7 @@ async fn places(
             return Ok(Some(vec![conversation.to_owned()]));
         }
         let mine: Vec<(String,)> =
-            sqlx::query_as("SELECT conversation FROM members WHERE user_id = $1")
+            sqlx::query_as("SELECT conversation FROM readers WHERE user_id = $1")
                 .bind(me)
                 .fetch_all(reader)
                 .await?;
@@ -251,7 +251,7 @@ async fn places(
         return Ok(few.then(|| mine.into_iter().map(|(id,)| id).collect()));
     }
     let mine: Vec<Place> = sqlx::query_as(
-        "SELECT m.conversation, COALESCE(r.name, c.subject), COALESCE(u.name || ' ' || u.login, '') FROM members m \
+        "SELECT m.conversation, COALESCE(r.name, c.subject), COALESCE(u.name || ' ' || u.login, '') FROM readers m \
          JOIN conversations c ON c.id = m.conversation LEFT JOIN rooms r ON r.conversation = m.conversation \
          LEFT JOIN members o ON c.kind = 'direct' AND o.conversation = c.id AND o.user_id <> m.user_id \
          LEFT JOIN users u ON u.id = o.user_id WHERE m.user_id = $1",

@@ -10,6 +10,7 @@
 )]
 
 mod badges;
+mod blocking;
 mod conferring;
 mod contacts;
 mod conversing;

@@ -13,7 +13,7 @@ use futures_util::{SinkExt, StreamExt};
 use plenum_companion::presence::Choice;
 use plenum_companion::server::{
     Bridge, BridgeError, CalendarConfig, Companion, CompanionConfig, CustomState, Database,
-    FileLimits, Limits, NewUser, Pending, Presence, Retention, RoomPolicy,
+    FileLimits, Limits, NewUser, Pending, Presence, Retention, RoomPolicy, User,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -92,10 +92,9 @@ impl Bridge for Engine {
     fn link<'a>(
         &'a self,
         conference: &'a str,
-        user: &'a str,
-        _name: &'a str,
+        user: &'a User,
     ) -> Pending<'a, Result<String, BridgeError>> {
-        Box::pin(async move { Ok(format!("/join/{conference}#{user}")) })
+        Box::pin(async move { Ok(format!("/join/{conference}#{}", user.id)) })
     }
 
     fn present<'a>(&'a self, _conference: &'a str) -> Pending<'a, Option<Vec<String>>> {

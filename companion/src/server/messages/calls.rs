@@ -19,7 +19,6 @@ use super::require_member;
 use crate::server::protocol::{Answer, Code, Kind, Refusal, message};
 use crate::server::socket::Client;
 use crate::server::{BridgeError, Companion, clock};
-use crate::text;
 use crate::visibility::Reach;
 
 /// How often calls are looked at.
@@ -178,13 +177,13 @@ async fn ring(
     if !companion.hub.is_connected(user) {
         return;
     }
-    let name = match companion.people.find(user).await {
-        Ok(Some(user)) => user.name,
+    let user = match companion.people.find(user).await {
+        Ok(Some(user)) => user,
         Ok(None) | Err(_) => return,
     };
-    match companion.bridge.link(conference, user, &name).await {
+    match companion.bridge.link(conference, &user).await {
         Ok(link) => companion.hub.tell(
-            user,
+            &user.id,
             message(
                 "ring",
                 json!({"conversation": conversation, "from": client.user.id, "subject": subject, "media": media,
@@ -196,14 +195,8 @@ async fn ring(
 }
 
 async fn link(client: &Client, conference: &str) -> Result<String, Refusal> {
-    let (id, name) = (&client.user.id, &client.user.name);
-    let name = text::line(name, text::NAME).unwrap_or_else(|_| "Guest".to_owned());
-    client
-        .companion
-        .bridge
-        .link(conference, id, &name)
-        .await
-        .map_err(refuse)
+    let link = client.companion.bridge.link(conference, &client.user);
+    link.await.map_err(refuse)
 }
 
 fn refuse(error: BridgeError) -> Refusal {

@@ -34,10 +34,10 @@ const LIST: &str = "SELECT c.id, c.kind, c.subject, m.notify, m.read_seq, \
     (SELECT COUNT(*) FROM (SELECT 1 AS one FROM events e WHERE e.conversation = c.id AND e.seq > m.read_seq \
       AND e.seq > m.from_seq AND e.kind IN ('text', 'ink') AND e.sender <> m.user_id LIMIT $2) counted), \
     (SELECT COUNT(*) FROM mentions n WHERE n.conversation = c.id AND n.user_id = m.user_id AND n.seq > m.read_seq) \
-    FROM members m JOIN conversations c ON c.id = m.conversation WHERE m.user_id = $1";
+    FROM readers m JOIN conversations c ON c.id = m.conversation WHERE m.user_id = $1";
 
 /// Of each the last that is shown in a list.
-const LAST: &str = "FROM members m JOIN events e ON e.conversation = m.conversation AND e.seq = \
+const LAST: &str = "FROM readers m JOIN events e ON e.conversation = m.conversation AND e.seq = \
     (SELECT x.seq FROM events x WHERE x.conversation = m.conversation AND x.kind IN ('text', 'ink', 'call') \
      AND x.seq > m.from_seq ORDER BY x.seq DESC LIMIT 1) WHERE m.user_id = $1";
 
@@ -52,7 +52,7 @@ pub(super) async fn conversations(client: &Client) -> Answer {
     }
     // Whoever was taken out of one meanwhile must not listen on.
     let still: Vec<(String,)> =
-        sqlx::query_as("SELECT conversation FROM members WHERE user_id = $1")
+        sqlx::query_as("SELECT conversation FROM readers WHERE user_id = $1")
             .bind(user.clone())
             .fetch_all(client.companion.store.reader())
             .await?;
@@ -100,7 +100,7 @@ async fn list(
     }
     let rows = query.fetch_all(reader).await?;
     let sql = format!(
-        "SELECT o.conversation, o.user_id, o.delivered_seq, o.read_seq FROM members m JOIN members o ON o.conversation = m.conversation \
+        "SELECT o.conversation, o.user_id, o.delivered_seq, o.read_seq FROM readers m JOIN members o ON o.conversation = m.conversation \
          JOIN conversations c ON c.id = m.conversation WHERE m.user_id = $1 AND c.kind <> 'room'{} ORDER BY o.joined_ms, o.user_id",
         of("c.id", 2)
     );
@@ -184,7 +184,7 @@ pub(super) async fn history(client: &Client, request: History) -> Answer {
     let forwards = request.after.is_some() && request.before.is_none();
     let order = if forwards { "" } else { " DESC" };
     let sql = format!(
-        "SELECT {EVENT_COLUMNS} FROM events e JOIN members m ON m.conversation = e.conversation AND m.user_id = $2 \
+        "SELECT {EVENT_COLUMNS} FROM events e JOIN readers m ON m.conversation = e.conversation AND m.user_id = $2 \
          WHERE e.conversation = $1 AND e.seq > m.from_seq AND e.seq > $3 AND e.seq < $4 ORDER BY e.seq{order} LIMIT $5"
     );
     let rows: Vec<EventRow> = sqlx::query_as(AssertSqlSafe(sql))
@@ -241,7 +241,7 @@ pub(super) async fn catch_up(
             continue;
         }
         let sql = format!(
-            "SELECT {EVENT_COLUMNS} FROM events e JOIN members m ON m.conversation = e.conversation AND m.user_id = $2 \
+            "SELECT {EVENT_COLUMNS} FROM events e JOIN readers m ON m.conversation = e.conversation AND m.user_id = $2 \
              WHERE e.conversation = $1 AND e.seq > $3 AND e.seq > m.from_seq ORDER BY e.seq LIMIT $4"
         );
         let rows: Vec<EventRow> = sqlx::query_as(AssertSqlSafe(sql))
@@ -282,7 +282,7 @@ pub(super) struct Calls {
 pub(super) async fn calls(client: &Client, request: Calls) -> Answer {
     let limit = request.limit.unwrap_or(PAGE).clamp(1, PAGE);
     let sql = format!(
-        "SELECT {EVENT_COLUMNS} FROM members m JOIN events e ON e.conversation = m.conversation WHERE m.user_id = $1 \
+        "SELECT {EVENT_COLUMNS} FROM readers m JOIN events e ON e.conversation = m.conversation WHERE m.user_id = $1 \
          AND e.kind = 'call' AND e.seq > m.from_seq AND e.ts < $2 ORDER BY e.ts DESC LIMIT $3"
     );
     let rows: Vec<EventRow> = sqlx::query_as(AssertSqlSafe(sql))

@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use super::log::conversation;
-use super::require_member;
+use super::{blocking, require_member};
 use crate::server::Companion;
 use crate::server::clock::now_ms;
 use crate::server::protocol::{Answer, Code, Kind, Refusal, message};
 use crate::server::socket::Client;
 use crate::server::store::{Draft, StoreError, Tx};
 use crate::text;
+use crate::visibility::Reach;
 
 /// `open`
 #[derive(Deserialize)]
@@ -54,6 +55,7 @@ pub(super) async fn open(client: &Client, request: Open) -> Answer {
 
 /// The one conversation with `other`.
 async fn direct(client: &Client, other: String) -> Result<String, Refusal> {
+    let person = blocking::require_unblocked(client, &other).await?;
     let me = client.user.id.clone();
     let pair = if me < other {
         format!("{me} {other}")
@@ -65,6 +67,7 @@ async fn direct(client: &Client, other: String) -> Result<String, Refusal> {
         .fetch_optional(client.companion.store.reader())
         .await?;
     if let Some((id,)) = found {
+        blocking::open(client, &id, &person).await?;
         return Ok(id);
     }
     let members = [me.clone(), other];
@@ -89,7 +92,13 @@ async fn direct(client: &Client, other: String) -> Result<String, Refusal> {
         .boxed()
     });
     let id = made.await?;
-    announce(&client.companion, &id, &members).await?;
+    let [me, other] = members;
+    blocking::open(client, &id, &person).await?;
+    let told = match client.companion.reach(&client.user, &other) {
+        Reach::Never => vec![me],
+        Reach::Now | Reach::Later => vec![me, other],
+    };
+    announce(&client.companion, &id, &told).await?;
     Ok(id)
 }
 

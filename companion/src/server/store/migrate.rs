@@ -27,6 +27,7 @@ const STEPS: &[(i64, Sql)] = &[
         },
     ),
     (3, Sql::Same(include_str!("migrations/0003_talk.sql"))),
+    (4, Sql::Same(include_str!("migrations/0004_withheld.sql"))),
     (10, Sql::Same(include_str!("migrations/0010_presence.sql"))),
     (11, Sql::Same(include_str!("migrations/0011_contacts.sql"))),
     (20, Sql::Same(include_str!("migrations/0020_rooms.sql"))),
