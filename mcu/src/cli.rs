@@ -232,7 +232,11 @@ fn banner(config: &Config, server: &Server) -> String {
         text += &format!("  Demo     conference {number}, guest PIN {guest}, host PIN {host}\n");
         text += &format!("           {scheme}://{http}/join/{number}\n");
     }
-    text += &people::welcome(config, server.first_password.as_deref());
+    text += &people::welcome(
+        config,
+        &format!("{scheme}://{http}/"),
+        server.first_password.as_deref(),
+    );
     text += &format!(
         "  API key  {}\n",
         config.server.data_dir.join("admin.key").display()

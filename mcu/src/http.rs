@@ -66,6 +66,8 @@ pub(crate) struct PublicInfo {
     demo: Option<DemoInfo>,
     /// SIP address to dial, if phones are served.
     sip: Option<String>,
+    /// Whether people sign in, at `/app`.
+    companion: bool,
 }
 
 /// The demo conference, PINs included: they are published.
@@ -78,7 +80,7 @@ struct DemoInfo {
 }
 
 impl PublicInfo {
-    pub(crate) fn new(demo: bool, conferences: &Conferences) -> Self {
+    pub(crate) fn new(demo: bool, companion: bool, conferences: &Conferences) -> Self {
         use crate::demo::{GUEST_PIN, HOST_PIN, NUMBER};
         let around = conferences.around();
         Self {
@@ -90,6 +92,7 @@ impl PublicInfo {
                 dial_in: around.dial_in(NUMBER),
             }),
             sip: around.sip.as_ref().map(|sip| format!("sip:{sip}")),
+            companion,
         }
     }
 }

@@ -188,7 +188,11 @@ impl Server {
             signalling: Signalling::new(conferences.clone(), stopped),
             keys,
             registry,
-            public: Arc::new(PublicInfo::new(config.demo.enabled, &conferences)),
+            public: Arc::new(PublicInfo::new(
+                config.demo.enabled,
+                config.companion.enabled,
+                &conferences,
+            )),
             conferences: conferences.clone(),
         };
         let web = serve(listener, config.http_address(), tls, api)?;

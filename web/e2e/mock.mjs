@@ -15,7 +15,7 @@ export const POLICY =
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const PINS = { 1001: { guest: '2001', host: '9001' } }
-const INFO = { version: '0.1.0', demo: { conference: '1001', guest_pin: '2001', host_pin: '9001' }, sip: 'sip:127.0.0.1:5060' }
+const INFO = { version: '0.1.0', demo: { conference: '1001', guest_pin: '2001', host_pin: '9001' }, sip: 'sip:127.0.0.1:5060', companion: true }
 const OPEN = new Set(['1002'])
 const REFUSED = { 1003: 'locked', 1004: 'full' }
 
@@ -214,9 +214,10 @@ export class Mock {
       case 'join':
         return this.#join(socket, own, message, reply)
       case 'offer': {
-        const answered = await this.answer(own.id, message.sdp).catch((error) => {
-          // At the end of a run an offer may outlive the browser that would answer it.
-          if (!this.stopped) throw error
+        const { answer } = this
+        const answered = await answer(own.id, message.sdp).catch((error) => {
+          // At the end of a story an offer may outlive the page it came from, and at a run's end the browser that would answer it.
+          if (!this.stopped && this.answer === answer) throw error
           return null
         })
         if (answered) reply({ type: 'answer', sdp: answered.sdp, slot_mids: answered.slotMids })

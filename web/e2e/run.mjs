@@ -76,6 +76,7 @@ for (const [name, test] of Object.entries(stories)) {
     for (const [at, page] of pages.entries()) await shot(page, `failed-${name}-${at}`).catch(() => undefined)
   }
   for (const context of contexts) await context.close()
+  mock.answer = async () => null
   await media.clear()
 }
 

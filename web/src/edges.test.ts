@@ -96,10 +96,10 @@ test('quality: loss and delay of the last seconds decide', () => {
 })
 
 test('what the server tells everybody may lack anything', () => {
-  const told = { version: '1', demo: { conference: '1001', guest_pin: '2001' }, sip: 'sip:a' }
-  expect(readInfo(told)).toEqual({ demo: { conference: '1001', pin: '2001' }, sip: 'sip:a' })
-  expect(readInfo({ demo: null })).toEqual({ demo: null, sip: null })
-  expect(readInfo(null)).toEqual({ demo: null, sip: null })
+  const told = { version: '1', demo: { conference: '1001', guest_pin: '2001' }, sip: 'sip:a', companion: true }
+  expect(readInfo(told)).toEqual({ demo: { conference: '1001', pin: '2001' }, sip: 'sip:a', companion: true })
+  expect(readInfo({ demo: null })).toEqual({ demo: null, sip: null, companion: false })
+  expect(readInfo(null)).toEqual({ demo: null, sip: null, companion: false })
 })
 
 test('every notice has its words', () => {

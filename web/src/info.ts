@@ -10,6 +10,8 @@ export interface ServerInfo {
   readonly demo: Demo | null
   /** The SIP address that phones dial, where phones are served. */
   readonly sip: string | null
+  /** People sign in at `/app`. */
+  readonly companion: boolean
 }
 
 /** Null when the server has nothing to say: the page works without. */
@@ -30,6 +32,7 @@ export function readInfo(body: unknown): ServerInfo {
   return {
     demo: typeof conference === 'string' ? { conference, pin: typeof pin === 'string' ? pin : '' } : null,
     sip: typeof sip === 'string' ? sip : null,
+    companion: member(body, 'companion') === true,
   }
 }
 

@@ -114,6 +114,7 @@ export const en = {
     joining: 'Joining…',
     listening: 'You will join without a microphone and can listen.',
     demo: (id: string) => `Try the demo conference ${id}`,
+    signIn: 'Sign in to chat, contacts and rooms',
     demoPin: (pin: string) => `Use the demo’s PIN ${pin}`,
     previewLabel: 'Camera preview',
     cameraOff: 'Camera is off',

@@ -203,9 +203,12 @@ async fn carry_out(people: &People, command: Users) -> anyhow::Result<String> {
     })
 }
 
-/// What the banner says of people: the first administrator's password, this once, and the demo's.
-pub(super) fn welcome(config: &Config, first: Option<&str>) -> String {
+/// What the banner says of people: where they sign in below `page`, the first administrator's password, this once, and the demo's.
+pub(super) fn welcome(config: &Config, page: &str, first: Option<&str>) -> String {
     let mut text = String::new();
+    if config.companion.enabled {
+        text += &format!("  Sign in  {page}app\n");
+    }
     if let Some(password) = first {
         text += &format!("  Admin    user admin, password {password} (shown this once)\n");
     }

@@ -175,6 +175,11 @@ function JoinForm({ link, name, setName }: JoinFormProps) {
           setPinWished(demo.pin !== '')
         }}
       />
+      {!fixed && info?.companion && (
+        <a className="link-button" href="/app">
+          {strings.door.signIn}
+        </a>
+      )}
       {microphone.status === 'fault' && info?.sip && <p className="hint">{strings.door.dialIn(info.sip)}</p>}
     </Form>
   )

@@ -82,6 +82,7 @@ export const de: Words = {
     blocked: 'Sieht Sie offline und erreicht nichts',
   },
   chats: {
+    begin: 'Jemandem schreiben',
     new: 'Neue Unterhaltung',
     find: 'Unterhaltung finden',
     none: 'Noch keine Unterhaltungen',

@@ -80,6 +80,7 @@ export const en = {
     blocked: 'Sees you offline, reaches nothing',
   },
   chats: {
+    begin: 'Write to somebody',
     new: 'New conversation',
     find: 'Find a conversation',
     none: 'No conversations yet',

@@ -82,6 +82,7 @@ export const es: Words = {
     blocked: 'Le ve desconectado y no alcanza nada',
   },
   chats: {
+    begin: 'Escribir a alguien',
     new: 'Nueva conversación',
     find: 'Buscar una conversación',
     none: 'Aún no hay conversaciones',

@@ -82,6 +82,7 @@ export const fr: Words = {
     blocked: 'Vous voit hors ligne, ne joint rien',
   },
   chats: {
+    begin: 'Écrire à quelqu’un',
     new: 'Nouvelle conversation',
     find: 'Trouver une conversation',
     none: 'Pas encore de conversations',

@@ -1,5 +1,6 @@
 import { useState } from 'react'
 import { Button, Input } from 'react-aria-components'
+import { plain } from '../../companion/markdown'
 import type { CompanionState, Talk } from '../../companion/state'
 import { when, words } from '../../companion/words'
 import { IconButton } from '../controls'
@@ -30,7 +31,15 @@ export function Chats() {
         )}
       </header>
       <Input className="input list-search" type="search" value={sought} onChange={({ target }) => setSought(target.value)} aria-label={words.chats.find} placeholder={words.chats.find} />
-      {shown.length === 0 && <Nothing title={words.chats.none} hint={words.chats.noneHint} />}
+      {shown.length === 0 && (
+        <Nothing title={words.chats.none} hint={words.chats.noneHint}>
+          {sought === '' && state.me?.role !== 'guest' && (
+            <Button className="button button-primary button-small" onPress={() => ask({ dialog: 'new' })}>
+              {words.chats.begin}
+            </Button>
+          )}
+        </Nothing>
+      )}
       <ul className="rows">
         {shown.map((talk) => (
           <li key={talk.info.id}>
@@ -91,10 +100,10 @@ function lastLine(state: CompanionState, { info, typing }: Talk): string {
   if (!last) return info.room?.topic ?? ''
   const who = last.sender === state.me?.id ? words.chats.you : nameOf(state, last.sender)
   const what = {
-    text: last.body.text || last.body.files?.map(({ name }) => name).join(', ') || '',
+    text: plain(last.body.text ?? '') || last.body.files?.map(({ name }) => name).join(', ') || '',
     ink: words.talk.drawing,
     call: last.body.state === 'ended' ? words.talk.callEnded : words.talk.callStarted(who),
-    edit: last.body.text ?? '',
+    edit: plain(last.body.text ?? ''),
     delete: words.talk.deleted,
     react: last.body.emoji ?? '',
     join: '',

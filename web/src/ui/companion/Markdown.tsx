@@ -3,9 +3,10 @@
  * wrote is shown as the text it is.
  */
 
-import { Lexer, type Token, type Tokens } from 'marked'
+import type { Token, Tokens } from 'marked'
 import { Fragment, memo, type ReactNode } from 'react'
 import { emoticons } from '../../companion/emoticons'
+import { parsed } from '../../companion/markdown'
 
 /** Deeper nesting is shown as text. */
 const DEPTH = 24
@@ -28,15 +29,6 @@ interface MarkdownProps {
 export const Markdown = memo(function Markdown({ text, faces }: MarkdownProps) {
   return <div className="markdown">{blocks(parsed(text), faces, 0)}</div>
 })
-
-function parsed(text: string): readonly Token[] {
-  try {
-    return new Lexer({ gfm: true, breaks: true }).lex(text)
-  } catch {
-    // Nested deeper than the parser goes.
-    return [{ type: 'text', raw: text, text }]
-  }
-}
 
 const blocks = (tokens: readonly Token[] | undefined, faces: boolean, depth: number): ReactNode =>
   // oxlint-disable-next-line react/no-array-index-key -- a post's tokens have no other name and are never reordered

@@ -1,6 +1,7 @@
 import { useEffect } from 'react'
 import { Button } from 'react-aria-components'
 import type { NumberedNotice } from '../../companion/client'
+import { plain } from '../../companion/markdown'
 import { chime, systemNotice } from '../../companion/signals'
 import { words } from '../../companion/words'
 import { CloseIcon } from '../icons'
@@ -19,7 +20,7 @@ export function Notices() {
     return client.hearAlerts((event, alert) => {
       if (alert !== 'loud') return
       if (preferences.sound) chime()
-      if (preferences.notify && document.visibilityState === 'hidden') systemNotice(words.notices.post(nameOf(client.snapshot(), event.sender)), event.body.text ?? '', event.conversation)
+      if (preferences.notify && document.visibilityState === 'hidden') systemNotice(words.notices.post(nameOf(client.snapshot(), event.sender)), plain(event.body.text ?? ''), event.conversation)
     })
   }, [client, preferences.sound, preferences.notify])
   return (
@@ -81,7 +82,7 @@ function told(state: CompanionState, notice: NumberedNotice): { readonly head: s
     }
     case 'post': {
       const { conversation, sender, kind, body } = notice.event
-      return { head: words.notices.post(nameOf(state, sender)), said: kind === 'ink' ? words.talk.drawing : (body.text ?? ''), route: { screen: 'talk', conversation, seq: 0 } }
+      return { head: words.notices.post(nameOf(state, sender)), said: kind === 'ink' ? words.talk.drawing : plain(body.text ?? ''), route: { screen: 'talk', conversation, seq: 0 } }
     }
   }
 }

@@ -1,6 +1,7 @@
 import { Fragment, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
 import { Button } from 'react-aria-components'
 import { posts, whole, type Post } from '../../companion/log'
+import { plain } from '../../companion/markdown'
 import type { Outgoing, Talk } from '../../companion/state'
 import { day, joined, words } from '../../companion/words'
 import { nameOf, useCompanion, usePage } from './context'
@@ -157,7 +158,7 @@ function Said({ shown, me }: { readonly shown: readonly Post[]; readonly me: str
   const state = useCompanion()
   const [since] = useState(() => Date.now())
   const last = shown.findLast(({ kind }) => kind === 'text')
-  const said = last && last.sender !== me && last.ts > since && !last.deleted ? `${nameOf(state, last.sender)}: ${last.body.text ?? ''}` : ''
+  const said = last && last.sender !== me && last.ts > since && !last.deleted ? `${nameOf(state, last.sender)}: ${plain(last.body.text ?? '')}` : ''
   return (
     <p className="unseen" aria-live="polite">
       {said}
