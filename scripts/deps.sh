@@ -16,7 +16,7 @@ readonly BUILD_PACKAGES=(
 readonly VOICES_PACKAGES=(asterisk-core-sounds-{en,es,fr,it}-g722 espeak-ng flite)
 readonly CALL_PACKAGES=(baresip-core flite)
 readonly TEST_PACKAGES=(
-    asterisk-core-sounds-ru-g722 baresip-core baresip-ffmpeg linphone-cli sip-tester chromium procps openssl postgresql
+    asterisk-core-sounds-ru-g722 baresip-core baresip-ffmpeg linphone-cli sip-tester chromium firefox-esr procps openssl postgresql
     util-linux
 )
 # People who speak, for the figures of quality; and what PESQ is compiled with.

@@ -1,9 +1,10 @@
-// Drives headless Chromium for the interop test. One JSON request per line on stdin, one JSON answer per line on stdout.
+// Drives headless Chromium and Firefox for the interop test. One JSON request per line on stdin, one JSON answer per line on stdout.
 // Each browser has its own fake microphone (a WAV) and camera (a Y4M); what the page under test receives is measured in the page,
 // behind a wrapper around RTCPeerConnection that only notes the remote tracks.
 
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
+import { launch as launchFirefox, record as recordFirefox } from './firefox.mjs';
 
 const require = createRequire(new URL('../../web/package.json', import.meta.url));
 const { chromium } = require('playwright-core');
@@ -30,6 +31,7 @@ function instrument(codec) {
   };
   // Echo cancelling, noise suppression and gain control would treat a steady tone as noise.
   const devices = navigator.mediaDevices;
+  if (!devices) return;
   const ask = devices.getUserMedia.bind(devices);
   devices.getUserMedia = (wanted) => {
     const audio = wanted?.audio
@@ -91,7 +93,7 @@ async function record(seconds) {
   return btoa(text);
 }
 
-/** Runs in the page: mean colour of the four quadrants of each remote picture, twice, half a second apart. */
+/** Runs in the page: mean colour of the four quadrants of each remote picture, and the frames of a second. */
 async function look() {
   const connection = window.__plenum.connections.filter((c) => c.connectionState === 'connected').at(-1);
   if (!connection) throw new Error('no connected RTCPeerConnection');
@@ -129,15 +131,21 @@ async function look() {
   };
   const seen = [];
   const shown = pictures.filter((p) => p.element.readyState >= 2);
-  for (const p of shown) p.before = p.element.getVideoPlaybackQuality().totalVideoFrames;
+  // Firefox does not count the frames of an element that stands in no document.
+  const decoded = async () => {
+    const entries = [...(await connection.getStats()).values()].filter((e) => e.type === 'inbound-rtp' && e.kind === 'video');
+    return new Map(entries.map((e) => [e.mid, e.framesDecoded ?? 0]));
+  };
+  const before = await decoded();
   await wait(1000);
+  const after = await decoded();
   for (const p of shown)
     seen.push({
       mid: p.mid,
       width: p.element.videoWidth,
       height: p.element.videoHeight,
       quadrants: quadrants(p.element),
-      frames: p.element.getVideoPlaybackQuality().totalVideoFrames - p.before,
+      frames: (after.get(p.mid) ?? 0) - (before.get(p.mid) ?? 0),
     });
   for (const p of pictures) p.element.srcObject = null;
   return seen;
@@ -249,6 +257,15 @@ async function loopback() {
   }
 }
 
+async function opened(name, browser, context, codec) {
+  await context.addInitScript(instrument, codec);
+  const page = await context.newPage();
+  const log = [];
+  page.on('console', (message) => log.push(`${message.type()}: ${message.text()}`));
+  page.on('pageerror', (error) => log.push(`uncaught: ${error.message}`));
+  browsers.set(name, { browser, page, log });
+}
+
 const actions = {
   async open({ name, executable, microphone, camera, shares, codec }) {
     const browser = await chromium.launch({
@@ -273,12 +290,11 @@ const actions = {
       bypassCSP: true,
       permissions: shares ? ['camera', 'microphone'] : [],
     });
-    await context.addInitScript(instrument, codec);
-    const page = await context.newPage();
-    const log = [];
-    page.on('console', (message) => log.push(`${message.type()}: ${message.text()}`));
-    page.on('pageerror', (error) => log.push(`uncaught: ${error.message}`));
-    browsers.set(name, { browser, page, log });
+    await opened(name, browser, context, codec);
+  },
+  async open_firefox({ name, executable, tone, colours }) {
+    const { browser, context } = await launchFirefox({ executable, tone, colours });
+    await opened(name, browser, context);
   },
   /** As a person does: waits for the own picture, types the name, says that there is a PIN, types it, joins. */
   async join({ name, url, person, pin }) {
@@ -287,12 +303,12 @@ const actions = {
     await page.waitForFunction(() => [...document.querySelectorAll('video')].some((v) => v.videoWidth > 0), null, {
       timeout: 10000,
     });
-    await page.getByLabel('Your name').fill(person);
+    await page.getByLabel('Your name').pressSequentially(person);
     if (pin) {
       // The field is there when the server has asked for a PIN or the person says that they have one.
       const asked = page.getByRole('textbox', { name: /^pin/i });
       if (!(await asked.isVisible())) await page.getByRole('button', { name: /have a pin/i }).click();
-      await asked.fill(pin);
+      await asked.pressSequentially(pin);
     }
     await page.getByRole('button', { name: /^join/i }).click();
   },
@@ -314,7 +330,8 @@ const actions = {
     await page.evaluate(loopback);
   },
   async record({ name, seconds }) {
-    return browsers.get(name).page.evaluate(record, seconds);
+    const { browser, page } = browsers.get(name);
+    return page.evaluate(browser.browserType().name() === 'firefox' ? recordFirefox : record, seconds);
   },
   async look({ name }) {
     return browsers.get(name).page.evaluate(look);

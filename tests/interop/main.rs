@@ -6,6 +6,7 @@
 )]
 
 mod composite;
+mod firefox;
 mod languages;
 mod line;
 mod linphone;

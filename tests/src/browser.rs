@@ -1,4 +1,4 @@
-//! Headless Chromium pages, driven by `interop/browsers.mjs` over lines of JSON.
+//! Headless Chromium and Firefox pages, driven by `interop/browsers.mjs` over lines of JSON.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -20,7 +20,8 @@ use crate::workspace;
 #[derive(Debug)]
 pub struct Browsers {
     process: Guarded,
-    requests: ChildStdin,
+    /// `None` once no more is asked.
+    requests: Option<ChildStdin>,
     answers: Receiver<String>,
     executable: PathBuf,
     next: u64,
@@ -33,7 +34,7 @@ pub struct Picture {
     pub size: (u64, u64),
     /// Mean red, green, blue of top left, top right, bottom left, bottom right.
     pub quadrants: [[u8; 3]; 4],
-    /// Frames shown within one second.
+    /// Frames decoded within one second.
     pub frames: u64,
 }
 
@@ -96,7 +97,7 @@ impl Browsers {
             .stdout(Stdio::piped())
             .stderr(errors);
         let mut process = Guarded::start_with_own_output("browsers", command, &log)?;
-        let requests = process.child().stdin.take().context("node's stdin")?;
+        let requests = Some(process.child().stdin.take().context("node's stdin")?);
         let output = process.child().stdout.take().context("node's stdout")?;
         let (sender, answers) = sync_channel(16);
         std::thread::spawn(move || {
@@ -144,6 +145,19 @@ impl Browsers {
     /// When Chromium does not start.
     pub fn open_to_share(&mut self, name: &str, microphone: &Path, camera: &Path) -> Result<()> {
         self.launch(name, microphone, camera, true, None)
+    }
+
+    /// Opens Firefox, whose microphone is a tone of that frequency in Hz at -20 dBFS, and its camera those colours. It reaches
+    /// no server that announces a loopback address.
+    ///
+    /// # Errors
+    /// When Firefox is missing or does not start.
+    pub fn open_firefox(&mut self, name: &str, tone: f64, camera: &Colours) -> Result<()> {
+        let executable = workspace::program("firefox-esr", "firefox-esr")?;
+        self.ask(json!({
+            "action": "open_firefox", "name": name, "executable": executable, "tone": tone, "colours": camera,
+        }))?;
+        Ok(())
     }
 
     fn launch(
@@ -353,7 +367,8 @@ impl Browsers {
         self.next += 1;
         request["id"] = self.next.into();
         let action = request["action"].to_string();
-        writeln!(self.requests, "{request}").with_context(|| format!("asking for {action}"))?;
+        let requests = self.requests.as_mut().context("no more is asked")?;
+        writeln!(requests, "{request}").with_context(|| format!("asking for {action}"))?;
         loop {
             let line = match self.answers.recv_timeout(Duration::from_mins(1)) {
                 Ok(line) => line,
@@ -372,6 +387,14 @@ impl Browsers {
             }
             return Ok(answer["value"].clone());
         }
+    }
+}
+
+impl Drop for Browsers {
+    fn drop(&mut self) {
+        // With no more to be asked node closes all browsers and ends. Killed, it would leave Firefox behind.
+        self.requests = None;
+        let _status = self.process.wait(Duration::from_secs(5));
     }
 }
 

@@ -15,34 +15,33 @@ pub(super) type Layers = HashMap<String, Vec<String>>;
 /// The offer without its layers, and these.
 pub(super) fn take_layers(offer: &str) -> (String, Layers) {
     let mut layers = Layers::new();
-    let mut mid = None;
-    let mut ids = Vec::new();
     let mut kept = String::with_capacity(offer.len());
+    let mut section = String::new();
     for line in offer.split_inclusive('\n') {
-        let text = line.trim_end();
-        if text.starts_with("m=") {
-            note(&mut layers, &mut mid, &mut ids);
-        } else if let Some(id) = text.strip_prefix("a=mid:") {
-            mid = Some(id.to_owned());
-        } else if let Some(list) = text.strip_prefix("a=simulcast:") {
-            ids = sent(list);
-            continue;
-        } else if text.starts_with("a=rid:") {
-            continue;
+        if line.starts_with("m=") {
+            take_section(&std::mem::take(&mut section), &mut kept, &mut layers);
         }
-        kept.push_str(line);
+        section.push_str(line);
     }
-    note(&mut layers, &mut mid, &mut ids);
+    take_section(&section, &mut kept, &mut layers);
     (kept, layers)
 }
 
-fn note(layers: &mut Layers, mid: &mut Option<String>, ids: &mut Vec<String>) {
-    let ids = std::mem::take(ids);
-    if let Some(mid) = mid.take()
-        && !ids.is_empty()
-    {
-        layers.insert(mid, ids);
+fn take_section(section: &str, kept: &mut String, layers: &mut Layers) {
+    let value = |name| section.lines().find_map(|line| line.strip_prefix(name));
+    let ids = value("a=simulcast:").map(sent).unwrap_or_default();
+    let layered = !ids.is_empty();
+    let mid = value("a=mid:").map(str::trim_end);
+    if let Some(mid) = mid.filter(|_| layered) {
+        layers.insert(mid.to_owned(), ids);
     }
+    // Firefox names sources beside the ids, without which source has which: the stack would take each for the whole line.
+    let goes = |line: &&str| {
+        line.starts_with("a=simulcast:")
+            || line.starts_with("a=rid:")
+            || layered && line.starts_with("a=ssrc")
+    };
+    kept.extend(section.split_inclusive('\n').filter(|line| !goes(line)));
 }
 
 /// The ids after `send`; of alternatives the first. None when any is not what it should be.
@@ -112,6 +111,16 @@ mod tests {
         assert_eq!(answer.matches("simulcast").count(), 1);
         let closed = answer_layers(&kept.replace("sendrecv", "inactive"), &layers);
         assert!(!closed.contains("simulcast"));
+    }
+
+    #[test]
+    fn sources_of_a_line_in_layers_are_known_by_their_ids_alone() {
+        let sources = "a=ssrc:1 cname:x\r\na=ssrc-group:FID 1 2\r\n";
+        let named = OFFER.replace("a=mid:", &format!("{sources}a=mid:"));
+        let (kept, layers) = take_layers(&named);
+        assert_eq!(layers["1"].len(), 3);
+        let with: Vec<bool> = kept.split("m=").map(|s| s.contains("ssrc")).collect();
+        assert_eq!(with, [false, true, false, true], "{kept}");
     }
 
     #[test]
