@@ -16,7 +16,7 @@ const go = async (page, screen) => page.getByRole('navigation').getByRole('butto
 const row = (page, list, name) => page.getByRole('region', { name: list }).getByRole('button', { name })
 
 async function signIn(open, login, path = '/app') {
-  const page = await open(path)
+  const page = await open(path, login)
   await page.getByLabel('User name').fill(login)
   await page.getByLabel('Password').fill(PASSWORD)
   await page.getByRole('button', { name: 'Sign in' }).click()

@@ -1,5 +1,5 @@
 /**
- * Drives the page in Debian's Chromium against the real server. `npm run e2e-server`; PLENUM_BINARY names another server than
+ * Drives the page in Debian's Chromium and, for Bo, Firefox against the real server. `npm run e2e-server`; PLENUM_BINARY names another server than
  * target/release/plenum, PLENUM_E2E and PLENUM_SHOTS are as in `run.mjs`. A missing server is a failure.
  */
 
@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
+import { interfaceAddress, launchFirefox } from './firefox.mjs'
 import { FLAGS } from './flags.mjs'
 import { PASSWORD, people, stories } from './server-stories.mjs'
 
@@ -32,7 +33,7 @@ const address = `http://127.0.0.1:${http}`
 const config = join(folder, 'plenum.toml')
 await writeFile(
   config,
-  `[server]\nbind = "127.0.0.1"\ndata_dir = "${join(folder, 'data')}"\n\n[http]\nport = ${http}\n\n[sip]\nport = ${await port()}\ntls_port = ${await port()}\n\n` +
+  `[server]\nbind = "0.0.0.0"\nannounced = "${interfaceAddress()}"\ndata_dir = "${join(folder, 'data')}"\n\n[http]\nport = ${http}\n\n[sip]\nport = ${await port()}\ntls_port = ${await port()}\n\n` +
     `[media]\nudp_port = ${await port()}\n\n[demo]\nenabled = false\n`,
 )
 
@@ -60,7 +61,10 @@ for (const [login, name, title] of people) {
   if (added.status !== 0) throw new Error(`user add: ${added.stderr || added.error}`)
 }
 await server.start()
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS })
+const browsers = {
+  ann: await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS }),
+  bo: await launchFirefox(),
+}
 
 const failures = []
 let passed = 0
@@ -68,8 +72,9 @@ for (const [name, story] of Object.entries(stories)) {
   if (!name.includes(only)) continue
   const contexts = []
   const complaints = []
-  const open = async (path) => {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 760 }, locale: 'en-GB', permissions: ['microphone', 'camera'] })
+  const open = async (path, login) => {
+    const permissions = login === 'ann' ? ['microphone', 'camera'] : []
+    const context = await browsers[login].newContext({ viewport: { width: 1280, height: 760 }, locale: 'en-GB', permissions })
     contexts.push(context)
     context.on('page', (page) => {
       page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
@@ -97,7 +102,7 @@ for (const [name, story] of Object.entries(stories)) {
   for (const context of contexts) await context.close()
 }
 
-await browser.close()
+for (const browser of Object.values(browsers)) await browser.close()
 await server.kill()
 if (failures.length === 0 && shots !== folder) await rm(folder, { recursive: true })
 else console.log(`log and screenshots: ${folder} ${shots}`)
