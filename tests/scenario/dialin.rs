@@ -12,5 +12,6 @@ mod phone;
 mod picture;
 mod reception;
 mod refusals;
+mod rush;
 mod secure;
 mod streams;

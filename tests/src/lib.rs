@@ -15,6 +15,7 @@ pub mod ports;
 pub mod process;
 pub mod recorder;
 pub mod relay;
+pub mod rush;
 pub mod server;
 pub mod sipp;
 pub mod tone;
