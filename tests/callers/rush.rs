@@ -58,7 +58,7 @@ fn two_hundred_calls_a_second_are_answered_and_leave_nothing_behind() {
     server.check_alive().unwrap();
     let grown = server.resident().unwrap().saturating_sub(memory) / u64::from(rush.calls);
     let p95 = figures.quantile(0.95);
-    println!(
+    eprintln!(
         "{} calls in {:.1} s: answered after {:.1} ms (median), {p95:.1} ms (p95), {:.1} ms (last); \
          {:.2} ms CPU per call of half a second; {grown} bytes per call still held",
         rush.calls,
@@ -92,7 +92,7 @@ fn a_line_that_loses_a_tenth_of_all_signalling_loses_no_call() {
     };
     let figures = rush.run(&folder.join("sipp")).unwrap();
     let (passed, lost) = relay.counts();
-    println!(
+    eprintln!(
         "{} calls, {lost} of {} messages lost: answered after {:.0} ms (median), {:.0} ms (last)",
         rush.calls,
         passed + lost,

@@ -42,7 +42,6 @@ impl Figures {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
             reason = "an index of some thousands"
         )]
         let at = ((self.answered_ms.len() as f64 * share).ceil() as usize).max(1) - 1;
