@@ -314,7 +314,11 @@ impl Driver {
         }
         let end = self.epoch + self.epoch.elapsed() + FAREWELL;
         let mut heard = true;
-        while self.endpoint.unfinished() > 0 || (heard && !self.kept.is_empty()) {
+        // Where a registration is taken back may have to be looked up.
+        while self.endpoint.unfinished() > 0
+            || self.names.are_asked()
+            || (heard && !self.kept.is_empty())
+        {
             let deadline = self.wake().min(end);
             tokio::select! {
                 permit = events.reserve(), if heard && !self.kept.is_empty() => match permit {
@@ -323,6 +327,7 @@ impl Driver {
                 },
                 ready = self.udp.readable() => self.read_datagrams(ready),
                 Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
+                (query, records, ttl) = self.names.next() => self.handle(SipInput::Resolved { query, records, ttl }),
                 () = tokio::time::sleep_until(deadline) => {
                     if deadline >= end { break }
                     self.handle(SipInput::Tick);

@@ -73,6 +73,11 @@ impl Names {
         });
     }
 
+    /// Whether some look-up has not ended.
+    pub(super) fn are_asked(&self) -> bool {
+        !self.running.is_empty()
+    }
+
     /// The next that is found; never, while there is none.
     pub(super) async fn next(&mut self) -> Found {
         loop {
