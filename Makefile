@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build run voices call test lint bench bench-scale bench-peers bench-growth fuzz deps clean
+.PHONY: help build run voices call test lint bench bench-calls bench-scale bench-peers bench-growth fuzz deps clean
 
 # A Node.js of our own, which scripts/deps.sh puts here when the system's is too old for the bundler.
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
@@ -43,6 +43,11 @@ lint: ## Formatting and clippy, as `make test` checks them
 bench: ## Figures against the floors of the design: name value unit floor ratio
 	@scripts/deps.sh build bench
 	@scripts/bench.sh
+	@scripts/bench-calls.sh
+
+bench-calls: build ## Phones at 200 calls a second: wait for the answer, CPU of a set-up, what 40,000 leave behind (CALLS, CALLS_PER_SECOND, CALLS_MS)
+	@scripts/deps.sh bench
+	@scripts/bench-calls.sh
 
 bench-scale: build ## Rooms of growing size under `plenum load`: CPU, memory, loss and delay per leg (SCALE, SCALE_SECONDS)
 	@scripts/deps.sh scale

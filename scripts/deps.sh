@@ -19,8 +19,8 @@ readonly TEST_PACKAGES=(
     asterisk-core-sounds-ru-g722 baresip-core baresip-ffmpeg linphone-cli sip-tester chromium firefox-esr procps openssl postgresql
     util-linux
 )
-# People who speak, for the figures of quality; and what PESQ is compiled with.
-readonly BENCH_PACKAGES=(asterisk-core-sounds-{en,es,fr,it,ru}-g722 python3-dev python3-venv)
+# People who speak, for the figures of quality; what PESQ is compiled with; phones that call.
+readonly BENCH_PACKAGES=(asterisk-core-sounds-{en,es,fr,it,ru}-g722 python3-dev python3-venv sip-tester curl)
 readonly FUZZ_PACKAGES=(clang)
 readonly SCALE_PACKAGES=(python3)
 readonly PEERS_PACKAGES=(janus)

@@ -1,6 +1,6 @@
 # Sourced by bench-scale.sh and bench-peers.sh: starts a `plenum serve` of its own on the loopback, and ends it.
 #
-# Needs: $folder, a scratch folder, and $plenum, the binary. Gives: $server_pid, $page, $sip, $key.
+# Needs: $folder, a scratch folder, and $plenum, the binary; with $asks set, callers meet the attendant. Gives: $server_pid, $page, $sip, $key.
 
 serve() {
     mkdir -p "$folder/plenum"
@@ -22,7 +22,7 @@ max_calls = 2000
 [[sip.trunks]]
 name = "load"
 addresses = ["127.0.0.1"]
-direct = true
+direct = $([[ -n ${asks:-} ]] && echo false || echo true)
 
 [conference]
 max_participants = 10000

@@ -182,6 +182,14 @@ pub enum CallEvent {
         /// The body, at most 4 KiB.
         body: Vec<u8>,
     },
+    /// The far end wants somebody else called in its place (REFER, answered 202 already): tell it by [`CallCommand::Referral`] how far that is, at
+    /// last by a final status.
+    Referred {
+        /// The call.
+        call: CallId,
+        /// User part of Refer-To, percent-decoded, at most 64 characters.
+        to: String,
+    },
     /// A call of ours rings at the far end. Comes once for each trunk at most.
     Ringing {
         /// The call.
@@ -216,6 +224,7 @@ impl CallEvent {
             | Self::Offered { call, .. }
             | Self::OfferWanted { call }
             | Self::Info { call, .. }
+            | Self::Referred { call, .. }
             | Self::Ringing { call }
             | Self::Answered { call, .. }
             | Self::Ended { call, .. } => *call,
@@ -250,6 +259,7 @@ impl fmt::Debug for CallEvent {
                     Self::AnswerIn { .. } => "AnswerIn",
                     Self::Offered { .. } => "Offered",
                     Self::OfferWanted { .. } => "OfferWanted",
+                    Self::Referred { .. } => "Referred",
                     Self::Ringing { .. } => "Ringing",
                     Self::Answered { .. } => "Answered",
                     _ => "Info",
@@ -312,6 +322,13 @@ pub enum CallCommand {
         /// The call.
         call: CallId,
     },
+    /// Tell who has asked for another call how far that is (NOTIFY); from 200 on it is the last word.
+    Referral {
+        /// The call.
+        call: CallId,
+        /// SIP status of the other call.
+        status: u16,
+    },
     /// End the call whatever its state: BYE, or a refusal when not yet answered. `Ended` follows at once.
     Hangup {
         /// The call.
@@ -333,6 +350,7 @@ impl CallCommand {
             | Self::AcceptOffer { call, .. }
             | Self::RefuseOffer { call, .. }
             | Self::AskPicture { call }
+            | Self::Referral { call, .. }
             | Self::Hangup { call, .. } => *call,
         }
     }
@@ -348,6 +366,7 @@ impl fmt::Debug for CallCommand {
             Self::AcceptOffer { .. } => "AcceptOffer",
             Self::RefuseOffer { .. } => "RefuseOffer",
             Self::AskPicture { .. } => "AskPicture",
+            Self::Referral { .. } => "Referral",
             Self::Hangup { .. } => "Hangup",
         };
         f.debug_struct(name)

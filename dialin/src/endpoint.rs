@@ -8,17 +8,21 @@
 mod call;
 mod commands;
 mod digest;
+mod errands;
 mod far_end;
 mod invite;
 mod limits;
+mod located;
 mod outcome;
 mod outgoing;
+mod refer;
 mod refusals;
 mod requests;
 mod resolve;
 mod spent;
 mod streams;
 mod tags;
+mod takeover;
 mod timers;
 mod transactions;
 mod uac;
@@ -105,8 +109,15 @@ pub enum SipInput {
     Resolved {
         /// Of [`SipOutput::Resolve`].
         query: u64,
-        /// Addresses, in any order.
+        /// Servers, in any order.
         records: Vec<Record>,
+        /// How long this holds.
+        ttl: Duration,
+    },
+    /// A datagram could not be sent to this address.
+    Unreachable {
+        /// Where to.
+        to: SocketAddr,
     },
     /// The server is about to stop: registrations are taken back.
     Leaving,
@@ -390,9 +401,14 @@ impl SipEndpoint {
             SipInput::StreamBytes { stream, bytes } => self.on_stream_bytes(now, stream, &bytes),
             SipInput::StreamClosed { stream } => {
                 self.streams.remove(stream);
-                self.way_lost(now, stream);
+                self.way_lost(now, Wire::Tcp(stream));
             }
-            SipInput::Resolved { query, records } => self.on_resolved(now, query, records),
+            SipInput::Resolved {
+                query,
+                records,
+                ttl,
+            } => self.on_resolved(now, query, records, ttl),
+            SipInput::Unreachable { to } => self.way_lost(now, Wire::Udp(to)),
             SipInput::Leaving => self.deregister(now),
             SipInput::Command(command) => self.on_command(now, command),
             SipInput::Tick => {}

@@ -38,6 +38,8 @@ pub struct SipConfig {
     pub tls: Option<TlsSettings>,
     /// Who may call.
     pub trunks: Vec<Trunk>,
+    /// Whom names of trunks are asked of; empty: the system's name servers.
+    pub nameservers: Vec<SocketAddr>,
     /// Bounds.
     pub limits: Limits,
     /// Timer values.
@@ -57,6 +59,7 @@ impl SipConfig {
             announced: None,
             tls: None,
             trunks,
+            nameservers: Vec::new(),
             limits: Limits::default(),
             timing: Timing::default(),
             session_interval: Duration::from_secs(1_800),
@@ -97,6 +100,7 @@ pub struct SipShell {
     udp: UdpSocket,
     tcp: TcpListener,
     tls: Option<Tls>,
+    nameservers: Vec<SocketAddr>,
     counters: watch::Sender<(EndpointCounters, Vec<TrunkCounters>)>,
 }
 
@@ -147,6 +151,7 @@ impl SipShell {
             udp,
             tcp,
             tls,
+            nameservers: config.nameservers,
             counters: watch::Sender::default(),
         })
     }
@@ -236,7 +241,7 @@ impl Driver {
             next_stream: 0,
             inbox,
             arrivals,
-            names: Names::default(),
+            names: Names::new(&shell.nameservers, shell.local.is_ipv6()),
             kept: VecDeque::new(),
             buffer: vec![0; usize::from(u16::MAX)],
         }
@@ -277,7 +282,7 @@ impl Driver {
                 accepted = self.tcp.accept(), if reads => self.accepted(accepted, StreamKind::Tcp).await,
                 accepted = accept(self.tls.as_ref()), if reads => self.accepted(accepted, StreamKind::Tls).await,
                 Some(arrival) = self.arrivals.recv(), if reads => self.arrived(arrival),
-                (query, records) = self.names.next() => self.handle(SipInput::Resolved { query, records }),
+                (query, records, ttl) = self.names.next() => self.handle(SipInput::Resolved { query, records, ttl }),
                 () = tokio::time::sleep_until(deadline) => self.handle(SipInput::Tick),
                 _ = renew.tick() => { self.count(); }
             }
@@ -309,7 +314,11 @@ impl Driver {
         }
         let end = self.epoch + self.epoch.elapsed() + FAREWELL;
         let mut heard = true;
-        while self.endpoint.unfinished() > 0 || (heard && !self.kept.is_empty()) {
+        // Where a registration is taken back may have to be looked up.
+        while self.endpoint.unfinished() > 0
+            || self.names.are_asked()
+            || (heard && !self.kept.is_empty())
+        {
             let deadline = self.wake().min(end);
             tokio::select! {
                 permit = events.reserve(), if heard && !self.kept.is_empty() => match permit {
@@ -318,6 +327,7 @@ impl Driver {
                 },
                 ready = self.udp.readable() => self.read_datagrams(ready),
                 Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
+                (query, records, ttl) = self.names.next() => self.handle(SipInput::Resolved { query, records, ttl }),
                 () = tokio::time::sleep_until(deadline) => {
                     if deadline >= end { break }
                     self.handle(SipInput::Tick);
@@ -409,6 +419,11 @@ impl Driver {
                 } => {
                     if let Err(error) = self.udp.try_send_to(&bytes, to) {
                         tracing::debug!(%error, "datagram not sent");
+                        // What did not fit is sent again in time; where there is no way, there is none then, either.
+                        if error.kind() != std::io::ErrorKind::WouldBlock {
+                            let now = self.now();
+                            self.endpoint.handle(now, SipInput::Unreachable { to });
+                        }
                     }
                 }
                 SipOutput::Send {

@@ -1,6 +1,9 @@
 //! The one file that names the sipx crates: parsing of messages, typed reading of headers, transaction keys and
 //! digest. What the endpoint sees of SIP syntax is what stands here; it knows no dialog, no timer and no socket.
 
+mod identity;
+mod refer;
+mod replaces;
 mod response;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -21,6 +24,7 @@ use sipx_ua::auth::Algorithm;
 use sipx_ua::challenge::{Authenticator, Presented, Verdict};
 
 use crate::trunk::Credentials;
+pub(crate) use replaces::Replaces;
 pub(crate) use response::Response;
 
 /// Identifies a server transaction (RFC 3261 section 17.2.3).
@@ -48,6 +52,9 @@ pub(crate) enum Method {
     /// Of ours alone: 405.
     Register,
     Prack,
+    Refer,
+    /// Of ours alone, too.
+    Notify,
     /// Known to RFCs, not offered here: 405.
     Unsupported,
     /// 501.
@@ -66,6 +73,8 @@ impl Method {
             Self::Update => "UPDATE",
             Self::Register => "REGISTER",
             Self::Prack => "PRACK",
+            Self::Refer => "REFER",
+            Self::Notify => "NOTIFY",
             Self::Unsupported | Self::Unknown => "",
         }
     }
@@ -82,6 +91,8 @@ impl Method {
             M::Update => Self::Update,
             M::Register => Self::Register,
             M::Prack => Self::Prack,
+            M::Refer => Self::Refer,
+            M::Notify => Self::Notify,
             M::Other(_) => Self::Unknown,
             _ => Self::Unsupported,
         }
@@ -396,45 +407,6 @@ impl Request {
     pub(crate) fn caller(&self) -> Who {
         let from = self.inner.headers.typed::<From>().and_then(Result::ok);
         from.map_or_else(Who::default, |from| who(&from))
-    }
-
-    /// The first of P-Asserted-Identity (RFC 3325 section 9.1).
-    pub(crate) fn asserted(&self) -> Option<Who> {
-        self.addresses(&HeaderName::PAssertedIdentity)
-            .into_iter()
-            .next()
-    }
-
-    /// The user part of To; `None` when it has none.
-    pub(crate) fn called_by_to(&self) -> Option<String> {
-        let to = self.inner.headers.typed::<To>()?.ok()?;
-        Some(who(&to).user).filter(|user| !user.is_empty())
-    }
-
-    /// Who passed the call on, the last of them first (RFC 5806).
-    pub(crate) fn diversions(&self) -> Vec<Who> {
-        self.addresses(&HeaderName::Other(Bytes::from_static(b"Diversion")))
-    }
-
-    fn addresses(&self, name: &HeaderName) -> Vec<Who> {
-        let rows = self.values(name).take(MAX_ROUTES);
-        rows.filter_map(|row| Address::parse_list(&row, "identity").ok())
-            .flatten()
-            .take(MAX_ROUTES)
-            .map(|address| who(&address))
-            .collect()
-    }
-
-    /// Whether the caller's identity is to be kept from others (RFC 3323 section 4.2, RFC 3325 section 9.3).
-    pub(crate) fn wants_privacy(&self) -> bool {
-        self.values(&HeaderName::Privacy).any(|row| {
-            let row = String::from_utf8_lossy(&row).into_owned();
-            row.split([';', ',']).any(|value| {
-                ["id", "user", "header"]
-                    .iter()
-                    .any(|known| value.trim().eq_ignore_ascii_case(known))
-            })
-        })
     }
 
     /// The URI of the first Contact; `None` when absent or unusable.

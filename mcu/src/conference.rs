@@ -11,6 +11,7 @@ mod channels;
 mod dialling;
 mod entry;
 mod focus;
+mod handover;
 mod keys;
 mod leader;
 mod limit;
@@ -49,7 +50,9 @@ pub(crate) use order::Denied;
 pub(crate) use present::Turn;
 pub(crate) use record::{RecordOrder, RecordRefusal};
 use seat::FocusHandle;
-pub(crate) use seat::{Action, Command, Link, MediaHold, Newcomer, Order, Outgoing, Seat, Summary};
+pub(crate) use seat::{
+    Action, Command, Link, MediaHold, Newcomer, Notice, Order, Outgoing, Seat, Summary, Transfer,
+};
 
 use plenum_companion::server::Presence;
 

@@ -126,6 +126,10 @@ pub struct SipSection {
     pub languages: Vec<Language>,
     /// Numbers with ways of their own.
     pub numbers: Vec<NumberConfig>,
+    /// Whom trunks' names are asked of; empty: the system's name servers.
+    pub nameservers: Vec<SocketAddr>,
+    /// `/readyz` fails while a trunk is away.
+    pub ready_needs_trunks: bool,
     /// Who may call.
     pub trunks: Vec<TrunkConfig>,
 }
@@ -462,6 +466,8 @@ fn read_sip(reader: &mut Reader) -> SipSection {
         max_calls: max_calls.try_into().unwrap_or(usize::MAX),
         numbers: number::read(reader, &languages),
         languages,
+        nameservers: trunk::read_nameservers(reader),
+        ready_needs_trunks: reader.boolean("sip.ready_needs_trunks", false),
         trunks,
     }
 }

@@ -5,6 +5,7 @@
 mod calls;
 mod conferences;
 mod health;
+mod moving;
 #[cfg(feature = "web")]
 mod page;
 mod presence;
@@ -55,6 +56,8 @@ pub(crate) struct Api {
     pub(crate) registry: Registry,
     pub(crate) public: Arc<PublicInfo>,
     pub(crate) companion: Option<Companion>,
+    /// Not ready while a trunk is away.
+    pub(crate) needs_trunks: bool,
 }
 
 /// What everybody may know of the server.
@@ -126,6 +129,7 @@ impl PublicInfo {
         calls::list,
         calls::call,
         calls::cancel,
+        moving::move_phone,
         recordings::start,
         recordings::pause,
         recordings::stop,
@@ -204,6 +208,7 @@ pub(crate) fn router(api: Api) -> Router {
         )
         .merge(lobby_routes())
         .merge(calls::routes())
+        .merge(moving::routes())
         .route("/conferences/{id}/sides", post(running::open_side))
         .route(
             "/conferences/{id}/sides/{side}",

@@ -1,6 +1,7 @@
 //! Figures of the control plane. `docs/metrics.md` lists every one; labels only from the bounded sets below.
 
 use plenum_dialin::endpoint::{Registered, TrunkCounters};
+use prometheus::core::Collector as _;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::signal::protocol::Kind;
@@ -81,6 +82,23 @@ impl SipMetrics {
         })
     }
 
+    /// What a trunk is before anything is known of it: there, and not registered.
+    pub(crate) fn expect_trunk(&self, trunk: &str, registers: bool) {
+        self.trunk_up.with_label_values(&[trunk]).set(1);
+        if registers {
+            self.trunk_registered.with_label_values(&[trunk]).set(0);
+        }
+    }
+
+    /// What is wrong with trunks, a sentence each, in the order of their names.
+    pub(crate) fn trunk_troubles(&self) -> Vec<String> {
+        let down = at_zero(&self.trunk_up).into_iter();
+        let away = at_zero(&self.trunk_registered).into_iter();
+        down.map(|name| format!("trunk {name} is down"))
+            .chain(away.map(|name| format!("trunk {name} is not registered")))
+            .collect()
+    }
+
     /// Carries one trunk's counts over; its name is one of the configuration.
     pub(crate) fn count_trunk(&self, trunk: &str, now: TrunkCounters, before: TrunkCounters) {
         self.trunk_calls
@@ -109,6 +127,19 @@ impl SipMetrics {
                 .inc_by(now.saturating_sub(before));
         }
     }
+}
+
+/// Whom a gauge that is one or the other stands at 0 for.
+fn at_zero(gauges: &IntGaugeVec) -> Vec<String> {
+    let mut names: Vec<String> = gauges
+        .collect()
+        .iter()
+        .flat_map(|family| family.get_metric())
+        .filter(|metric| metric.get_gauge().get_value() < 0.5)
+        .filter_map(|metric| Some(metric.get_label().first()?.value().to_owned()))
+        .collect();
+    names.sort_unstable();
+    names
 }
 
 impl ControlMetrics {

@@ -170,6 +170,7 @@ impl Server {
         let sip = shell.as_ref().map(telephony::local);
         let sip_tls = shell.as_ref().and_then(telephony::local_tls);
         let phones = shell.map(|shell| {
+            telephony::expect_trunks(&config.sip, &conferences);
             tokio::spawn(telephony::serve(
                 shell,
                 conferences.clone(),
@@ -185,6 +186,7 @@ impl Server {
             .unzip();
         let api = Api {
             companion: companion.clone(),
+            needs_trunks: config.sip.ready_needs_trunks,
             signalling: Signalling::new(conferences.clone(), stopped),
             keys,
             registry,

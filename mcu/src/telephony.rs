@@ -9,6 +9,7 @@ mod masking;
 mod numbers;
 mod outcall;
 mod talk;
+mod transfer;
 mod video;
 
 use std::collections::HashMap;
@@ -121,9 +122,20 @@ pub(crate) async fn bind(
     let mut config = SipConfig::new(config.sip_address(), trunks);
     config.announced = Some(announced);
     config.tls = tls;
+    config.nameservers = section.nameservers.clone();
     // The dispatcher refuses those above the configured number; the endpoint keeps a reserve for calls that are ending.
     config.limits.calls = section.max_calls.saturating_add(section.max_calls / 4 + 16);
     Ok(SipShell::bind(config).await?)
+}
+
+/// Trunks are known by their figures before anybody can ask for those.
+pub(crate) fn expect_trunks(section: &SipSection, conferences: &Conferences) {
+    for trunk in &section.trunks {
+        let outbound = trunk.outbound.as_ref();
+        let registers = outbound.is_some_and(|outbound| outbound.register.is_some());
+        let figures = &conferences.around().metrics.sip;
+        figures.expect_trunk(&trunk.name, registers);
+    }
 }
 
 /// Serves until `stop`; returns when every call has cleaned up after itself.
@@ -325,6 +337,7 @@ impl Dispatcher {
                     commands: self.commands.clone(),
                     events: inbox,
                     stop: self.stop.clone(),
+                    place: None,
                 };
                 self.tasks.spawn(async move {
                     call::run(line, invitation).await;
@@ -380,6 +393,7 @@ impl Dispatcher {
             commands: self.commands.clone(),
             events: inbox,
             stop: self.stop.clone(),
+            place: None,
         };
         self.tasks.spawn(async move {
             outcall::run(line, outcall, trunks).await;

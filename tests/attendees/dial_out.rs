@@ -309,6 +309,65 @@ async fn a_host_on_the_phone_calls_by_keys_and_hears_alone_what_becomes_of_it() 
     assert!(words > -40.0, "who asked hears the answer at {words:.1} dB");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_on_the_phone_hands_its_place_to_another_phone_and_a_guest_may_not() {
+    let (stage, mut called) = set_up("refer", true, "confirm = false");
+    let bob = stage.enter(&stage.host(), 1, false).await.unwrap();
+    let there = |expected: usize| {
+        let bot = &bob.bot;
+        async move {
+            until("so many people", Duration::from_secs(30), || {
+                let view = bot.view();
+                ensure!(view.roster.len() == expected, "{:?}", view.roster);
+                Ok(())
+            })
+            .await
+            .unwrap();
+        }
+    };
+    let conference = &stage.conference;
+    for (pin, may) in [(&conference.guest_pin, false), (&conference.host_pin, true)] {
+        let folder = scratch(&format!("refer-phone-{may}")).unwrap();
+        let microphone = folder.join("microphone.wav");
+        sine(PHONE, -90.0, 120.0, 48_000)
+            .write(&microphone)
+            .unwrap();
+        let mut phone = start(&folder, &microphone);
+        phone
+            .dial(&format!("sip:plenum@{}", stage.server.sip))
+            .unwrap();
+        phone.key(&format!("{}#{pin}#", conference.id)).unwrap();
+        there(2).await;
+        phone.transfer(&format!("sip:{NUMBER}@127.0.0.1")).unwrap();
+        if may {
+            becomes(&bob, "joined").await;
+            // It hangs up by itself when it hears that the other is in.
+            phone.wait_closed(SOON).unwrap();
+            called.wait_established(SOON).unwrap();
+            there(2).await;
+            let view = bob.bot.view();
+            assert!(
+                view.roster.values().any(|it| it.name == "30155•••23"),
+                "{:?}",
+                view.roster
+            );
+        } else {
+            sleep(Duration::from_secs(2)).await;
+            phone.check_in_call().unwrap();
+            assert!(
+                bob.bot.view().calls.is_empty(),
+                "{:?}",
+                bob.bot.view().calls
+            );
+            phone.hang_up().unwrap();
+            there(1).await;
+        }
+    }
+    called.hang_up().unwrap();
+    becomes(&bob, "ended").await;
+    leaves_nothing(&stage).await;
+}
+
 fn start(folder: &Path, microphone: &Path) -> Baresip {
     Baresip::start(folder, microphone, "pcmu/8000/1").unwrap()
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::stage::{SOON, Stage};
 
 /// A registrar that takes no calls: asks REGISTER for digest, answers OPTIONS, refuses INVITE with 503. It lives until nobody listens.
-fn registrar() -> (SocketAddr, Receiver<String>) {
+pub(crate) fn registrar() -> (SocketAddr, Receiver<String>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let local = socket.local_addr().unwrap();
     let (heard, requests) = channel();
@@ -22,7 +22,7 @@ fn registrar() -> (SocketAddr, Receiver<String>) {
     (local, requests)
 }
 
-fn serve(socket: &UdpSocket, heard: &Sender<String>) {
+pub(crate) fn serve(socket: &UdpSocket, heard: &Sender<String>) {
     let mut buffer = [0; 4_000];
     while let Ok((length, from)) = socket.recv_from(&mut buffer) {
         let request = String::from_utf8_lossy(&buffer[..length]).into_owned();
@@ -61,14 +61,21 @@ fn answer(request: &str) -> Option<String> {
 }
 
 /// What the registrar has heard.
-struct Heard {
+pub(crate) struct Heard {
     requests: Receiver<String>,
     kept: Vec<String>,
 }
 
 impl Heard {
+    pub(crate) const fn new(requests: Receiver<String>) -> Self {
+        Self {
+            requests,
+            kept: Vec::new(),
+        }
+    }
+
     /// A request of this method with this in it, which came or comes.
-    fn find(&mut self, method: &str, part: &str) -> String {
+    pub(crate) fn find(&mut self, method: &str, part: &str) -> String {
         let is = |request: &String| request.starts_with(method) && request.contains(part);
         loop {
             if let Some(request) = self.kept.iter().find(|request| is(request)) {
@@ -82,10 +89,7 @@ impl Heard {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trunk_is_registered_asked_and_passed_over_when_it_fails() {
     let (far, requests) = registrar();
-    let mut heard = Heard {
-        requests,
-        kept: Vec::new(),
-    };
+    let mut heard = Heard::new(requests);
     let folder = scratch("far-trunks-phone").unwrap();
     let microphone = folder.join("voice.wav");
     sine(1_447.0, -20.0, 60.0, 48_000)

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod names;
+mod rush;
 mod tones;
 
 use std::time::Duration;

@@ -204,6 +204,14 @@ impl Baresip {
         self.command(if on { "hold" } else { "resume" }, "")
     }
 
+    /// Hands the call over to somebody else (REFER).
+    ///
+    /// # Errors
+    /// When the control connection fails.
+    pub fn transfer(&mut self, to: &str) -> Result<()> {
+        self.command("transfer", to)
+    }
+
     /// Has the last picture that it decoded written to a PNG, 0.5 s later at the latest.
     ///
     /// # Errors

@@ -130,6 +130,34 @@ impl Guarded {
             .with_context(|| format!("reading {dir}"))?
             .count())
     }
+
+    /// CPU time that the child has used, in user and system mode. Linux counts it in hundredths of a second.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read.
+    pub fn cpu(&self) -> Result<Duration> {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
+        let (_, rest) = text.rsplit_once(") ").context("no name in stat")?;
+        // The first two columns, process id and name, are gone.
+        let columns: Vec<&str> = rest.split(' ').collect();
+        let mut ticks = 0;
+        for column in [11, 12] {
+            let value = columns.get(column).context("stat is too short")?;
+            ticks += value.parse::<u64>()?;
+        }
+        Ok(Duration::from_millis(10 * ticks))
+    }
+
+    /// Memory that the child has resident, bytes.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read.
+    pub fn resident(&self) -> Result<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let row = text.lines().find_map(|row| row.strip_prefix("VmRSS:"));
+        let kib = row.and_then(|row| row.split_whitespace().next());
+        Ok(kib.context("no VmRSS")?.parse::<u64>()? * 1024)
+    }
 }
 
 impl Drop for Guarded {

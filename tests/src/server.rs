@@ -235,6 +235,22 @@ impl Server {
         self.process.open_files()
     }
 
+    /// CPU time that the server has used.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn cpu(&self) -> Result<Duration> {
+        self.process.cpu()
+    }
+
+    /// Memory that the server has resident, bytes.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn resident(&self) -> Result<u64> {
+        self.process.resident()
+    }
+
     /// Fails with the log's end when the server has ended.
     ///
     /// # Errors

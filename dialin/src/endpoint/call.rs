@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use plenum_codecs::MediaTime;
 
+use super::refer::Referral;
 use super::{Arrival, StreamId, Way, Wire};
 use crate::call::{CallId, HangupReason};
 use crate::sip::{Hop, Request};
@@ -36,6 +37,8 @@ pub(super) enum PendingKind {
     Initial,
     Reinvite,
     Update,
+    /// An INVITE of somebody who is to take the call's place.
+    Takeover,
 }
 
 /// A request that waits for the owner's word.
@@ -49,6 +52,8 @@ pub(super) struct Pending {
     /// When it is refused for want of an answer.
     pub(super) due: MediaTime,
     pub(super) session: Option<SessionTerms>,
+    /// What the call becomes when a takeover is accepted.
+    pub(super) successor: Option<Box<Call>>,
 }
 
 /// A 2xx to an INVITE that is repeated until its ACK (RFC 3261 section 13.3.1.4).
@@ -127,6 +132,7 @@ pub(super) struct Call {
     pub(super) probe: Option<MediaTime>,
     /// `Ended` has been told; the BYE waits for the ACK (RFC 3261 section 15).
     pub(super) farewell: Option<HangupReason>,
+    pub(super) referral: Referral,
     pub(super) armed: Option<MediaTime>,
 }
 

@@ -35,6 +35,7 @@ impl SipEndpoint {
             CallCommand::Refuse { status, .. } => self.refuse_owned(now, id, status, true),
             CallCommand::RefuseOffer { status, .. } => self.refuse_owned(now, id, status, false),
             CallCommand::AskPicture { .. } => self.ask_picture(now, id),
+            CallCommand::Referral { status, .. } => self.referral(now, id, status),
             CallCommand::Hangup { reason, .. } => self.hangup(now, id, reason),
         }
     }
@@ -69,10 +70,16 @@ impl SipEndpoint {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let Some(pending) = call
+        let Some(mut pending) = call
             .pending
             .take_if(|pending| (pending.kind == PendingKind::Initial) == initial)
         else {
+            return;
+        };
+        if let Some(successor) = pending.successor.take() {
+            self.take_place(now, id, *successor);
+        }
+        let Some(call) = self.calls.get(&id) else {
             return;
         };
         let sips = call.sips;
@@ -80,9 +87,9 @@ impl SipEndpoint {
         let mut reply = Reply::new(&pending.request, 200, &tag)
             .header("Contact", &self.contact(pending.arrival.way, sips))
             .header("Allow", ALLOW)
-            .header("Supported", "timer")
+            .header("Supported", "timer, replaces")
             .body("application/sdp", sdp);
-        if pending.kind == PendingKind::Initial {
+        if matches!(pending.kind, PendingKind::Initial | PendingKind::Takeover) {
             for row in pending.request.record_route_rows() {
                 reply = reply.header("Record-Route", &row);
             }
@@ -145,7 +152,7 @@ impl SipEndpoint {
         let tag = self
             .calls
             .get(&id)
-            .map(|call| String::from_utf8_lossy(&call.key.local_tag).into_owned());
+            .map(|call| String::from_utf8_lossy(&pending.key(&call.key).local_tag).into_owned());
         self.refuse_tagged(
             now,
             pending.server,

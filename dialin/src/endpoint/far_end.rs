@@ -4,16 +4,16 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
 use plenum_codecs::MediaTime;
 
-use super::outgoing::{Target, host_of};
+use super::SipEndpoint;
+use super::errands::Errand;
+use super::located::Located;
+use super::outgoing::Target;
 use super::resolve::Asks;
 use super::timers::Owner;
-use super::uac::{Client, Purpose, via};
-use super::write::{append, finish, push};
-use super::{SipEndpoint, Wire};
-use crate::sip::{Method, Response};
+use super::uac::{Client, Purpose};
+use crate::sip::Response;
 use crate::trunk::Trunk;
 
 /// So many questions without an answer, one after the other, and a trunk is down.
@@ -60,29 +60,31 @@ impl Default for FarEndState {
 }
 
 /// The binding that a registrar keeps of us.
-struct Binding {
-    expires: Duration,
-    call_id: String,
-    local_tag: String,
-    cseq: u32,
+pub(super) struct Binding {
+    pub(super) expires: Duration,
+    pub(super) call_id: String,
+    pub(super) local_tag: String,
+    pub(super) cseq: u32,
     failures: u8,
     next: Option<MediaTime>,
     /// Until when the registrar keeps what it has.
     until: Option<MediaTime>,
-    leaving: bool,
+    pub(super) leaving: bool,
 }
 
 /// One trunk's.
 pub(super) struct FarEnd {
     pub(super) state: FarEndState,
-    binding: Option<Binding>,
+    pub(super) binding: Option<Binding>,
     /// How often it is asked.
     every: Option<Duration>,
     next_probe: Option<MediaTime>,
     misses: u8,
     hits: u8,
     /// Addresses still to be tried of a REGISTER and of an OPTIONS.
-    targets: [VecDeque<Target>; 2],
+    pub(super) targets: [VecDeque<Target>; 2],
+    /// Where its name leads.
+    pub(super) located: Located,
     armed: Option<MediaTime>,
 }
 
@@ -112,6 +114,7 @@ impl FarEnd {
             misses: 0,
             hits: 0,
             targets: [VecDeque::new(), VecDeque::new()],
+            located: Located::new(trunk),
             armed: None,
         }
     }
@@ -122,26 +125,11 @@ impl FarEnd {
             binding.and_then(|binding| binding.next),
             binding.and_then(|binding| binding.until),
             self.next_probe,
+            self.located.deadline(),
         ]
         .into_iter()
         .flatten()
         .min()
-    }
-}
-
-/// A request to a far end that stands in no dialog.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Errand {
-    Register,
-    Probe,
-}
-
-impl Errand {
-    const fn place(self) -> usize {
-        match self {
-            Self::Register => 0,
-            Self::Probe => 1,
-        }
     }
 }
 
@@ -153,7 +141,7 @@ impl SipEndpoint {
         }
     }
 
-    fn arm_far_end(&mut self, trunk: usize) {
+    pub(super) fn arm_far_end(&mut self, trunk: usize) {
         if let Some(far) = self.far_ends.get_mut(trunk) {
             let due = far.deadline();
             super::arm(&mut self.timers, due, &mut far.armed, Owner::FarEnd(trunk));
@@ -183,138 +171,14 @@ impl SipEndpoint {
             if far.next_probe.take_if(|next| *next <= now).is_some() {
                 errands.push(Errand::Probe);
             }
+            if far.located.is_due(now) {
+                errands.push(Errand::Locate);
+            }
         }
         for errand in errands {
             self.look_up(now, Asks::Errand(trunk, errand));
         }
         self.arm_far_end(trunk);
-    }
-
-    /// Where the far end is, is known.
-    pub(super) fn errand_found(
-        &mut self,
-        now: MediaTime,
-        trunk: usize,
-        errand: Errand,
-        targets: VecDeque<Target>,
-    ) {
-        if let Some(far) = self.far_ends.get_mut(trunk)
-            && let Some(place) = far.targets.get_mut(errand.place())
-        {
-            *place = targets;
-        }
-        self.run_errand(now, trunk, errand, 503);
-    }
-
-    /// Asks the next address; without one the errand has failed with `status`.
-    fn run_errand(&mut self, now: MediaTime, trunk: usize, errand: Errand, status: u16) {
-        let far = self.far_ends.get_mut(trunk);
-        let target = far.and_then(|far| far.targets.get_mut(errand.place())?.pop_front());
-        let Some(target) = target else {
-            return match errand {
-                Errand::Register => self.register_failed(now, trunk, status, None),
-                Errand::Probe => self.probed(now, trunk, false),
-            };
-        };
-        let wire = self.wire_to(now, trunk, target);
-        let branch = self.tags.branch();
-        let Some(bytes) = self.errand_text(trunk, errand, target, &branch) else {
-            return;
-        };
-        let (purpose, method) = match errand {
-            Errand::Register => (Purpose::Register(trunk), Method::Register),
-            Errand::Probe => (Purpose::Probe(trunk), Method::Options),
-        };
-        let client = Client {
-            purpose,
-            trunk,
-            method,
-            wire,
-            bytes,
-            tries: 0,
-        };
-        self.transact(now, client, branch);
-    }
-
-    /// The way to an address of a trunk.
-    pub(super) fn wire_to(&mut self, now: MediaTime, trunk: usize, target: Target) -> Wire {
-        match target.way {
-            super::Way::Udp => Wire::Udp(target.address),
-            way => {
-                let terms = self.config.trunks.get(trunk);
-                let outbound = terms.and_then(|trunk| trunk.outbound.as_ref());
-                let host = outbound.map(|outbound| outbound.proxy.host.clone());
-                let host = host.unwrap_or_default();
-                Wire::Tcp(self.stream_to(now, (target.address, way), &host))
-            }
-        }
-    }
-
-    fn errand_text(
-        &mut self,
-        trunk: usize,
-        errand: Errand,
-        target: Target,
-        branch: &str,
-    ) -> Option<Bytes> {
-        let outbound = self.config.trunks.get(trunk)?.outbound.clone()?;
-        let domain = host_of(&outbound.domain);
-        let user = outbound.login.as_ref().map(|login| login.user.clone());
-        let user = user.filter(|user| !user.is_empty());
-        let user = user.unwrap_or_else(|| "plenum".to_owned());
-        let contact = self.contact(target.way, false);
-        let (fresh_tag, fresh_id) = (self.tags.fresh(), self.tags.fresh());
-        let announced = self.announced(target.way);
-        let (method, local_tag, call_id, cseq, expires) = match errand {
-            Errand::Probe => (Method::Options, fresh_tag, fresh_id, 1, None),
-            Errand::Register => {
-                let binding = self.far_ends.get_mut(trunk)?.binding.as_mut()?;
-                // All registrations of one start share Call-ID and tag (RFC 3261 section 10.2.4).
-                if binding.call_id.is_empty() {
-                    binding.call_id = fresh_id;
-                    binding.local_tag = fresh_tag;
-                }
-                binding.cseq = binding.cseq.saturating_add(1);
-                let expires = if binding.leaving {
-                    0
-                } else {
-                    binding.expires.as_secs()
-                };
-                let (tag, id) = (binding.local_tag.clone(), binding.call_id.clone());
-                (Method::Register, tag, id, binding.cseq, Some(expires))
-            }
-        };
-        let name = method.as_str();
-        let mut text = format!("{name} sip:{domain} SIP/2.0\r\n");
-        via(&mut text, branch, target.way, announced);
-        append(
-            &mut text,
-            format_args!(
-                "From: <sip:{user}@{domain}>;tag={local_tag}\r\nTo: <sip:{}{domain}>\r\nCall-ID: {call_id}\r\n\
-                 CSeq: {cseq} {name}\r\nMax-Forwards: 70\r\n",
-                if expires.is_some() {
-                    format!("{user}@")
-                } else {
-                    String::new()
-                },
-            ),
-        );
-        match expires {
-            None => {
-                push(&mut text, "Contact", &contact);
-                push(&mut text, "Accept", "application/sdp");
-            }
-            Some(expires) => {
-                let contact = contact.replacen("sip:", &format!("sip:{user}@"), 1);
-                push(&mut text, "Contact", &contact);
-                push(&mut text, "Expires", &expires.to_string());
-            }
-        }
-        if !self.config.server.is_empty() {
-            push(&mut text, "User-Agent", &self.config.server);
-        }
-        finish(&mut text, None);
-        Some(Bytes::from(text))
     }
 
     /// The registrar has answered; 408 stands for nothing.
@@ -377,7 +241,7 @@ impl SipEndpoint {
         }
     }
 
-    fn register_failed(
+    pub(super) fn register_failed(
         &mut self,
         now: MediaTime,
         trunk: usize,
@@ -446,7 +310,7 @@ impl SipEndpoint {
         self.probed(now, trunk, true);
     }
 
-    fn probed(&mut self, now: MediaTime, trunk: usize, answered: bool) {
+    pub(super) fn probed(&mut self, now: MediaTime, trunk: usize, answered: bool) {
         let name = self
             .config
             .trunks
@@ -482,6 +346,7 @@ impl SipEndpoint {
                 continue;
             };
             far.next_probe = None;
+            far.located.leave();
             let Some(binding) = &mut far.binding else {
                 continue;
             };

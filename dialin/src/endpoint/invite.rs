@@ -3,6 +3,7 @@
 use plenum_codecs::MediaTime;
 
 use super::call::{Call, DialogKey, Peer, Pending, PendingKind, Phase, SessionTerms};
+use super::refer::Referral;
 use super::requests::{Body, body_of};
 use super::write::Reply;
 use super::{Arrival, SipEndpoint, Way};
@@ -24,6 +25,34 @@ impl SipEndpoint {
         }
     }
 
+    /// Answers a call 401 that does not show what its trunk asks for.
+    fn is_challenged(
+        &mut self,
+        now: MediaTime,
+        server: u64,
+        arrival: Arrival,
+        request: &Request,
+        trunk: usize,
+    ) -> bool {
+        let Some(challenges) = self.challenges(now, trunk, request) else {
+            return false;
+        };
+        self.counters.unauthenticated += 1;
+        if let Some(meter) = self.meters.get_mut(trunk) {
+            meter.counters.unauthenticated += 1;
+        }
+        let tag = self
+            .tags
+            .derived(&request.call_id(), request.remote_tag().as_deref());
+        let reply = challenges
+            .iter()
+            .fold(Reply::new(request, 401, &tag), |reply, value| {
+                reply.header("WWW-Authenticate", value)
+            });
+        self.reply(now, server, arrival, 401, reply);
+        true
+    }
+
     pub(super) fn on_invite(
         &mut self,
         now: MediaTime,
@@ -32,20 +61,8 @@ impl SipEndpoint {
         request: Box<Request>,
         trunk: usize,
     ) {
-        if let Some(challenges) = self.challenges(now, trunk, &request) {
-            self.counters.unauthenticated += 1;
-            if let Some(meter) = self.meters.get_mut(trunk) {
-                meter.counters.unauthenticated += 1;
-            }
-            let tag = self
-                .tags
-                .derived(&request.call_id(), request.remote_tag().as_deref());
-            let reply = challenges
-                .iter()
-                .fold(Reply::new(&request, 401, &tag), |reply, value| {
-                    reply.header("WWW-Authenticate", value)
-                });
-            return self.reply(now, server, arrival, 401, reply);
+        if self.is_challenged(now, server, arrival, &request, trunk) {
+            return;
         }
         let offer = match body_of(&request) {
             Body::None => None,
@@ -59,13 +76,17 @@ impl SipEndpoint {
             Ok(session) => session,
             Err(status) => return self.refuse(now, server, arrival, &request, status),
         };
-        if self.is_turned_away(now, server, arrival, &request, trunk) {
+        let replaced = match self.replaced(&request, trunk) {
+            Ok(replaced) => replaced,
+            Err(status) => return self.refuse(now, server, arrival, &request, status),
+        };
+        if replaced.is_none() && self.is_turned_away(now, server, arrival, &request, trunk) {
             return;
         }
         // The order of the UAS's route set is that of the message (RFC 3261 section 12.1.1).
         routes.truncate(16);
-        let id = CallId(self.next_call);
-        self.next_call += 1;
+        let id = replaced.unwrap_or(CallId(self.next_call));
+        self.next_call += u64::from(replaced.is_none());
         let local_tag = self.tags.fresh();
         let key = DialogKey {
             call_id: request.call_id(),
@@ -78,9 +99,6 @@ impl SipEndpoint {
         let caller = terms.identity.caller_of(&request);
         let called = terms.identity.called_of(&request);
         let (name, direct) = (terms.name.clone(), terms.direct);
-        if let Some(meter) = self.meters.get_mut(trunk) {
-            meter.counters.calls += 1;
-        }
         let call = Call {
             id,
             trunk,
@@ -107,13 +125,21 @@ impl SipEndpoint {
                 session,
                 arrival,
                 request,
+                successor: None,
             }),
             unacked: None,
             session: None,
             probe: None,
             farewell: None,
+            referral: Referral::default(),
             armed: None,
         };
+        if replaced.is_some() {
+            return self.offer_place(now, call, offer);
+        }
+        if let Some(meter) = self.meters.get_mut(trunk) {
+            meter.counters.calls += 1;
+        }
         self.dialogs.insert(key, id);
         self.calls.insert(id, call);
         self.arm_call(id);

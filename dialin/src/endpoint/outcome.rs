@@ -8,6 +8,7 @@ use plenum_codecs::MediaTime;
 use super::call::{Call, DialogKey, Peer, Phase, SessionTerms};
 use super::digest::{TRIES, reissued};
 use super::outgoing::{Attempt, Stage, beside};
+use super::refer::Referral;
 use super::spent::Outcome;
 use super::timers::Owner;
 use super::uac::{Client, Purpose, within};
@@ -288,6 +289,7 @@ impl SipEndpoint {
             session: None,
             probe: None,
             farewell: None,
+            referral: Referral::default(),
             armed: None,
         })
     }

@@ -129,7 +129,8 @@ impl Attempt {
 pub(super) struct Outgoing {
     pub(super) attempts: HashMap<CallId, Attempt>,
     pub(super) by_branch: HashMap<String, CallId>,
-    pub(super) queries: HashMap<u64, Asks>,
+    /// Look-ups that are not answered, and the trunk of each.
+    pub(super) queries: HashMap<u64, (Asks, usize)>,
     pub(super) next_query: u64,
     pub(super) spent: Spent,
 }
@@ -154,9 +155,8 @@ impl Outgoing {
         self.attempts.values().any(|attempt| attempt.wire == wire)
     }
 
-    /// Those that have heard nothing over this connection. Once something came, the answer may take another one.
-    pub(super) fn unanswered_over(&self, stream: StreamId) -> Vec<CallId> {
-        let wire = Wire::Tcp(stream);
+    /// Those that have heard nothing this way. Once something came, the answer may take another one.
+    pub(super) fn unanswered_over(&self, wire: Wire) -> Vec<CallId> {
         self.attempts
             .values()
             .filter(|attempt| attempt.wire == wire && attempt.stage == Stage::Calling)
@@ -166,7 +166,8 @@ impl Outgoing {
 
     /// What this call wanted to know matters no more.
     fn forget_query(&mut self, call: CallId) {
-        self.queries.retain(|_, asks| *asks != Asks::Call(call));
+        self.queries
+            .retain(|_, (asks, _)| *asks != Asks::Call(call));
     }
 
     pub(super) fn forget(&mut self, spent: u64) {
@@ -293,7 +294,7 @@ impl SipEndpoint {
         );
         push(&mut text, "Contact", &self.contact(way, false));
         push(&mut text, "Allow", ALLOW);
-        push(&mut text, "Supported", "timer, 100rel");
+        push(&mut text, "Supported", "timer, 100rel, replaces");
         // The far end refreshes: it is sure to know how to.
         let interval = attempt.interval.as_secs();
         append(

@@ -13,7 +13,7 @@ use crate::call::{CallEvent, CallId, EndReason};
 use crate::sip::{Key, Method, Request};
 
 /// Option tags that Require may name.
-pub(super) const SUPPORTED: &[&str] = &["timer", "100rel"];
+pub(super) const SUPPORTED: &[&str] = &["timer", "100rel", "replaces"];
 
 /// INFO bodies that are understood.
 pub(super) const INFO_TYPES: [&str; 3] = [
@@ -30,12 +30,12 @@ pub(super) enum Body {
 }
 
 impl SipEndpoint {
-    /// The trunk that a source address belongs to.
+    /// The trunk that a source address belongs to: by configuration, else by name.
     pub(super) fn trunk_of(&self, source: IpAddr) -> Option<usize> {
-        self.config
-            .trunks
-            .iter()
+        let mut trunks = self.config.trunks.iter();
+        trunks
             .position(|trunk| trunk.sources.iter().any(|range| range.contains(source)))
+            .or_else(|| self.located_at(source))
     }
 
     pub(super) fn on_request(&mut self, now: MediaTime, arrival: Arrival, request: Box<Request>) {
@@ -105,7 +105,9 @@ impl SipEndpoint {
         }
         match request.method {
             Method::Unknown => return Some((501, "method")),
-            Method::Unsupported | Method::Register | Method::Prack => return Some((405, "method")),
+            Method::Unsupported | Method::Register | Method::Prack | Method::Notify => {
+                return Some((405, "method"));
+            }
             _ => {}
         }
         if !request.has_served_scheme(way == Way::Tls) {
@@ -133,7 +135,7 @@ impl SipEndpoint {
             .header("Accept", "application/sdp")
             .header("Accept-Encoding", "identity")
             .header("Accept-Language", "en")
-            .header("Supported", "timer");
+            .header("Supported", "timer, replaces");
         self.reply(now, server, arrival, 200, reply);
     }
 
@@ -157,7 +159,9 @@ impl SipEndpoint {
             return self.reply(now, server, arrival, 200, Reply::new(request, 200, &tag));
         };
         let id = call.id;
-        let tag = String::from_utf8_lossy(&call.key.local_tag).into_owned();
+        let key = call.pending.as_ref().map(|it| it.key(&call.key));
+        let tag = key.unwrap_or(&call.key).local_tag.clone();
+        let tag = String::from_utf8_lossy(&tag).into_owned();
         let pending = call.pending.take();
         self.reply(now, server, arrival, 200, Reply::new(request, 200, &tag));
         if let Some(pending) = pending {

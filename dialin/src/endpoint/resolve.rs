@@ -3,29 +3,44 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use plenum_codecs::MediaTime;
 
-use super::far_end::Errand;
+use super::errands::Errand;
 use super::outgoing::Target;
 use super::{SipEndpoint, SipOutput, Way};
 use crate::call::CallId;
 use crate::trunk::Transport;
 
-/// Addresses of one name that are looked at.
+/// Servers of one name that are looked at, and addresses of each.
 const MAX_RECORDS: usize = 32;
+const MAX_ADDRESSES: usize = 8;
 
-/// One address that a name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One server that a name stands for: one SRV record, or the name itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Where.
-    pub address: SocketAddr,
+    /// Where, in the order in which they are tried.
+    pub addresses: Vec<SocketAddr>,
     /// How.
     pub transport: Transport,
     /// Lower ones first.
     pub priority: u16,
     /// Share among those of one priority.
     pub weight: u16,
+}
+
+impl Record {
+    /// A server by address alone.
+    #[must_use]
+    pub fn new(addresses: Vec<SocketAddr>, transport: Transport) -> Self {
+        Self {
+            addresses,
+            transport,
+            priority: 0,
+            weight: 0,
+        }
+    }
 }
 
 /// Who wants to know where a trunk is.
@@ -44,8 +59,10 @@ impl SipEndpoint {
             Asks::Call(id) => self.outgoing.attempts.get(&id).map(|attempt| attempt.trunk),
             Asks::Errand(trunk, _) => Some(trunk),
         };
-        let terms = trunk.and_then(|trunk| self.config.trunks.get(trunk));
-        let Some(outbound) = terms.and_then(|terms| terms.outbound.as_ref()) else {
+        let terms = trunk.and_then(|trunk| Some((trunk, self.config.trunks.get(trunk)?)));
+        let Some((trunk, outbound)) =
+            terms.and_then(|(trunk, terms)| Some((trunk, terms.outbound.as_ref()?)))
+        else {
             return;
         };
         let proxy = outbound.proxy.clone();
@@ -60,18 +77,25 @@ impl SipEndpoint {
         }
         let query = self.outgoing.next_query;
         self.outgoing.next_query += 1;
-        self.outgoing.queries.insert(query, asks);
+        self.outgoing.queries.insert(query, (asks, trunk));
         if let Asks::Call(id) = asks {
             self.await_records(now, id);
         }
         self.outputs.push_back(SipOutput::Resolve { query, proxy });
     }
 
-    pub(super) fn on_resolved(&mut self, now: MediaTime, query: u64, records: Vec<Record>) {
-        let Some(asks) = self.outgoing.queries.remove(&query) else {
+    pub(super) fn on_resolved(
+        &mut self,
+        now: MediaTime,
+        query: u64,
+        records: Vec<Record>,
+        ttl: Duration,
+    ) {
+        let Some((asks, trunk)) = self.outgoing.queries.remove(&query) else {
             return; // it took too long
         };
         let targets = self.ordered(records);
+        self.located(now, trunk, &targets, ttl);
         self.found(now, asks, targets);
     }
 
@@ -92,10 +116,10 @@ impl SipEndpoint {
         records.truncate(MAX_RECORDS);
         records.sort_by_key(|record| (record.priority, record.weight));
         let mut targets = VecDeque::new();
-        while let Some(first) = records.first().copied() {
+        while let Some(priority) = records.first().map(|first| first.priority) {
             let group = records
                 .iter()
-                .take_while(|record| record.priority == first.priority);
+                .take_while(|record| record.priority == priority);
             let weights: Vec<u64> = group.map(|record| u64::from(record.weight)).collect();
             let total: u64 = weights.iter().sum();
             let mut left = self.tags.chance(total + 1);
@@ -105,10 +129,9 @@ impl SipEndpoint {
                 hit
             });
             let record = records.remove(chosen.unwrap_or(0));
-            targets.push_back(Target {
-                address: record.address,
-                way: Way::by(record.transport),
-            });
+            let way = Way::by(record.transport);
+            let addresses = record.addresses.into_iter().take(MAX_ADDRESSES);
+            targets.extend(addresses.map(|address| Target { address, way }));
         }
         targets
     }

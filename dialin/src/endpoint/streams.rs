@@ -200,10 +200,14 @@ impl SipEndpoint {
         self.outputs.push_back(SipOutput::CloseStream(id));
     }
 
-    /// The far end's connection is gone, or could not be made.
-    pub(super) fn way_lost(&mut self, now: MediaTime, id: StreamId) {
-        for call in self.outgoing.unanswered_over(id) {
+    /// The far end's connection is gone or could not be made, or a datagram could not be sent: what waits for an answer that way is tried
+    /// elsewhere (RFC 3263 section 4.3).
+    pub(super) fn way_lost(&mut self, now: MediaTime, wire: Wire) {
+        for call in self.outgoing.unanswered_over(wire) {
             self.attempt_failed(now, call, 503);
+        }
+        for client in self.clients.take_errands(wire) {
+            self.done(now, &client, 503, None);
         }
     }
 

@@ -73,6 +73,32 @@ impl Clients {
         })
     }
 
+    /// Takes out what waits this way for an answer of a trunk and stands in no dialog.
+    pub(super) fn take_errands(&mut self, wire: Wire) -> Vec<Client> {
+        let is_errand = |purpose| matches!(purpose, Purpose::Register(_) | Purpose::Probe(_));
+        let lost: Vec<u64> = self
+            .by_id
+            .iter()
+            .filter(|(_, running)| running.client.wire == wire && is_errand(running.client.purpose))
+            .map(|(id, _)| *id)
+            .collect();
+        lost.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
+    /// What a call waits for is of no interest any more.
+    pub(super) fn forget(&mut self, call: CallId) {
+        let of_call = |running: &Running| running.client.purpose == Purpose::Dialog(call);
+        let gone: Vec<u64> = self
+            .by_id
+            .iter()
+            .filter(|(_, running)| of_call(running))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in gone {
+            self.remove(id);
+        }
+    }
+
     fn remove(&mut self, id: u64) -> Option<Client> {
         let running = self.by_id.remove(&id)?;
         self.by_branch
@@ -133,7 +159,7 @@ impl SipEndpoint {
     }
 
     /// Sends a request within the dialog (RFC 3261 section 12.2.1.1).
-    fn request(
+    pub(super) fn request(
         &mut self,
         now: MediaTime,
         id: CallId,
@@ -243,7 +269,13 @@ impl SipEndpoint {
     }
 
     /// A request of ours has its final answer; 408 stands for none.
-    fn done(&mut self, now: MediaTime, client: &Client, status: u16, response: Option<&Response>) {
+    pub(super) fn done(
+        &mut self,
+        now: MediaTime,
+        client: &Client,
+        status: u16,
+        response: Option<&Response>,
+    ) {
         let session = response.and_then(Response::session);
         let interval = session.map(|session| session.interval);
         match client.purpose {
@@ -264,7 +296,9 @@ impl SipEndpoint {
         interval: Option<Duration>,
     ) {
         // A phone that does not know INFO, or is slow to answer it, is no less there: OPTIONS asks for that.
-        if method == Method::Bye || (method == Method::Info && status != 481) {
+        if matches!(method, Method::Bye | Method::Notify)
+            || (method == Method::Info && status != 481)
+        {
             return;
         }
         if matches!(status, 408 | 481) {

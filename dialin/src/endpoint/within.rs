@@ -49,6 +49,7 @@ impl SipEndpoint {
             Method::Invite | Method::Update => self.on_modify(now, server, arrival, request, id),
             Method::Info => self.on_info(now, server, arrival, &request, id),
             Method::Options => self.on_options(now, server, arrival, &request),
+            Method::Refer => self.on_refer(now, server, arrival, &request, id),
             _ => self.refuse(now, server, arrival, &request, 405),
         }
     }
@@ -145,6 +146,7 @@ impl SipEndpoint {
             we_offer: !offers,
             due,
             session,
+            successor: None,
         };
         let event = match body {
             Body::Sdp(offer) => CallEvent::Offered { call: id, offer },

@@ -11,7 +11,7 @@ use plenum_dialin::Digit;
 use plenum_dialin::attendant::{Language, PromptKey};
 use plenum_dialin::trunk;
 use plenum_mixer::LegId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::Conferences;
 use super::focus::Focus;
@@ -122,6 +122,8 @@ struct Dialled {
     state: CallState,
     /// Who ordered it by keys, and hears what becomes of it.
     asker: Option<String>,
+    /// Who asked for it by REFER hears how far it is.
+    told: Option<watch::Sender<CallState>>,
     /// Dropped or used: it is wanted no more.
     cancel: Option<oneshot::Sender<()>>,
 }
@@ -246,6 +248,7 @@ impl Focus {
             given,
             state: CallState::Calling,
             asker,
+            told: None,
             cancel: Some(cancel),
         };
         let outcall = Outcall {
@@ -266,6 +269,23 @@ impl Focus {
         Ok(call)
     }
 
+    /// A phone wants somebody else called in its place, which hosts may.
+    pub(super) fn refer(
+        &mut self,
+        participant: &str,
+        order: DialOrder,
+        told: watch::Sender<CallState>,
+    ) -> Result<(), Denied> {
+        if !self.roster.get(participant).is_some_and(Participant::leads) {
+            return Err(Denied::Forbidden("Only hosts call phones."));
+        }
+        let call = self.order_call(order, None)?;
+        if let Some(dialled) = self.dialling.find(&call) {
+            dialled.told = Some(told);
+        }
+        Ok(())
+    }
+
     /// A call is so far now.
     pub(super) fn call_progressed(&mut self, call: &str, state: CallState) {
         let Some(dialled) = self.dialling.find(call) else {
@@ -275,6 +295,9 @@ impl Focus {
             return;
         }
         dialled.state = state;
+        if let Some(told) = &dialled.told {
+            told.send_replace(state);
+        }
         if state.is_over() {
             dialled.cancel = None;
         }

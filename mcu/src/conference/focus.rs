@@ -260,6 +260,7 @@ impl Focus {
             Command::Dial { order, reply } => {
                 let _ = reply.send(self.order_call(order, None));
             }
+            Command::Transfer(transfer) => self.transfer(transfer),
             Command::Calls { reply } => {
                 let _ = reply.send(self.dialling.views());
             }

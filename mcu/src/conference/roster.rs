@@ -13,7 +13,7 @@ use plenum_mixer::{LegId, PlayId};
 use serde_json::value::{RawValue, to_raw_value};
 use sha2::{Digest, Sha256};
 
-use super::seat::{Link, MediaHold, Newcomer, Outgoing};
+use super::seat::{Link, MediaHold, Newcomer, Notice, Outgoing};
 use crate::auth::Role;
 use crate::media::RoomId;
 use crate::signal::protocol::{EndReason, Kind, ParticipantView, ServerMessage, SlotView};
@@ -422,7 +422,7 @@ impl Participant {
                 let _ = session.try_send(Outgoing::Ended(reason));
             }
             Link::Call(call) => {
-                let _ = call.try_send(reason);
+                let _ = call.try_send(Notice::Ended(reason));
             }
             Link::None => {}
         }

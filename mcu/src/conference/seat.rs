@@ -7,11 +7,12 @@ use axum::extract::ws::Utf8Bytes;
 use plenum_dialin::Digit;
 use plenum_dialin::attendant::Language;
 use plenum_mixer::LegId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::aside::Wish;
 use super::dialling::DialOrder;
 use super::entry::Refusal;
+use super::handover::Handed;
 use super::lobby::Gate;
 use super::manners::Manners;
 use super::order::Denied;
@@ -38,10 +39,19 @@ pub(crate) enum Outgoing {
 pub(crate) enum Link {
     /// A WebSocket.
     Session(mpsc::Sender<Outgoing>),
-    /// A phone call; it is told its end only.
-    Call(mpsc::Sender<EndReason>),
+    /// A phone call.
+    Call(mpsc::Sender<Notice>),
     /// Nobody: the demo's host, or a browser that may come back.
     None,
+}
+
+/// What a call is told.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    /// Its stay is over.
+    Ended(EndReason),
+    /// It sits in another conference now.
+    Moved(Box<Seat>),
 }
 
 /// Media of a browser that a later offer may continue.
@@ -205,6 +215,8 @@ pub(crate) enum Command {
         order: DialOrder,
         reply: oneshot::Sender<Result<String, Denied>>,
     },
+    /// A phone goes elsewhere, or sends somebody.
+    Transfer(Transfer),
     /// Calls out of it.
     Calls {
         reply: oneshot::Sender<Vec<CallView>>,
@@ -242,6 +254,29 @@ pub(crate) enum Command {
     },
     Close {
         reason: EndReason,
+    },
+}
+
+/// What phones and their calls have to do with other places.
+#[derive(Debug)]
+pub(crate) enum Transfer {
+    /// A phone wants somebody else called in its place; who asked hears how far that is. The reply says whether it may.
+    Refer {
+        participant: String,
+        order: DialOrder,
+        told: watch::Sender<CallState>,
+        reply: oneshot::Sender<bool>,
+    },
+    /// A phone is to go to another conference.
+    HandOver {
+        participant: String,
+        reply: oneshot::Sender<Result<Handed, Denied>>,
+    },
+    /// It has gone, unless its call is given back.
+    HandedOver {
+        participant: String,
+        back: Option<mpsc::Sender<Notice>>,
+        reply: oneshot::Sender<()>,
     },
 }
 

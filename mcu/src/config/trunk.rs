@@ -1,5 +1,6 @@
 //! `[[sip.trunks]]`: who may call, how they prove it, and whether they have done the asking already.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use plenum_codecs::audio::AudioCodec;
@@ -190,14 +191,6 @@ fn read_one(reader: &mut Reader, path: &str) -> TrunkConfig {
             ),
         }
     }
-    if addresses.is_empty() {
-        reader.fault(
-            &key("addresses"),
-            "",
-            "the trunk has no address to be known by",
-            "list its IP addresses or blocks",
-        );
-    }
     let direct = reader.boolean(&key("direct"), false);
     let video = reader.boolean(&key("video"), true);
     let srtp = reader.parsed(
@@ -228,6 +221,17 @@ fn read_one(reader: &mut Reader, path: &str) -> TrunkConfig {
             None
         }
     };
+    let outbound = read_outbound(reader, path);
+    // A far end that is named is known by what its name stands for.
+    let is_named = |outbound: &OutboundConfig| outbound.proxy.host.parse::<IpAddr>().is_err();
+    if addresses.is_empty() && !outbound.as_ref().is_some_and(is_named) {
+        reader.fault(
+            &key("addresses"),
+            "",
+            "the trunk has no address to be known by",
+            "list its IP addresses or blocks, or give it a proxy by name",
+        );
+    }
     TrunkConfig {
         name,
         addresses,
@@ -251,8 +255,26 @@ fn read_one(reader: &mut Reader, path: &str) -> TrunkConfig {
         ))
         .filter(|rate| *rate > 0),
         digest,
-        outbound: read_outbound(reader, path),
+        outbound,
     }
+}
+
+/// Name servers: addresses, with a port where it is not 53.
+pub(super) fn read_nameservers(reader: &mut Reader) -> Vec<SocketAddr> {
+    let mut servers = Vec::new();
+    for text in reader.list("sip.nameservers") {
+        let by_address = || text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53));
+        match text.parse().or_else(|_| by_address()) {
+            Ok(server) => servers.push(server),
+            Err(_) => reader.fault(
+                "sip.nameservers",
+                &text,
+                "is no address of a name server",
+                "write 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53",
+            ),
+        }
+    }
+    servers
 }
 
 /// Codecs in the order of the list; all when it is left out.

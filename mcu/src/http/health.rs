@@ -14,9 +14,10 @@ pub(super) async fn live() -> &'static str {
     "live\n"
 }
 
-/// The server takes people: the database answers, no media worker hangs, and it is not stopping.
+/// The server takes people: the database answers, no media worker hangs, and it is not stopping. Trunks that are down or not registered are
+/// told; with `sip.ready_needs_trunks` it is not ready then.
 #[utoipa::path(get, path = "/readyz", responses((status = 200, body = String), (status = 503, body = Problem)))]
-pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, Problem> {
+pub(super) async fn ready(State(api): State<Api>) -> Result<String, Problem> {
     if *api.signalling.stop.borrow() {
         return Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -35,7 +36,19 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, Proble
             "A media worker hangs.",
         ));
     }
-    Ok("ready\n")
+    let troubles = api.conferences.around().metrics.sip.trunk_troubles();
+    if !troubles.is_empty() && api.needs_trunks {
+        let mut sentence = troubles.join("; ");
+        sentence.push('.');
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, &sentence));
+    }
+    let mut text = "ready\n".to_owned();
+    for trouble in troubles {
+        text.push_str("degraded: ");
+        text.push_str(&trouble);
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 /// Figures in Prometheus' text format; `docs/metrics.md` says what each means.

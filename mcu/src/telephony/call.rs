@@ -15,9 +15,10 @@ use super::answer::{Negotiation, Step};
 use super::masking::shown;
 use super::numbers::Number;
 use super::talk::{Outcome, Talk};
+use super::transfer::{self, Place};
 use crate::auth::{GuardKey, Role};
 use crate::conference::{
-    Action, Admission, Command, Conferences, Credential, Link, Newcomer, Refusal, Seat,
+    Action, Admission, Command, Conferences, Credential, Link, Newcomer, Notice, Refusal, Seat,
 };
 use crate::config::TrunkConfig;
 use crate::media::{LegGone, RoomEvent, RoomId, RtpSockets};
@@ -50,6 +51,8 @@ pub(super) struct Line {
     pub(super) number: Arc<Number>,
     /// What is spoken to the caller.
     pub(super) language: Language,
+    /// Where it sits, once it does.
+    pub(super) place: Option<Place>,
 }
 
 impl Line {
@@ -306,6 +309,10 @@ pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Resu
             line.command(command).await;
             Step::Nothing
         }
+        CallEvent::Referred { to, .. } => {
+            transfer::begin(line, to);
+            Step::Nothing
+        }
         // Calls of ours: see [`super::outcall`].
         CallEvent::Incoming { .. } | CallEvent::Ringing { .. } | CallEvent::Answered { .. } => {
             Step::Nothing
@@ -391,7 +398,7 @@ async fn attend(
         language: line.language,
         invited: false,
     };
-    let seat = match line.conferences.join(&admission.record, newcomer).await {
+    let mut seat = match line.conferences.join(&admission.record, newcomer).await {
         Ok(seat) => seat,
         Err(refusal) => {
             let (prompt, result) = match refusal {
@@ -410,7 +417,12 @@ async fn attend(
         AttendantResult::Joined.as_str()
     });
     close_room(&line.conferences, leg).await;
-    let end = confer(line, negotiation, leg, &seat, &mut ended).await;
+    let end = loop {
+        match confer(line, negotiation, leg, &seat, &mut ended).await {
+            Stay::Over(end) => break end,
+            Stay::Moved(other) => seat = *other,
+        }
+    };
     leave(&seat).await;
     end
 }
@@ -426,21 +438,29 @@ pub(super) async fn leave(seat: &Seat) {
     let _ = seat.commands.send(leave).await;
 }
 
+/// How a stay in one conference came to its end.
+pub(super) enum Stay {
+    Over(End),
+    /// It goes on in another one.
+    Moved(Box<Seat>),
+}
+
 /// In the conference: keys by SIP INFO, hold, and the end from either side.
 pub(super) async fn confer(
     line: &mut Line,
     negotiation: &mut Negotiation,
     leg: &mut Leg,
     seat: &Seat,
-    ended: &mut mpsc::Receiver<EndReason>,
-) -> End {
+    notices: &mut mpsc::Receiver<Notice>,
+) -> Stay {
+    line.place = Some(Place::of(seat));
     if negotiation.camera() {
         show_camera(negotiation, seat).await;
     }
     loop {
         tokio::select! {
             step = next(line, negotiation) => match step {
-                Err(end) => return end,
+                Err(end) => return Stay::Over(end),
                 Ok(Step::Media) => {
                     apply(line, negotiation, leg.leg).await;
                     show_camera(negotiation, seat).await;
@@ -457,10 +477,13 @@ pub(super) async fn confer(
                 }
                 Ok(Step::Confirmed | Step::Nothing) => {}
             },
-            reason = ended.recv() => return End::HangUp(match reason {
-                Some(EndReason::ServerStopping) => HangupReason::ServerStopping,
-                _ => HangupReason::Normal,
-            }),
+            notice = notices.recv() => return match notice {
+                Some(Notice::Moved(seat)) => Stay::Moved(seat),
+                Some(Notice::Ended(EndReason::ServerStopping)) => {
+                    Stay::Over(End::HangUp(HangupReason::ServerStopping))
+                }
+                Some(Notice::Ended(_)) | None => Stay::Over(End::HangUp(HangupReason::Normal)),
+            },
         }
     }
 }

@@ -7,7 +7,7 @@ use plenum_dialin::{CallCommand, CallEvent, EndReason as SipEnd, HangupReason, R
 use tokio::sync::{mpsc, oneshot};
 
 use super::answer::Negotiation;
-use super::call::{self, End, Leg, Line};
+use super::call::{self, End, Leg, Line, Stay};
 use super::invitation;
 use crate::auth::Role;
 use crate::conference::{Command, Conferences, Link, Newcomer, Outcall};
@@ -176,7 +176,7 @@ async fn bring_in(
         language: line.language,
         invited: true,
     };
-    let seat = match line.conferences.join(&outcall.record, newcomer).await {
+    let mut seat = match line.conferences.join(&outcall.record, newcomer).await {
         Ok(seat) => seat,
         Err(refusal) => {
             tracing::info!(call = %line.call, ?refusal, "who was called is not let in");
@@ -185,9 +185,20 @@ async fn bring_in(
     };
     call::close_room(&line.conferences, leg).await;
     tell(outcall, CallState::Joined).await;
-    let end = tokio::select! {
-        end = call::confer(line, negotiation, leg, &seat, &mut ended) => end,
-        () = cancelled(&mut outcall.cancel) => GONE,
+    // In another conference the one that called it has no say any more.
+    let mut moved = false;
+    let end = loop {
+        let stay = tokio::select! {
+            stay = call::confer(line, negotiation, leg, &seat, &mut ended) => stay,
+            () = cancelled(&mut outcall.cancel), if !moved => break GONE,
+        };
+        match stay {
+            Stay::Over(end) => break end,
+            Stay::Moved(other) => {
+                moved = true;
+                seat = *other;
+            }
+        }
     };
     call::leave(&seat).await;
     (CallState::Ended, end)

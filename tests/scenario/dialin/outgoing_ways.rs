@@ -11,6 +11,7 @@ use super::outgoing::{CONTACT, FAR, RING, clean, leading, outward, placed, reply
 use super::phone::{ANSWER, Line, config, header};
 
 const OTHER: &str = "127.0.0.1:5080";
+const TTL: Duration = Duration::from_secs(300);
 
 fn two() -> EndpointConfig {
     EndpointConfig {
@@ -137,14 +138,19 @@ fn names_are_looked_up_and_their_addresses_tried_by_priority() {
     let (query, host) = line.lookups.pop().unwrap();
     assert_eq!(host, "sip.carrier.example");
     let record = |address: &str, priority| Record {
-        address: address.parse().unwrap(),
+        addresses: vec![address.parse().unwrap()],
         transport: Transport::Udp,
         priority,
         weight: 10,
     };
     let records = vec![record(OTHER, 20), record(FAR, 10)];
     line.sent.clear();
-    line.input(SipInput::Resolved { query, records });
+    let ttl = TTL;
+    line.input(SipInput::Resolved {
+        query,
+        records,
+        ttl,
+    });
     assert!(is_to(&line, FAR));
     let first = line.sent.last().unwrap().1.clone();
     let second = line.pass(Duration::from_secs(32)).pop().unwrap().1;
@@ -163,12 +169,14 @@ fn a_name_that_stands_for_nothing_or_is_not_found_in_time_is_no_way() {
         let (call, _) = placed(&mut line, &["pbx"]);
         let (query, _) = line.lookups.pop().unwrap();
         let records = Vec::new();
-        if answered {
-            line.input(SipInput::Resolved { query, records });
-        } else {
+        if !answered {
             line.pass(Duration::from_secs(11));
-            line.input(SipInput::Resolved { query, records });
         }
+        line.input(SipInput::Resolved {
+            query,
+            records,
+            ttl: TTL,
+        });
         let reason = EndReason::Rejected(503);
         assert_eq!(line.events, [CallEvent::Ended { call, reason }]);
         clean(&mut line);
@@ -190,14 +198,18 @@ fn weights_share_the_calls_and_each_address_comes_once() {
         });
         let (query, _) = line.lookups.pop().unwrap();
         let record = |address: &str, weight| Record {
-            address: address.parse().unwrap(),
+            addresses: vec![address.parse().unwrap()],
             transport: Transport::Udp,
             priority: 1,
             weight,
         };
         line.sent.clear();
         let records = vec![record(FAR, 30), record(OTHER, 10)];
-        line.input(SipInput::Resolved { query, records });
+        line.input(SipInput::Resolved {
+            query,
+            records,
+            ttl: TTL,
+        });
         heavy += usize::from(is_to(&line, FAR));
     }
     assert!(
