@@ -84,15 +84,14 @@ impl Reorder {
     /// With which packet a keyframe begins all of which is there.
     fn whole_keyframe(&self) -> Option<u64> {
         let first = self.keyframe?;
-        let mut expected = first;
-        for (number, (_, packet)) in self.waiting.range(first..) {
+        let in_order = (first..).zip(self.waiting.range(first..));
+        for (expected, (number, (_, packet))) in in_order {
             if *number != expected {
                 return None;
             }
             if packet.marker {
                 return Some(first);
             }
-            expected += 1;
         }
         None
     }
