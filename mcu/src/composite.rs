@@ -3,8 +3,9 @@
 //!
 //! Called by the focus, which owns a [`Composite`] and tells it who is there. Knows no conference and no signalling.
 
-mod camera;
-mod figures;
+mod cadence;
+pub(crate) mod camera;
+pub(crate) mod figures;
 mod outputs;
 mod overlay;
 mod rendition;
@@ -90,10 +91,7 @@ impl Composites {
         most: Option<u64>,
     ) -> Result<Composite, StartError> {
         let layout = self.layout(layout).ok_or(StartError::Layout)?.clone();
-        let configured = self.shared.config.bitrate;
-        // Below half of it a smaller size shows more.
-        let most = most.map_or(configured, |most| u32::try_from(most).unwrap_or(u32::MAX));
-        let bitrate = most.clamp(configured / 2, configured);
+        let bitrate = self.bitrate(most);
         thread::start(
             Arc::clone(&self.shared),
             media.clone(),
@@ -101,6 +99,14 @@ impl Composites {
             layout,
             bitrate,
         )
+    }
+
+    /// What the whole picture takes, in bit/s, where each viewer is sent so much at most.
+    pub(crate) fn bitrate(&self, most: Option<u64>) -> u32 {
+        let configured = self.shared.config.bitrate;
+        // Below half of it a smaller size shows more.
+        let most = most.map_or(configured, |most| u32::try_from(most).unwrap_or(u32::MAX));
+        most.clamp(configured / 2, configured)
     }
 }
 

@@ -25,6 +25,7 @@ pub use companion::CompanionSection;
 pub use conference::{Announce, ConferenceConfig, LonelyMusic, NoiseSuppression};
 pub use dial_out::{DialOutConfig, OutboundConfig};
 pub use number::NumberConfig;
+pub(crate) use overlay::is_banner;
 use reader::Reader;
 pub use reader::{ConfigFaults, Fault};
 pub use recording::{RecordingConfig, RecordingFormat};

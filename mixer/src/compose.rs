@@ -196,6 +196,12 @@ impl Composer {
         self.anew |= self.overlays.set_time(time, canvas, text);
     }
 
+    /// What the banner in the upper left corner says, one line; there is none while that is empty.
+    pub fn set_banner(&mut self, words: &str) {
+        let (canvas, text) = (&self.canvas, &mut self.text);
+        self.anew |= self.overlays.set_banner(words, canvas, text);
+    }
+
     /// The operator's mark in the lower right corner, from now on.
     pub fn set_mark(&mut self, mark: &Mark) {
         self.overlays.set_mark(mark, &self.canvas);

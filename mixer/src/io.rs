@@ -244,6 +244,8 @@ pub enum Command {
     /// There is a composer, whose renditions have these rates: who is to see the composite picture does. Or there is none any more, and
     /// they see cameras.
     Composite(Option<Ladder>),
+    /// The composite's renditions have these rates now, if there is one.
+    CompositeRates(Ladder),
     /// Chooses what a viewer sees; forgotten when the leg leaves the room.
     View {
         /// Who.

@@ -19,6 +19,7 @@ mod floor;
 mod gain;
 mod io;
 mod jitter;
+mod lag;
 mod leg;
 mod legs;
 mod level;

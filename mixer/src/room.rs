@@ -12,6 +12,7 @@ use plenum_codecs::{MediaPacket, MediaTime};
 use crate::bus::Buses;
 use crate::capture::Capture;
 use crate::floor::Floor;
+use crate::lag::Lag;
 use crate::legs::Legs;
 use crate::mix::{Hearing, Mixes};
 use crate::player::Players;
@@ -51,6 +52,7 @@ pub struct Room {
     /// Legs that need more than a payload of a shared encoder, in this tick or the next.
     special: Vec<LegId>,
     video: Switchboard,
+    lag: Lag,
     tap: Tap,
     stats: RoomStats,
 }
@@ -77,6 +79,7 @@ impl Room {
                 config.keyframe_interval,
                 config.camera_silence,
             ),
+            lag: Lag::default(),
             tap: Tap::Off,
             stats: RoomStats::default(),
         }
@@ -326,6 +329,7 @@ impl Room {
             }
             Command::EndCapture { leg } => self.end_capture(leg),
             Command::Tap(tap) => self.tap = tap,
+            Command::CompositeRates(ladder) => self.video.set_rates(ladder),
             Command::Composite(ladder) => {
                 self.video
                     .set_composite(now, ladder, &mut self.legs, &mut self.outputs);

@@ -4,6 +4,7 @@ mod assign;
 mod composite;
 mod demand;
 mod fit;
+mod gaps;
 mod layers;
 mod publisher;
 mod renditions;
@@ -28,6 +29,8 @@ pub(crate) use viewer::Viewer;
 
 /// Speakers whose order is remembered; beyond that nobody's tile would show it.
 const REMEMBERED_SPEAKERS: usize = 64;
+/// A composite that says that it is older does not go by the room's clock.
+const LONGEST_ENCODING: Duration = Duration::from_millis(500);
 
 /// Who publishes, who is shown to whom.
 #[derive(Debug)]
@@ -212,6 +215,7 @@ impl Switchboard {
             codec,
             sequence: arrival.sequence,
             now,
+            shown: shown(now, key.leg, packet),
             packet,
         };
         let mut switched = false;
@@ -404,6 +408,22 @@ impl Switchboard {
                 }
             }
         }
+    }
+}
+
+/// When what a packet shows came to the server. The timestamps of a composite say when it was composed: encoding takes its time.
+fn shown(now: MediaTime, source: LegId, packet: &MediaPacket) -> MediaTime {
+    if source != LegId::COMPOSITE {
+        return now;
+    }
+    // 90 kHz; the low 32 bits, as timestamps wrap around.
+    let ticks = (now.as_micros() * 9 / 100) & u64::from(u32::MAX);
+    let ticks = u32::try_from(ticks).unwrap_or_default();
+    let age = Duration::from_micros(u64::from(ticks.wrapping_sub(packet.timestamp)) * 100 / 9);
+    if age > LONGEST_ENCODING {
+        now
+    } else {
+        now.saturating_sub(age)
     }
 }
 

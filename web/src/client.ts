@@ -218,6 +218,11 @@ export class Client extends Store<ClientState> {
     this.#send({ type: 'layout', name })
   }
 
+  /** What stands at the top of the picture of all; `null`: what the operator has there. */
+  setBanner(text: string | null): void {
+    this.#send(text === null ? { type: 'banner' } : { type: 'banner', text })
+  }
+
   /** To share one's screen after whoever does. */
   askToPresent(): void {
     this.#send({ type: 'present', on: true })

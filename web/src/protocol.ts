@@ -180,7 +180,9 @@ export interface JoinRequest {
 export type ClientMessage =
   | ({ readonly type: 'join'; readonly version: number; readonly resume?: string } & JoinRequest)
   | { readonly type: 'offer'; readonly sdp: string }
-  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock' | 'mute_audience' | 'lobby' | 'record' | 'record_pause' | 'composite' | 'present'; readonly on: boolean }
+  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock' | 'mute_audience' | 'lobby' | 'record' | 'record_pause' | 'composite'; readonly on: boolean }
+  /** With `sound`, that of a shared tab is in the microphone's track, and muting oneself does not silence it. */
+  | { readonly type: 'present'; readonly on: boolean; readonly sound?: boolean }
   | {
       readonly type: 'mute_participant' | 'deafen_participant' | 'hold_participant' | 'mute_video' | 'present_grant'
       readonly participant: ParticipantId
@@ -199,7 +201,9 @@ export type ClientMessage =
   | { readonly type: 'remove' | 'admit' | 'deny' | 'send_to_lobby'; readonly participant: ParticipantId }
   | { readonly type: 'call_phone'; readonly number: string; readonly name?: string }
   | { readonly type: 'call_again' | 'call_cancel'; readonly call: string }
-  | { readonly type: 'admit_all' | 'leave' | 'ping' | 'end' | 'side_leave' | 'present_take' | 'present_stop' }
+  | { readonly type: 'admit_all' | 'leave' | 'ping' | 'end' | 'side_leave' | 'present_stop' }
+  | { readonly type: 'present_take'; readonly sound?: boolean }
+  | { readonly type: 'banner'; readonly text?: string }
 
 export interface Joined {
   readonly type: 'joined'

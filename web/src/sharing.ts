@@ -60,7 +60,8 @@ export class Sharing {
     if (outcome === 'failed') this.#handlers.failed()
     if (outcome !== 'on') return
     const taken = over && ['others', 'waiting'].includes(standing(this.#handlers.session()))
-    this.#handlers.send(taken ? { type: 'present_take' } : { type: 'present', on: true })
+    const sound = this.sound !== null
+    this.#handlers.send(taken ? { type: 'present_take', sound } : { type: 'present', on: true, sound })
   }
 
   /** No longer, or no longer waiting for it. */
@@ -72,7 +73,7 @@ export class Sharing {
   /** For a server that knows nothing of it yet. */
   tellAgain(): void {
     this.#confirmed = standing(this.#handlers.session()) === 'presenting'
-    if (this.picture) this.#handlers.send({ type: 'present', on: true })
+    if (this.picture) this.#handlers.send({ type: 'present', on: true, sound: this.sound !== null })
   }
 
   /** Whoever is not to present ceases to capture. */

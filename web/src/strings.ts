@@ -175,7 +175,14 @@ export const en = {
     screenOf: (name: string) => `Screen of ${name}`,
     fullScreen: 'Full screen',
   },
+  banner: {
+    title: 'Banner',
+    text: 'A line at the top of the picture of all. Without words, what your operator has there.',
+    words: 'Words',
+    show: 'Show',
+  },
   layouts: {
+    banner: 'Banner…',
     own: 'On my screen',
     views: { speaker: 'Speaker large', grid: 'Grid' },
     composite: 'One picture of everybody',

@@ -135,6 +135,21 @@ fn delays(sender: &Attendee, person: u8, seen: &[Glimpse]) -> Vec<Duration> {
     first.filter_map(late).collect()
 }
 
+/// What of the composite's delay passes in the composer, stage by stage: means in ms.
+fn print_stages(hall: &Hall) -> Result<()> {
+    let metrics = hall.server.metrics()?;
+    for (name, stage) in [
+        ("video_delay_composite_queue", "queue"),
+        ("video_delay_composite_wait", "wait"),
+        ("video_delay_composite_picture", "picture"),
+    ] {
+        let of = |what: &str| metrics.sum(&format!("plenum_composite_{stage}_seconds_{what}"), &[]);
+        let mean = of("sum")? / of("count")?.max(1.0) * 1_000.0;
+        print(name, mean, "ms", mean);
+    }
+    Ok(())
+}
+
 async fn clean_line(hall: &Hall) -> Result<()> {
     let ann = hall.enter("Ann", 523, 0x11, true).await?;
     let bob = hall.enter("Bob", 787, 0x22, true).await?;
@@ -156,6 +171,7 @@ async fn clean_line(hall: &Hall) -> Result<()> {
         eprintln!("{name}: of {} pictures", delays.len());
         print(name, percentile(delays, 95)?, "ms", aim);
     }
+    print_stages(hall)?;
     let slot = cleo.view().slot_mids.first().context("no slot")?.clone();
     let mut changes = Vec::new();
     for change in 0..CHANGES {

@@ -55,7 +55,7 @@ impl Stream {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Camera {
+pub(crate) struct Camera {
     packets: Reorder,
     /// `None` before the first packet and after a fault.
     stream: Option<Stream>,
@@ -67,7 +67,7 @@ pub(super) struct Camera {
 
 impl Camera {
     /// One that waits for a keyframe.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             packets: Reorder::default(),
             stream: None,
@@ -78,18 +78,19 @@ impl Camera {
     }
 
     /// Takes a packet in. Then [`Camera::picture`] until there is none.
-    pub(super) fn push(&mut self, now: MediaTime, codec: VideoCodec, packet: MediaPacket) {
+    pub(crate) fn push(&mut self, now: MediaTime, codec: VideoCodec, packet: MediaPacket) {
         if self.stream.as_ref().map(Stream::codec) != Some(codec) && self.faults < MOST_FAULTS {
             self.lost = true;
             self.stream = Stream::new(codec)
                 .inspect_err(|error| tracing::error!(%error, "no decoder"))
                 .ok();
         }
-        self.packets.push(now, packet);
+        let begins = codec.is_keyframe_start(&packet.payload);
+        self.packets.push(now, packet, begins);
     }
 
     /// The newest picture that can be had now. Those before it are decoded, as they are referred to, and dropped.
-    pub(super) fn picture(&mut self, now: MediaTime, figures: &Figures) -> Option<I420Picture> {
+    pub(crate) fn picture(&mut self, now: MediaTime, figures: &Figures) -> Option<I420Picture> {
         let mut newest = None;
         while let Some(packet) = self.packets.pop(now) {
             if let Some(picture) = self.take(&packet, figures) {
@@ -100,9 +101,10 @@ impl Camera {
     }
 
     /// Whether a keyframe is to be asked for now.
-    pub(super) fn asks(&mut self, now: MediaTime) -> bool {
+    pub(crate) fn asks(&mut self, now: MediaTime) -> bool {
         let rested = self.asked.is_none_or(|asked| now.since(asked) >= ASK);
-        let asks = self.lost && rested && self.faults < MOST_FAULTS;
+        let stands = self.lost || self.packets.is_overdue(now);
+        let asks = stands && rested && self.faults < MOST_FAULTS;
         if asks {
             self.asked = Some(now);
         }
@@ -313,7 +315,8 @@ mod tests {
             let seen = shown(&mut camera, codec, lossy, &figures);
             assert!(seen.len() <= 2, "{codec:?} {seen:?}");
             assert!(
-                camera.asks(MediaTime::from_millis(0)) && !camera.asks(MediaTime::from_millis(50))
+                camera.asks(MediaTime::from_millis(1_000))
+                    && !camera.asks(MediaTime::from_millis(1_050))
             );
             let whole = sender.packets(codec, 64, 3);
             assert!(!shown(&mut camera, codec, whole, &figures).is_empty());

@@ -10,13 +10,13 @@ use super::outputs;
 
 /// Counters of one codec.
 #[derive(Debug, Clone)]
-pub(super) struct PerCodec {
+pub(crate) struct PerCodec {
     vp8: IntCounter,
     h264: IntCounter,
 }
 
 impl PerCodec {
-    pub(super) fn of(&self, codec: VideoCodec) -> &IntCounter {
+    pub(crate) fn of(&self, codec: VideoCodec) -> &IntCounter {
         match codec {
             VideoCodec::Vp8 => &self.vp8,
             VideoCodec::H264 => &self.h264,
@@ -26,8 +26,8 @@ impl PerCodec {
 
 /// One rendition that is made; it is counted while this lives.
 #[derive(Debug)]
-pub(super) struct Running {
-    pub(super) encodes: IntCounter,
+pub(crate) struct Running {
+    pub(crate) encodes: IntCounter,
     made: IntGauge,
 }
 
@@ -39,23 +39,25 @@ impl Drop for Running {
 
 /// Figures of all composites together.
 #[derive(Debug, Clone)]
-pub(super) struct Figures {
-    pub(super) running: IntGauge,
-    pub(super) decodes: PerCodec,
+pub(crate) struct Figures {
+    pub(crate) running: IntGauge,
+    pub(crate) decodes: PerCodec,
     encodes: IntCounterVec,
     renditions: IntGaugeVec,
-    pub(super) pictures: IntCounter,
-    pub(super) tiles: IntCounter,
-    pub(super) late: IntCounter,
-    pub(super) dropped: IntCounter,
-    pub(super) damaged: IntCounter,
-    pub(super) keyframe_requests: IntCounter,
-    pub(super) faults: IntCounter,
-    pub(super) picture_time: Histogram,
+    pub(crate) pictures: IntCounter,
+    pub(crate) tiles: IntCounter,
+    pub(crate) late: IntCounter,
+    pub(crate) dropped: IntCounter,
+    pub(crate) damaged: IntCounter,
+    pub(crate) keyframe_requests: IntCounter,
+    pub(crate) faults: IntCounter,
+    pub(crate) picture_time: Histogram,
+    pub(crate) queue: Histogram,
+    pub(crate) wait: Histogram,
 }
 
 impl Figures {
-    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
             let counter = IntCounter::new(name, help)?;
             registry.register(Box::new(counter.clone()))?;
@@ -84,14 +86,12 @@ impl Figures {
         registry.register(Box::new(renditions.clone()))?;
         let running = IntGauge::new("plenum_composites", "Rooms with a composite picture now.")?;
         registry.register(Box::new(running.clone()))?;
-        let picture_time = Histogram::with_opts(
-            HistogramOpts::new(
-                "plenum_composite_picture_seconds",
-                "Time to compose and encode one picture in all its renditions.",
-            )
-            .buckets(vec![0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2]),
-        )?;
-        registry.register(Box::new(picture_time.clone()))?;
+        let times = |name: &str, help: &str| -> Result<Histogram, prometheus::Error> {
+            let buckets = vec![0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5];
+            let times = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?;
+            registry.register(Box::new(times.clone()))?;
+            Ok(times)
+        };
         let figures = Self {
             running,
             decodes: per_codec(
@@ -125,7 +125,18 @@ impl Figures {
                 "plenum_composite_faults_total",
                 "Decoders or composers that panicked and were begun anew.",
             )?,
-            picture_time,
+            picture_time: times(
+                "plenum_composite_picture_seconds",
+                "Time to compose and encode one picture in all its renditions.",
+            )?,
+            queue: times(
+                "plenum_composite_queue_seconds",
+                "How long a camera's packet waits for the composer.",
+            )?,
+            wait: times(
+                "plenum_composite_wait_seconds",
+                "How long the first change since the picture before waits to be composed.",
+            )?,
         };
         // Every series is there from the start.
         for key in Rendition::all() {
@@ -136,7 +147,7 @@ impl Figures {
     }
 
     /// Counts a rendition as made.
-    pub(super) fn running(&self, codec: VideoCodec, size: Option<Size>) -> Running {
+    pub(crate) fn running(&self, codec: VideoCodec, size: Option<Size>) -> Running {
         let codec = match codec {
             VideoCodec::Vp8 => "vp8",
             VideoCodec::H264 => "h264",

@@ -99,6 +99,19 @@ impl Outputs {
         }
     }
 
+    /// The whole picture takes so many bit/s from now on. What phones take is bound by themselves.
+    pub(super) fn set_bitrate(&mut self, bitrate: u32) {
+        self.whole.bitrate = bitrate;
+        self.ladder = Ladder::below(bitrate);
+        for made in &mut self.made {
+            let Some(key) = made.key() else { continue };
+            let (setting, _) = shrink::sized(self.whole, &self.ladder, key.size);
+            if let Err(error) = made.rendition.set_bitrate(setting.bitrate) {
+                tracing::error!(%error, "a composite keeps its bit rate");
+            }
+        }
+    }
+
     /// The next picture of one must be a keyframe; `None`: that of phones.
     pub(super) fn keyframe(&mut self, key: Option<Key>) {
         let mut made = self.made.iter_mut();

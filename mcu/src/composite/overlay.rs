@@ -1,4 +1,4 @@
-//! What stands on a composite that nobody in the conference has put there: the operator's mark and the time of day.
+//! What stands on a composite beside the people: the operator's mark, the time of day, and a banner, the operator's or the conference's.
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,9 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(super) struct Overlays {
     zone: Option<TimeZone>,
     due: Instant,
+    /// The operator's banner, and the conference's own instead.
+    given: String,
+    banner: Option<String>,
 }
 
 impl Overlays {
@@ -24,10 +27,24 @@ impl Overlays {
         if let Some(mark) = &config.watermark {
             composer.set_mark(mark);
         }
+        composer.set_banner(&config.banner);
         Self {
             zone: config.clock.clone(),
             due: Instant::now(),
+            given: config.banner.clone(),
+            banner: None,
         }
+    }
+
+    /// The conference's own banner; `None`: the operator's.
+    pub(super) fn set_banner(&mut self, text: Option<String>, composer: &mut Composer) {
+        composer.set_banner(text.as_deref().unwrap_or(&self.given));
+        self.banner = text;
+    }
+
+    /// What was last said of that.
+    pub(super) fn banner(&self) -> Option<String> {
+        self.banner.clone()
     }
 
     /// Puts the time on it, when that has changed.

@@ -63,6 +63,14 @@ impl Rendition {
         }
     }
 
+    /// In bit/s.
+    pub(super) fn set_bitrate(&mut self, bitrate: u32) -> Result<(), CodecError> {
+        match &mut self.encoder {
+            Encoder::Vp8(encoder) => encoder.set_bitrate(bitrate),
+            Encoder::H264(encoder) => encoder.set_bitrate(bitrate),
+        }
+    }
+
     pub(super) fn request_keyframe(&mut self) {
         self.due = true;
         match &mut self.encoder {

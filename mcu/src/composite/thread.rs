@@ -1,7 +1,8 @@
 //! The thread of one composite, and how it is reached: a bounded queue of camera packets and orders.
 //!
 //! Who feeds it never waits. Packets that do not fit are dropped and counted, their camera asks for a keyframe; orders have places
-//! of their own in the queue. A picture whose time has passed is left out, never made up for.
+//! of their own in the queue. A picture is made when something has changed, [`Cadence`] says when; one whose time has passed is left out, never
+//! made up for.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,6 +20,7 @@ use plenum_mixer::compose::{Composer, Layout, Person};
 use plenum_mixer::{Compose, Input, Ladder, LegId, Rendition, Renditions};
 use prometheus::IntCounter;
 
+use super::cadence::Cadence;
 use super::camera::Camera;
 use super::outputs::Outputs;
 use super::overlay::Overlays;
@@ -48,6 +50,10 @@ enum Item {
     Talking(LegId, bool),
     Floor(LegId),
     Layout(Layout),
+    /// Of the whole picture, in bit/s.
+    Bitrate(u32),
+    /// `None`: the operator's.
+    Banner(Option<String>),
     Stop,
 }
 
@@ -127,6 +133,16 @@ impl Composite {
     pub(crate) fn layout(&self, layout: Layout) {
         self.inlet.order(Item::Layout(layout));
     }
+
+    /// The whole picture takes so many bit/s from now on, the smaller ones their part of it.
+    pub(crate) fn bitrate(&self, bitrate: u32) {
+        self.inlet.order(Item::Bitrate(bitrate));
+    }
+
+    /// What the banner says; `None`: what the operator's does.
+    pub(crate) fn banner(&self, text: Option<String>) {
+        self.inlet.order(Item::Banner(text));
+    }
 }
 
 impl Drop for Composite {
@@ -169,6 +185,10 @@ pub(super) fn start(
         people: Vec::new(),
         cameras: HashMap::new(),
         outputs: Outputs::new(setting, ladder, shared.figures.clone()),
+        cadence: Cadence::new(
+            Instant::now(),
+            Duration::from_secs(1) / u32::from(shared.config.frame_rate),
+        ),
         waiting: Arc::clone(&inlet.waiting),
         outbox: Vec::new(),
         media: media.clone(),
@@ -238,6 +258,7 @@ struct Work {
     people: Vec<Person>,
     cameras: HashMap<LegId, Camera>,
     outputs: Outputs,
+    cadence: Cadence,
     waiting: Arc<AtomicUsize>,
     /// For the room.
     outbox: Vec<Input>,
@@ -249,13 +270,11 @@ struct Work {
 impl Work {
     fn run(mut self, inbox: &Receiver<Item>) {
         yield_to_audio();
-        let interval = Duration::from_secs(1) / u32::from(self.shared.config.frame_rate);
-        let mut due = Instant::now() + interval;
         loop {
-            let wait = if !self.is_seen() {
-                IDLE
+            let wait = if self.is_seen() {
+                self.cadence.due().saturating_duration_since(Instant::now())
             } else {
-                due.saturating_duration_since(Instant::now())
+                IDLE
             };
             match inbox.recv_timeout(wait) {
                 Ok(Item::Stop) | Err(RecvTimeoutError::Disconnected) => break,
@@ -263,11 +282,10 @@ impl Work {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             let now = Instant::now();
-            if now >= due {
-                if self.is_seen() {
-                    self.picture();
-                }
-                due = self.next(due, interval);
+            if self.is_seen() && now >= self.cadence.due() {
+                self.picture(now);
+                let left_out = self.cadence.made(now);
+                self.shared.figures.late.inc_by(left_out.into());
             }
             self.post();
         }
@@ -278,28 +296,13 @@ impl Work {
         !self.outputs.is_empty()
     }
 
-    /// When the next picture is due: in step with those before, those left out whose time has passed.
-    fn next(&self, due: Instant, interval: Duration) -> Instant {
-        let now = Instant::now();
-        let next = due + interval;
-        if next > now {
-            return next;
-        }
-        let passed =
-            now.saturating_duration_since(next).as_nanos() / interval.as_nanos().max(1) + 1;
-        let passed = u32::try_from(passed).unwrap_or(u32::MAX);
-        if self.is_seen() {
-            self.shared.figures.late.inc_by(passed.into());
-        }
-        next + interval * passed
-    }
-
     fn item(&mut self, item: Item) {
+        if let Item::Camera(leg, codec, packet, came) = item {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return self.camera(leg, codec, packet, came);
+        }
+        self.cadence.changed(Instant::now());
         match item {
-            Item::Camera(leg, codec, packet, came) => {
-                self.waiting.fetch_sub(1, Ordering::Relaxed);
-                self.camera(leg, codec, packet, came);
-            }
             Item::CameraOff(leg) => {
                 self.cameras.remove(&leg);
                 self.composer.drop_picture(leg);
@@ -319,7 +322,9 @@ impl Work {
                 self.layout = layout.clone();
                 self.composer.set_layout(layout);
             }
-            Item::Stop => {}
+            Item::Bitrate(bitrate) => self.outputs.set_bitrate(bitrate),
+            Item::Banner(text) => self.overlays.set_banner(text, &mut self.composer),
+            Item::Camera(..) | Item::Stop => {}
         }
     }
 
@@ -332,7 +337,9 @@ impl Work {
             return;
         }
         let now = clock::now();
-        if now.since(came) > LATE {
+        let waited = now.since(came);
+        self.shared.figures.queue.observe(waited.as_secs_f64());
+        if waited > LATE {
             self.shared.figures.dropped.inc();
             self.cameras.insert(leg, Camera::new());
             return;
@@ -341,6 +348,7 @@ impl Work {
         camera.push(now, codec, packet);
         if let Some(picture) = camera.picture(now, &self.shared.figures) {
             self.composer.set_picture(leg, &picture);
+            self.cadence.changed(Instant::now());
         }
         if camera.asks(now) {
             self.shared.figures.keyframe_requests.inc();
@@ -349,9 +357,12 @@ impl Work {
     }
 
     /// Composes what has changed, and encodes it for whoever wants it.
-    fn picture(&mut self) {
-        let begun = Instant::now();
+    fn picture(&mut self, begun: Instant) {
         let figures = &self.shared.figures;
+        if let Some(since) = self.cadence.since() {
+            let waited = begun.saturating_duration_since(since);
+            figures.wait.observe(waited.as_secs_f64());
+        }
         let at = clock::now();
         for (leg, camera) in &mut self.cameras {
             // What was waited for in vain is given up by now.
@@ -387,7 +398,9 @@ impl Work {
         match Composer::new(width, height, self.layout.clone(), fonts) {
             Ok(mut composer) => {
                 composer.set_people(self.people.clone());
+                let banner = self.overlays.banner();
                 self.overlays = Overlays::new(&self.shared.config, &mut composer);
+                self.overlays.set_banner(banner, &mut composer);
                 self.composer = composer;
                 self.cameras.clear();
             }

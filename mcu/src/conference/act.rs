@@ -84,13 +84,14 @@ impl Focus {
         let Some(person) = self.roster.get_mut(target) else {
             return;
         };
-        let was_on = std::mem::replace(&mut person.mute, mute) != Mute::Off;
-        let on = mute != Mute::Off;
-        if was_on == on {
+        let before = std::mem::replace(&mut person.mute, mute);
+        if before == mute {
             return;
         }
         self.gate(target);
-        self.show(target);
+        if (before == Mute::Off) != (mute == Mute::Off) {
+            self.show(target);
+        }
     }
 
     /// Shows whoever films and may.

@@ -121,6 +121,7 @@ impl Focus {
             Order::Composite(on) => self.order_composite(on)?,
             Order::View(target, view) => self.order_view(&target, view)?,
             Order::Layout(name) => self.order_layout(&name)?,
+            Order::Banner(text) => self.order_banner(text)?,
             Order::StopPresenting => self.stop_presenting(),
             Order::Gate(gate) => self.order_gate(gate).await?,
             Order::Dial(order) => {
@@ -149,6 +150,12 @@ impl Focus {
         }
     }
 
+    /// `target` has muted themselves, and is heard all the same.
+    fn plays(&self, target: &str) -> bool {
+        let person = self.roster.get(target);
+        person.is_some_and(|person| !person.is_silent())
+    }
+
     fn mute_other(&mut self, target: &str, on: bool) -> Result<(), Denied> {
         if let Some(person) = self.roster.get_mut(target) {
             person.may_speak = !on;
@@ -164,6 +171,11 @@ impl Focus {
             }
             (Some(Mute::ByHost), false) => {
                 self.set_mute(target, Mute::Off);
+                Ok(())
+            }
+            // Their shared tab is still heard; their microphone is off, whatever the host does later.
+            (Some(Mute::BySelf), true) if self.plays(target) => {
+                self.set_mute(target, Mute::ByHost);
                 Ok(())
             }
             (Some(Mute::BySelf), false) => Err(Denied::Forbidden(
@@ -196,7 +208,7 @@ impl Focus {
         // Held, one still hears what plays for oneself alone: the music. The room's own hold is the caller's.
         self.command_room(MixerCommand::Mute {
             leg,
-            on: person.mute != Mute::Off || person.held,
+            on: person.is_silent() || person.held,
         });
         self.command_room(MixerCommand::Deafen {
             leg,

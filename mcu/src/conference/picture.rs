@@ -1,13 +1,13 @@
 //! What viewers see: cameras as they come, or one picture of all, which a shared screen dominates. Keeps the composer informed of who is there.
 
 use plenum_mixer::compose::Person;
-use plenum_mixer::{Command as MixerCommand, LegId};
+use plenum_mixer::{Command as MixerCommand, Ladder, LegId};
 
 use super::focus::Focus;
 use super::order::Denied;
 use super::roster::Mute;
 use crate::composite::Composite;
-use crate::config::VideoPolicy;
+use crate::config::{VideoPolicy, is_banner};
 use crate::signal::protocol::Kind;
 use crate::signal::view::View;
 
@@ -28,6 +28,8 @@ pub(super) struct Picture {
     composite: Option<Composite>,
     /// As the composer knows them.
     people: Vec<Person>,
+    /// The conference's own banner, instead of the operator's.
+    banner: Option<String>,
 }
 
 impl Picture {
@@ -39,6 +41,7 @@ impl Picture {
             wanted: false,
             composite: None,
             people: Vec::new(),
+            banner: None,
         }
     }
 
@@ -99,6 +102,9 @@ impl Focus {
             self.rules.max_video,
         ) {
             Ok(composite) => {
+                if self.picture.banner.is_some() {
+                    composite.banner(self.picture.banner.clone());
+                }
                 self.picture.composite = Some(composite);
                 self.picture.people.clear();
                 self.paint_people();
@@ -227,6 +233,31 @@ impl Focus {
         self.lay_out(name)?;
         self.picture.laid_aside = None;
         Ok(())
+    }
+
+    /// What stands at the top of the composite, now or when there is one; `None`: what the operator has there.
+    pub(super) fn order_banner(&mut self, text: Option<String>) -> Result<(), Denied> {
+        let text = text.map(|text| text.trim().to_owned());
+        if !text.as_deref().is_none_or(is_banner) {
+            return Err(Denied::Invalid(
+                "A banner is one line of at most 120 signs.",
+            ));
+        }
+        self.picture.banner.clone_from(&text);
+        if let Some(composite) = &self.picture.composite {
+            composite.banner(text);
+        }
+        Ok(())
+    }
+
+    /// The composite takes as much as viewers may be sent.
+    pub(super) fn fit_composite(&self) {
+        if let Some(composite) = &self.picture.composite {
+            let bitrate = self.around.composites.bitrate(self.rules.max_video);
+            composite.bitrate(bitrate);
+            // The room gives sizes by what they take.
+            self.command_room(MixerCommand::CompositeRates(Ladder::below(bitrate)));
+        }
     }
 
     /// A screen begins to be shared, which the composite is laid out for, or no screen is any more, and it is as it was before.

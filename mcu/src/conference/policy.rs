@@ -25,6 +25,7 @@ impl Focus {
     pub(super) fn video_rules_changed(&mut self, before: Rules) {
         if self.rules.max_video != before.max_video {
             self.give_limit();
+            self.fit_composite();
         }
         if self.rules.video == before.video {
             return;

@@ -13,16 +13,22 @@ use crate::signal::protocol::{Kind, ServerMessage};
 /// What somebody wants about who presents.
 #[derive(Debug, Clone)]
 pub(crate) enum Turn {
-    /// To present, now or when it is one's turn.
-    Ask,
+    /// To present, now or when it is one's turn; whether with a sound that is part of the microphone's track.
+    Ask {
+        /// It is.
+        sound: bool,
+    },
     /// To present no more, or to wait no longer.
     End,
     /// The presenter or a host: it is that one's turn.
     Give(String),
     /// The presenter or a host: that one waits no longer.
     Refuse(String),
-    /// A host: to present now, whoever does.
-    Take,
+    /// A host: the same at once, whoever does.
+    Take {
+        /// It is.
+        sound: bool,
+    },
 }
 
 impl From<Crowded> for Denied {
@@ -40,10 +46,14 @@ impl Focus {
         }
         let before = self.presenter();
         let changed = match turn {
-            Turn::Ask => self.podium.present(actor)?,
+            Turn::Ask { sound } => {
+                self.shares_sound(actor, sound);
+                self.podium.present(actor)?
+            }
             Turn::End => self.podium.withdraw(actor, now),
-            Turn::Take => {
+            Turn::Take { sound } => {
                 self.require_host(actor)?;
+                self.shares_sound(actor, sound);
                 self.podium.take(actor)
             }
             Turn::Give(to) => {
@@ -110,6 +120,14 @@ impl Focus {
         self.command_room(MixerCommand::Screen { leg, on });
     }
 
+    /// What `actor` presents, now or when it is their turn, has a sound or none.
+    fn shares_sound(&mut self, actor: &str, sound: bool) {
+        if let Some(person) = self.roster.get_mut(actor) {
+            person.shares_sound = sound;
+        }
+        self.gate(actor);
+    }
+
     fn presenter(&self) -> Option<String> {
         self.podium.presenter().map(str::to_owned)
     }
@@ -144,6 +162,7 @@ impl Focus {
                     self.engage(person);
                 }
                 self.gate_screen(participant);
+                self.gate(participant);
                 self.show(participant);
             }
             self.paint_people();

@@ -83,6 +83,8 @@ pub(super) struct Participant {
     pub(super) talking: bool,
     /// As [`super::podium::Podium`] has it.
     pub(super) presenting: bool,
+    /// The sound of what it presents is part of its microphone's track.
+    pub(super) shares_sound: bool,
     pub(super) hand: bool,
     /// Changed by [`Roster::set_leg`].
     pub(super) leg: Option<LegId>,
@@ -141,6 +143,7 @@ impl Participant {
             camera: false,
             talking: false,
             presenting: false,
+            shares_sound: false,
             hand: false,
             leg: newcomer.leg,
             room: None,
@@ -154,6 +157,16 @@ impl Participant {
             resume: Sha256::digest(secret.as_bytes()).into(),
             keys: CommandKeys::new(),
             keying: Keying::default(),
+        }
+    }
+
+    /// Nothing of it is heard. Who has muted themselves mutes the microphone alone: their page does, and what a tab of theirs plays goes on.
+    pub(super) fn is_silent(&self) -> bool {
+        let plays = self.presenting && self.shares_sound;
+        match self.mute {
+            Mute::Off => false,
+            Mute::BySelf => !plays,
+            Mute::ByHost => true,
         }
     }
 
@@ -434,6 +447,22 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+
+    #[test]
+    fn who_mutes_themselves_is_heard_with_the_tab_that_they_share_and_whom_a_host_mutes_is_not() {
+        let mut ann = person("ann", Link::None, None);
+        for (mute, presenting, sound, silent) in [
+            (Mute::Off, false, false, false),
+            (Mute::BySelf, false, true, true),
+            (Mute::BySelf, true, false, true),
+            (Mute::BySelf, true, true, false),
+            (Mute::ByHost, true, true, true),
+        ] {
+            (ann.mute, ann.presenting, ann.shares_sound) = (mute, presenting, sound);
+            assert_eq!(ann.is_silent(), silent, "{mute:?} {presenting} {sound}");
+            assert_eq!(ann.view().muted, mute != Mute::Off);
+        }
+    }
 
     fn person(id: &str, link: Link, leg: Option<LegId>) -> Participant {
         let newcomer = Newcomer {

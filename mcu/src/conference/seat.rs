@@ -155,6 +155,8 @@ pub(crate) enum Order {
     View(String, Option<View>),
     /// How that picture is laid out.
     Layout(String),
+    /// What stands at the top of it; `None`: what the operator has there.
+    Banner(Option<String>),
     /// Whoever presents does so no more.
     StopPresenting,
     /// Who waits in the lobby, and who is sent there.

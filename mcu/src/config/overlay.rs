@@ -20,6 +20,24 @@ pub(super) fn clock(reader: &mut Reader) -> Option<TimeZone> {
     reader.parsed("video.clock", None, zone, remedy)
 }
 
+/// Signs of a banner at most.
+pub(crate) const MOST_BANNER: usize = 120;
+
+/// Whether that can be a banner: one line, not too long.
+pub(crate) fn is_banner(text: &str) -> bool {
+    text.chars().count() <= MOST_BANNER && !text.chars().any(char::is_control)
+}
+
+/// What stands at the top.
+pub(super) fn banner(reader: &mut Reader) -> String {
+    let read = |text: &str| {
+        let fits = is_banner(text).then(|| text.trim().to_owned());
+        fits.ok_or_else(|| "is too long, or more than a line".to_owned())
+    };
+    let remedy = format!("write at most {MOST_BANNER} signs, or nothing");
+    reader.parsed("video.banner", String::new(), read, &remedy)
+}
+
 /// The operator's mark, from a PNG file.
 pub(super) fn watermark(reader: &mut Reader) -> Option<Mark> {
     let read = |path: &str| match path {

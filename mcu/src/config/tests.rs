@@ -261,6 +261,15 @@ fn a_clock_and_a_watermark_are_read_and_what_is_wrong_with_them_is_said() {
     let error = video("Mars/Olympus", &path).unwrap_err().to_string();
     assert!(error.contains("is no time zone"), "{error}");
     assert!(error.contains("is no PNG that can be read"), "{error}");
+    let banner = |text: &str| parse(&format!("[video]\nbanner = \"{text}\"\n"));
+    assert_eq!(banner(" Welcome ").unwrap().video.banner, "Welcome");
+    for wrong in ["two\\nlines", &"long".repeat(40)] {
+        let error = banner(wrong).unwrap_err().to_string();
+        assert!(
+            error.contains("is too long, or more than a line"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct VideoConfig {
     pub fonts: Vec<String>,
     /// Where composite pictures show the time of day of.
     pub clock: Option<TimeZone>,
+    /// Stands at the top of composite pictures; empty: nothing does.
+    pub banner: String,
     /// Stands in a corner of composite pictures.
     pub watermark: Option<Mark>,
     /// The built-in layouts and the administrator's own.
@@ -108,6 +110,7 @@ pub(super) fn read(reader: &mut Reader) -> VideoConfig {
             fonts
         },
         clock: overlay::clock(reader),
+        banner: overlay::banner(reader),
         watermark: overlay::watermark(reader),
         layouts: layouts(reader),
     }

@@ -40,6 +40,8 @@ pub(super) struct ConferencePatch {
     composite: Option<bool>,
     /// How that picture is laid out: grid, speaker, presentation, side-by-side, picture-in-picture, or one of the configuration.
     layout: Option<String>,
+    /// What stands at the top of that picture, one line of 120 signs at most; `""`: what the configuration has there.
+    banner: Option<String>,
     /// Id of the participant who is shown large whoever speaks; `""`: whoever speaks.
     spotlight: Option<String>,
     /// Other PIN for hosts, 4 to 16 digits; kept, whether somebody is in the conference or not. With it, or with another one for guests, whoever was
@@ -177,6 +179,7 @@ pub(super) async fn change(
         time_left_seconds,
         composite,
         layout,
+        banner,
         spotlight,
         host_pin,
         guest_pin,
@@ -222,6 +225,7 @@ pub(super) async fn change(
         extend,
         end,
         layout.map(Order::Layout),
+        banner.map(|text| Order::Banner((!text.is_empty()).then_some(text))),
         composite.map(Order::Composite),
         spotlight.map(|who| Order::Spotlight((!who.is_empty()).then_some(who))),
     ];

@@ -9,6 +9,7 @@ mod audio_in;
 mod line;
 mod negotiation;
 mod pacing;
+mod pleas;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use self::audio_in::AudioReceiver;
 pub(super) use self::audio_in::Heard;
 use self::line::Line;
 use self::pacing::{Pacer, Waiting};
+use self::pleas::Pleas;
 use super::clock;
 use super::demux::{self, Kind};
 use super::offer::Outline;
@@ -42,6 +44,9 @@ use crate::dtls::{self, SrtpProfile};
 const RESEND_PACKETS: usize = 256;
 /// How old a packet may be to be sent again.
 const RESEND_AGE: Duration = Duration::from_secs(2);
+/// What retransmissions may be of all that is sent to a slot; beyond that the stack forgets what it was asked for. Where packets overtake
+/// each other half of what is asked for is not lost.
+const RESEND_SHARE: f32 = 0.4;
 /// Constrained Baseline, level 3.1.
 const H264_PROFILE: u32 = 0x0042_e01f;
 /// One poll gives at most a few hundred datagrams (a burst of resends); more is a loop.
@@ -125,6 +130,8 @@ pub(super) struct PeerTransport {
     /// What the slots may carry, by payload type.
     codecs: Vec<(u8, VideoCodec)>,
     pacer: Pacer,
+    /// What was to be sent again.
+    pleas: Pleas,
     /// Dropped by the pacer until it is told of.
     paced_out: u64,
     line: Line,
@@ -247,7 +254,8 @@ impl PeerTransport {
         }
         if demux::kind_of(datagram) == Some(Kind::Rtp)
             && demux::is_rtcp(datagram)
-            && let Some(report) = self.audio.as_mut().and_then(|a| a.read_report(datagram))
+            && let Some(audio) = &mut self.audio
+            && let Some(report) = audio.read_report(now, datagram, &mut self.pleas)
         {
             if let Some((fraction, _)) = report.ours {
                 self.loss = Some(fraction);
@@ -334,10 +342,16 @@ impl PeerTransport {
         }
     }
 
-    /// Slots whose pictures were dropped on the way out need keyframes to begin again.
+    /// Slots whose pictures were dropped on the way out need keyframes to begin again, and those whose viewers wait in vain for a packet.
     fn wish_keyframes(&mut self, now: Instant, events: &mut Vec<PeerEvent>) {
         while let Some(slot) = self.pacer.wish(now) {
             events.push(PeerEvent::KeyframeRequest { slot });
+        }
+        if let Some(ssrc) = self.pleas.take() {
+            let slot = self.slots.iter().position(|slot| *slot.ssrc == ssrc);
+            if let Some(slot) = slot.and_then(|slot| u8::try_from(slot).ok()) {
+                events.push(PeerEvent::KeyframeRequest { slot });
+            }
         }
     }
 

@@ -115,17 +115,30 @@ pub enum ClientMessage {
     /// Host: pauses the recording or lets it go on.
     RecordPause { on: bool },
     /// To share one's screen, now or when it is one's turn; or no more, or not to wait any longer.
-    Present { on: bool },
+    /// With `sound`, that of a shared tab is part of the microphone's track, and goes on when one mutes oneself.
+    Present {
+        on: bool,
+        #[serde(default, skip_serializing_if = "is_false")]
+        sound: bool,
+    },
     /// Presenter or host: it is that one's turn to present, or it waits no longer.
     PresentGrant { participant: String, on: bool },
     /// Host: to present now, whoever does.
-    PresentTake {},
+    PresentTake {
+        #[serde(default, skip_serializing_if = "is_false")]
+        sound: bool,
+    },
     /// Host: whoever presents does so no more.
     PresentStop {},
     /// Host: one picture of all, composed by the server, or cameras as they come, for who has not chosen.
     Composite { on: bool },
     /// Host: how that picture is laid out.
     Layout { name: String },
+    /// Host: what stands at the top of it; without a text, what the operator has there.
+    Banner {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
     /// Host: calls a phone; whoever picks up presses 1 and is in.
     CallPhone {
         number: String,
@@ -579,7 +592,7 @@ mod tests {
         let all = "join offer mute camera hand leave ping mute_participant deafen_participant hold_participant \
                    gain_participant mute_video spotlight side_open side_leave whisper channel_open channel_close \
                    listen extend remove lock mute_audience lobby admit admit_all deny send_to_lobby record \
-                   record_pause present present_grant present_take present_stop composite layout view view_participant \
+                   record_pause present present_grant present_take present_stop composite layout banner view view_participant \
                    call_phone call_cancel call_again end";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }

@@ -66,17 +66,18 @@ pub(super) fn wish(message: ClientMessage) -> Option<Action> {
         }
         ClientMessage::Record { on } => Action::Order(Order::Record(on)),
         ClientMessage::RecordPause { on } => Action::Order(Order::RecordPause(on)),
-        ClientMessage::Present { on: true } => Action::Turn(Turn::Ask),
-        ClientMessage::Present { on: false } => Action::Turn(Turn::End),
+        ClientMessage::Present { on: true, sound } => Action::Turn(Turn::Ask { sound }),
+        ClientMessage::Present { on: false, .. } => Action::Turn(Turn::End),
         ClientMessage::PresentGrant {
             participant,
             on: true,
         } => Action::Turn(Turn::Give(participant)),
         ClientMessage::PresentGrant { participant, .. } => Action::Turn(Turn::Refuse(participant)),
-        ClientMessage::PresentTake {} => Action::Turn(Turn::Take),
+        ClientMessage::PresentTake { sound } => Action::Turn(Turn::Take { sound }),
         ClientMessage::PresentStop {} => Action::Order(Order::StopPresenting),
         ClientMessage::Composite { on } => Action::Order(Order::Composite(on)),
         ClientMessage::Layout { name } => Action::Order(Order::Layout(name)),
+        ClientMessage::Banner { text } => Action::Order(Order::Banner(text)),
         ClientMessage::CallPhone { number, name } => {
             Action::Order(Order::Dial(DialOrder::Call(number, name)))
         }

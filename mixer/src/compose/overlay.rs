@@ -1,4 +1,5 @@
-//! What stands on top of all tiles: the time of day and the operator's mark, at the right, as names of tiles stand at their lower left.
+//! What stands on top of all tiles: the time of day and the operator's mark, at the right, as names of tiles stand at their lower left, and a
+//! banner at the upper left.
 
 use plenum_codecs::video::I420Picture;
 use smallvec::SmallVec;
@@ -12,6 +13,9 @@ use super::text::Text;
 const GROUND: Colour = Colour::hex(0x000e_1016);
 const SHADE: u8 = 168;
 const WHITE: Colour = Colour::hex(0x00ff_ffff);
+/// What the clock and the banner take of the picture's width at most.
+const CLOCK_SHARE: f32 = 0.3;
+const BANNER_SHARE: f32 = 0.6;
 
 /// The operator's mark, a drawing with opacity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +59,9 @@ pub(super) struct Overlays {
     /// What the clock says.
     time: String,
     clock: Option<Laid>,
+    /// What the banner says.
+    words: String,
+    banner: Option<Laid>,
     mark: Option<Laid>,
 }
 
@@ -72,10 +79,27 @@ impl Overlays {
             return false;
         }
         time.clone_into(&mut self.time);
-        self.clock = clock(time, canvas, text).map(|stamp| {
+        self.clock = line(time, CLOCK_SHARE, canvas, text).map(|stamp| {
             let right = right_of(&stamp, canvas);
             Laid::new(stamp, right, margin(canvas))
         });
+        true
+    }
+
+    /// The banner says something else, or is gone when `words` is empty; whether that is a change. What is too long is cut.
+    pub(super) fn set_banner(
+        &mut self,
+        words: &str,
+        canvas: &I420Picture,
+        text: &mut Text,
+    ) -> bool {
+        if self.words == words {
+            return false;
+        }
+        words.clone_into(&mut self.words);
+        let corner = margin(canvas);
+        let stamp = line(words, BANNER_SHARE, canvas, text);
+        self.banner = stamp.map(|stamp| Laid::new(stamp, corner, corner));
         true
     }
 
@@ -88,12 +112,13 @@ impl Overlays {
     }
 
     fn laid(&mut self) -> impl Iterator<Item = &mut Laid> {
-        self.clock.iter_mut().chain(&mut self.mark)
+        let lines = self.clock.iter_mut().chain(&mut self.banner);
+        lines.chain(&mut self.mark)
     }
 
     /// Below it something is drawn anew, so that it is, too. Gives the areas of those of which that was not known yet: all that lies
     /// below them has to be drawn, or what is half transparent would be laid on itself.
-    pub(super) fn spoil(&mut self, is_drawn: impl Fn(Rect) -> bool) -> SmallVec<[Rect; 2]> {
+    pub(super) fn spoil(&mut self, is_drawn: impl Fn(Rect) -> bool) -> SmallVec<[Rect; 3]> {
         self.laid()
             .filter(|laid| !laid.stale && is_drawn(laid.rect))
             .map(|laid| {
@@ -148,10 +173,10 @@ fn right_of(stamp: &Stamp, canvas: &I420Picture) -> u16 {
     clippy::cast_precision_loss,
     reason = "lengths within a canvas"
 )]
-fn clock(time: &str, canvas: &I420Picture, text: &mut Text) -> Option<Stamp> {
+fn line(words: &str, share: f32, canvas: &I420Picture, text: &mut Text) -> Option<Stamp> {
     let size = (f32::from(canvas.height()) / 30.0).round().max(12.0);
     let pad = (size * 0.6).round();
-    let words = text.line(time, size, f32::from(canvas.width()) * 0.3, false, WHITE)?;
+    let words = text.line(words, size, f32::from(canvas.width()) * share, false, WHITE)?;
     let height = (size * 1.75).round();
     let mut sketch = Sketch::new(words.width() + 2 * pad as usize, height as usize);
     let corner = (sketch.width() as f32, sketch.height() as f32);

@@ -220,7 +220,7 @@ fn an_overlay_across_tiles_has_them_all_drawn() {
 }
 
 #[test]
-fn a_clock_that_is_gone_leaves_nothing_behind() {
+fn a_clock_or_a_banner_that_is_gone_leaves_nothing_behind() {
     let fonts = Fonts::none().found_in(std::path::Path::new("/usr/share/fonts"));
     assert!(fonts.count() > 0, "fonts are among what tests need");
     let layouts = Layouts::built_in();
@@ -235,6 +235,21 @@ fn a_clock_that_is_gone_leaves_nothing_behind() {
     assert_ne!(composer.canvas().planes().map(<[u8]>::to_vec), before);
     composer.set_time("12:30");
     assert_eq!(composer.compose(), 0, "nothing has changed");
+    composer.set_time("");
+    assert_eq!(composer.compose(), 1);
+    assert_eq!(composer.canvas().planes().map(<[u8]>::to_vec), before);
+    composer.set_banner("Back at half past two");
+    composer.set_time("14:00");
+    assert_eq!(composer.compose(), 1);
+    let corner = Rect {
+        x: 6,
+        y: 6,
+        width: 40,
+        height: 20,
+    };
+    let (lit, plain) = (seen(&composer, corner), COLOURS[0]);
+    assert!(lit.abs_diff(plain) > 10, "a banner in the corner: {lit}");
+    composer.set_banner("");
     composer.set_time("");
     assert_eq!(composer.compose(), 1);
     assert_eq!(composer.canvas().planes().map(<[u8]>::to_vec), before);

@@ -37,7 +37,8 @@ impl Room {
             let encoded =
                 self.renditions
                     .shared(&self.mixes, outlet.mix, setting, &mut outlet.shared);
-            if let Some(packet) = encoded.and_then(|encoded| outlet.packet(at, encoded)) {
+            if let Some(mut packet) = encoded.and_then(|encoded| outlet.packet(at, encoded)) {
+                packet.captured = self.lag.said(at);
                 self.outputs.push_back(Output::Audio { leg: id, packet });
             }
         }
@@ -159,7 +160,8 @@ impl Room {
                     .shared(&self.mixes, outlet.mix, setting, &mut outlet.shared);
             encoded.and_then(|encoded| outlet.packet(at, encoded))
         };
-        if let Some(packet) = packet {
+        if let Some(mut packet) = packet {
+            packet.captured = self.lag.said(at);
             self.outputs.push_back(Output::Audio { leg: id, packet });
         }
     }

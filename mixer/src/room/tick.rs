@@ -12,6 +12,7 @@ impl Room {
         self.measure(at);
         self.choose(at);
         self.sum(at);
+        self.note_lag();
         self.render(at);
         self.tap(at);
         self.legs.rest(Leg::rests);
@@ -59,6 +60,14 @@ impl Room {
         if let Some(holder) = holder {
             self.video
                 .floor_changed(at, holder, &mut self.legs, &mut self.outputs);
+        }
+    }
+
+    /// Learns how late the voice is mixed that the picture is of.
+    fn note_lag(&mut self) {
+        let holder = self.floor.holder().and_then(|leg| self.legs.get(leg));
+        if let Some(leg) = holder.filter(|leg| !leg.receiver.is_idle()) {
+            self.lag.note(leg.receiver.stats().delay_ns);
         }
     }
 

@@ -58,6 +58,14 @@ impl Switchboard {
         self.assign_all(now, legs, out);
     }
 
+    /// The same composer's renditions take more now, or less.
+    pub(crate) fn set_rates(&mut self, ladder: Ladder) {
+        if self.composite.is_on() {
+            self.composite.ladder = Some(ladder);
+            self.composite.stale = true;
+        }
+    }
+
     /// Hands a camera's packet to the composer, if it is of the stream that it gets.
     pub(super) fn feed(
         &mut self,

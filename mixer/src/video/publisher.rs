@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::Viewer;
 use super::demand::Demand;
+use super::gaps::Gaps;
 use super::layers::Rate;
 use crate::{LegId, Track};
 
@@ -41,6 +42,7 @@ pub(super) struct Stream {
     codec: VideoCodec,
     ssrc: u32,
     sequence: Unwrapper,
+    gaps: Gaps,
     last_packet: MediaTime,
     pub(super) rate: Rate,
     last_request: Option<MediaTime>,
@@ -137,9 +139,11 @@ impl Publisher {
         let sequence = stream.sequence.unwrap(packet.sequence);
         // An old keyframe that comes late is no place to switch: what follows it has passed already.
         let in_order = stream.sequence.newest() == Some(sequence);
+        let begins = codec.is_keyframe_start(&packet.payload);
+        stream.gaps.arrived(now, sequence, begins);
         Arrival {
             sequence,
-            keyframe_start: in_order && codec.is_keyframe_start(&packet.payload),
+            keyframe_start: in_order && begins,
             new_stream: known.is_none(),
         }
     }
@@ -249,6 +253,7 @@ impl Stream {
             codec,
             ssrc: packet.ssrc,
             sequence: Unwrapper::new(),
+            gaps: Gaps::default(),
             last_packet: now,
             rate: Rate::default(),
             last_request: None,
@@ -285,12 +290,15 @@ impl Stream {
         self.routes.clear();
     }
 
-    /// True when a keyframe is wanted and the last request is long enough ago; counts as asked then.
+    /// True when a keyframe is wanted and the last request is long enough ago; counts as asked then. It is wanted, too, when somebody sees
+    /// the stream and something is missing that will not come any more.
     pub(super) fn due_for_keyframe(&mut self, now: MediaTime, interval: Duration) -> bool {
         let rested = self
             .last_request
             .is_none_or(|last| now.since(last) >= interval);
-        let due = rested && (self.awaiting > 0 || self.asked);
+        let seen = || self.routes.len() > self.awaiting;
+        let wanted = self.awaiting > 0 || self.asked || (self.gaps.overdue(now) && seen());
+        let due = rested && wanted;
         if due {
             self.last_request = Some(now);
             self.asked = false;

@@ -20,6 +20,8 @@ pub(super) struct Incoming<'a> {
     /// Unwrapped.
     pub(super) sequence: u64,
     pub(super) now: MediaTime,
+    /// When what it shows came to the server; earlier than `now` for a composite.
+    pub(super) shown: MediaTime,
     pub(super) packet: &'a MediaPacket,
 }
 
@@ -271,6 +273,7 @@ impl Viewer {
             key,
             sequence,
             now,
+            shown,
             packet,
             ..
         } = incoming;
@@ -297,7 +300,7 @@ impl Viewer {
             timestamp,
             payload,
             audio_level: None,
-            captured: now,
+            captured: shown,
         })
     }
 
@@ -329,6 +332,7 @@ impl Slot {
             now,
             packet,
             codec,
+            ..
         } = incoming;
         // The picture goes on after the time that really passed, at least one unit, so that its timestamp is a new one.
         let passed = self

@@ -117,7 +117,7 @@ function Row({ participant, self, host }: RowProps) {
       <State on={deafened} label={strings.people.deafened} icon={<SoundOffIcon />} />
       <State on={side !== null} label={strings.people.aside} icon={<AsideIcon />} />
       <Microphone muted={muted} talking={talking} />
-      {!self && (host || kind !== 'host') && <PersonMenu participant={participant} host={host} />}
+      {(self ? host : host || kind !== 'host') && <PersonMenu participant={participant} host={host} self={self} />}
     </li>
   )
 }

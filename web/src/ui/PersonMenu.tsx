@@ -25,8 +25,15 @@ import { MoreIcon } from './icons'
 
 type Open = 'volume' | 'interpret' | 'remove' | null
 
-/** What one may do about somebody: everybody talks aside, a host does the rest. */
-export function PersonMenu({ participant, host }: { readonly participant: Participant; readonly host: boolean }) {
+interface Props {
+  readonly participant: Participant
+  readonly host: boolean
+  /** It is oneself. */
+  readonly self: boolean
+}
+
+/** What one may do about somebody: everybody talks aside, a host does the rest; a host may put themselves into the spotlight. */
+export function PersonMenu({ participant, host, self }: Props) {
   const client = useClient()
   const { session } = useClientState()
   const [open, setOpen] = useState<Open>(null)
@@ -36,7 +43,8 @@ export function PersonMenu({ participant, host }: { readonly participant: Partic
   const whispering = session.whisperTo === id
   const interprets = session.conference?.channels.find(({ interpreter }) => interpreter === id)
   const mine = session.roster.find((person) => person.id === session.self)?.side ?? null
-  const person = kind !== 'host'
+  const person = kind !== 'host' && !self
+  const leads = host && !self
   return (
     <>
       <MenuTrigger>
@@ -45,7 +53,7 @@ export function PersonMenu({ participant, host }: { readonly participant: Partic
         </Button>
         <Popover className="popover" placement="bottom end">
           <Menu className="listbox">
-            {host && (
+            {leads && (
               <MenuItem className="option" isDisabled={muted} onAction={() => client.muteParticipant(id)}>
                 {strings.people.mute}
               </MenuItem>
@@ -55,12 +63,12 @@ export function PersonMenu({ participant, host }: { readonly participant: Partic
                 {lit ? strings.people.spotlightEnd : strings.people.spotlight}
               </MenuItem>
             )}
-            {host && (camera || videoMuted || kind === 'browser') && (
+            {leads && (camera || videoMuted || kind === 'browser') && (
               <MenuItem className="option" onAction={() => client.muteVideo(id, !videoMuted)}>
                 {videoMuted ? strings.people.cameraAllow : strings.people.cameraForbid}
               </MenuItem>
             )}
-            {host && (
+            {leads && (
               <MenuItem className="option" onAction={() => setOpen('volume')}>
                 {strings.people.volume}
               </MenuItem>
@@ -98,7 +106,7 @@ export function PersonMenu({ participant, host }: { readonly participant: Partic
                 {strings.lobby.sendBack}
               </MenuItem>
             )}
-            {host && (
+            {leads && (
               <MenuItem className="option option-danger" onAction={() => setOpen('remove')}>
                 {strings.people.remove}
               </MenuItem>

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use plenum_mixer::OutPacket;
 
 use super::Numbering;
+use super::pleas::Pleas;
 use crate::media::clock;
 use crate::media::phone::wire::{self, ReceptionBlock, SenderBlock};
 use crate::media::srtp::{Keys, Outbound, ReportReader};
@@ -200,9 +201,15 @@ impl AudioStream {
             .then_some(packet)
     }
 
-    /// What an SRTCP datagram of the peer says of the stream, and of the peer's own.
-    pub(super) fn read_report(&mut self, datagram: &[u8]) -> Option<wire::Report> {
+    /// What an SRTCP datagram of the peer says of the stream, and of the peer's own. What it asks to be sent again goes to `pleas`.
+    pub(super) fn read_report(
+        &mut self,
+        now: Instant,
+        datagram: &[u8],
+        pleas: &mut Pleas,
+    ) -> Option<wire::Report> {
         let plain = self.protection.as_mut()?.reader.open(datagram)?;
+        pleas.read(now, &plain);
         let report = wire::read_report(&plain, self.ssrc)?;
         self.known |= report.ours.is_some();
         Some(report)

@@ -26,6 +26,12 @@ const OUTAGE: Duration = Duration::from_secs(2);
 const MENDING: Duration = Duration::from_millis(400);
 /// The least that is sought while slots are there, in bit/s.
 const LEAST_SOUGHT: u64 = 300_000;
+/// What may be lost by chance. A line that is too weak loses more, or has a queue of its own.
+const BY_CHANCE: f32 = 0.12;
+/// A round trip that is longer than the shortest by so much has a queue in it; less is jitter.
+const LEAST_QUEUE: Duration = Duration::from_millis(80);
+/// A look counts for so much of the smoothed rate: about a second of looks.
+const BORNE_SMOOTHING: u64 = 5;
 /// A change by less than one part in so many is not told.
 const STEADY: u64 = 32;
 
@@ -45,6 +51,37 @@ pub(super) struct Line {
     mended: Option<Instant>,
     /// What the stack was last told to look for: the least to send, padding included, and what is sought.
     demand: (u64, u64),
+    borne: Borne,
+}
+
+/// What the line bears, as is seen by what is sent.
+#[derive(Debug, Default)]
+struct Borne {
+    /// When it was last looked at, and the bytes that had been sent.
+    looked: Option<(Instant, u64)>,
+    /// What is sent, smoothed, in bit/s.
+    rate: u64,
+    least_round_trip: Option<Duration>,
+}
+
+impl Borne {
+    /// In bit/s, while little is lost and what is sent stands in no queue: where packets are lost by chance and overtake each other the
+    /// stack takes both for a line that is too weak, sends less, learns from that little, and so on.
+    fn look(&mut self, stats: &PeerStats) -> Option<u64> {
+        let (at, sent) = (stats.timestamp, stats.bytes_tx);
+        let (before, sent_before) = self.looked.replace((at, sent))?;
+        let millis = at.saturating_duration_since(before).as_millis();
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX).max(1);
+        let rate = sent.saturating_sub(sent_before).saturating_mul(8_000) / millis;
+        self.rate = (self.rate * (BORNE_SMOOTHING - 1) + rate) / BORNE_SMOOTHING;
+        let round_trip = stats.rtt?;
+        let least = self
+            .least_round_trip
+            .map_or(round_trip, |least| least.min(round_trip));
+        self.least_round_trip = Some(least);
+        let flows = round_trip <= least + LEAST_QUEUE && stats.egress_loss_fraction? <= BY_CHANCE;
+        flows.then_some(self.rate)
+    }
 }
 
 impl Line {
@@ -120,7 +157,9 @@ impl Line {
         let own = stats
             .bwe_tx
             .filter(|_| self.numbered && stats.rtt.is_some());
+        let borne = self.borne.look(stats);
         let estimate = own.map(|own| own.as_u64()).or(self.received)?;
+        let estimate = estimate.max(borne.unwrap_or(0).min(MOST));
         let since = *self.since.get_or_insert(now);
         if estimate >= FIRST.as_u64() && now.saturating_duration_since(since) < SETTLING {
             return None;

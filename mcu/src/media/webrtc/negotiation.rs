@@ -18,9 +18,10 @@ use super::audio::{Agreed, AudioStream};
 use super::audio_in::AudioReceiver;
 use super::line::{self, Line};
 use super::pacing::Pacer;
+use super::pleas::Pleas;
 use super::{
     H264_PROFILE, Identity, Incoming, Numbering, Outgoing, PeerTransport, RESEND_AGE,
-    RESEND_PACKETS,
+    RESEND_PACKETS, RESEND_SHARE,
 };
 use crate::dtls;
 use crate::media::offer::{self, OfferError, Outline};
@@ -102,6 +103,7 @@ impl PeerTransport {
             slots: Vec::new(),
             codecs: Vec::new(),
             pacer: Pacer::new(now),
+            pleas: Pleas::default(),
             paced_out: 0,
             line,
             incoming: Vec::new(),
@@ -287,7 +289,7 @@ impl PeerTransport {
         if let Some(stream) = self.rtc.direct_api().stream_tx(&ssrc) {
             // Paced before the stack gets it.
             stream.set_unpaced(true);
-            stream.set_rtx_cache(RESEND_PACKETS, RESEND_AGE, Some(0.15));
+            stream.set_rtx_cache(RESEND_PACKETS, RESEND_AGE, Some(RESEND_SHARE));
         }
     }
 

@@ -15,6 +15,7 @@ use crate::media::Limits;
 
 mod audio;
 mod line;
+mod losses;
 mod screen;
 
 const SERVER: &str = "127.0.0.1:10000";
