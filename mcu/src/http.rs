@@ -7,6 +7,7 @@ mod conferences;
 mod health;
 #[cfg(feature = "web")]
 mod page;
+mod personal;
 mod presence;
 mod problem;
 mod recordings;
@@ -126,6 +127,9 @@ impl PublicInfo {
         calls::list,
         calls::call,
         calls::cancel,
+        personal::list,
+        personal::issue,
+        personal::revoke,
         recordings::start,
         recordings::pause,
         recordings::stop,
@@ -204,6 +208,7 @@ pub(crate) fn router(api: Api) -> Router {
         )
         .merge(lobby_routes())
         .merge(calls::routes())
+        .merge(personal::routes())
         .route("/conferences/{id}/sides", post(running::open_side))
         .route(
             "/conferences/{id}/sides/{side}",

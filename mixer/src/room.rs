@@ -1,5 +1,6 @@
 //! The room's surface: legs come and go, inputs are taken to their owners, outputs queue up to be polled.
 
+mod faces;
 mod render;
 mod tap;
 mod tick;
@@ -45,6 +46,7 @@ pub struct Room {
     /// Of this tick; kept for its memory.
     candidates: Vec<Candidate>,
     floor: Floor,
+    faces: faces::Faces,
     players: Players,
     mixes: Mixes,
     renditions: Renditions,
@@ -68,6 +70,7 @@ impl Room {
             talkers: Talkers::new(config.max_talkers),
             candidates: Vec::new(),
             floor: Floor::default(),
+            faces: faces::Faces::default(),
             players: Players::default(),
             mixes: Mixes::new(),
             renditions: Renditions::default(),
@@ -116,6 +119,7 @@ impl Room {
         if self.floor.remove(leg) {
             self.event(Event::Floor { holder: None });
         }
+        self.faces.forget(leg);
         self.players.remove_leg(leg);
         self.video.forget_speaker(leg);
         self.video.drop_routes(leg);
@@ -305,6 +309,7 @@ impl Room {
                     self.show_floor(now);
                 }
             }
+            Command::Face { voice, face } => self.set_face(now, voice, face),
             Command::Screen { leg, on } => {
                 self.with_leg(leg, |leg| leg.gates.screen = on);
                 if !on {

@@ -14,6 +14,7 @@ mod guessing;
 mod keys;
 mod lobby;
 mod media;
+mod pairing;
 mod policy;
 mod presenting;
 mod stage;

@@ -24,6 +24,8 @@ export interface Participant {
   readonly camera: boolean
   readonly talking: boolean
   readonly hand: boolean
+  /** They are here by the page, and speak and hear by a phone. */
+  readonly byPhone: boolean
   /** They share their screen. */
   readonly presenting: boolean
   /** They hear nothing of the conference. */
@@ -88,6 +90,8 @@ export type RecordingFault = (typeof RECORDING_FAULTS)[number]
 export interface DialIn {
   readonly sip: string
   readonly conference: string
+  /** One can have a PIN of one's own. */
+  readonly personal: boolean
 }
 
 /** Whose camera, or what else, a video slot carries now. */
@@ -180,7 +184,7 @@ export interface JoinRequest {
 export type ClientMessage =
   | ({ readonly type: 'join'; readonly version: number; readonly resume?: string } & JoinRequest)
   | { readonly type: 'offer'; readonly sdp: string }
-  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock' | 'mute_audience' | 'lobby' | 'record' | 'record_pause' | 'composite' | 'present'; readonly on: boolean }
+  | { readonly type: 'mute' | 'camera' | 'hand' | 'phone_pin' | 'lock' | 'mute_audience' | 'lobby' | 'record' | 'record_pause' | 'composite' | 'present'; readonly on: boolean }
   | {
       readonly type: 'mute_participant' | 'deafen_participant' | 'hold_participant' | 'mute_video' | 'present_grant'
       readonly participant: ParticipantId
@@ -261,6 +265,8 @@ export type ServerMessage =
   | { readonly type: 'pins_guessed'; readonly closedSeconds: number | null }
   /** To hosts: calls to phones, the oldest first. */
   | { readonly type: 'calls'; readonly calls: readonly Call[] }
+  /** A PIN of one's own for phones; null: there is none any more. */
+  | { readonly type: 'phone_pin'; readonly pin: string | null }
   | { readonly type: 'pong' }
   | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string }
   | { readonly type: 'ended'; readonly reason: EndReason }
@@ -329,6 +335,7 @@ function participant(value: unknown): Participant {
     camera: from['camera'] === true,
     talking: from['talking'] === true,
     hand: from['hand'] === true,
+    byPhone: from['by_phone'] === true,
     presenting: from['presenting'] === true,
     deafened: from['deafened'] === true,
     held: from['held'] === true,
@@ -384,7 +391,7 @@ function call(value: unknown): Call {
 function dialIn(value: unknown): DialIn | null {
   if (value === null || value === undefined) return null
   const from = fields(value)
-  return { sip: text(from, 'sip'), conference: text(from, 'conference') }
+  return { sip: text(from, 'sip'), conference: text(from, 'conference'), personal: from['personal'] === true }
 }
 
 function slot(value: unknown): SlotAssignment {
@@ -453,6 +460,7 @@ const decoders: Decoders<ServerMessage> = {
   recording_failed: (from) => ({ type: 'recording_failed', reason: word(from, 'reason', RECORDING_FAULTS, 'write_failed') }),
   pins_guessed: (from) => ({ type: 'pins_guessed', closedSeconds: numberOrNull(from, 'closed_seconds') }),
   calls: (from) => ({ type: 'calls', calls: list(from, 'calls', call) }),
+  phone_pin: (from) => ({ type: 'phone_pin', pin: textOrNull(from, 'pin') }),
   pong: () => ({ type: 'pong' }),
   error: (from) => ({
     type: 'error',
