@@ -412,7 +412,7 @@ mod tests {
         let mut listed = again.list("", 10).await.unwrap();
         // Of ULIDs of one millisecond any may be the lesser.
         listed.sort_by(|a, b| a.number.cmp(&b.number));
-        assert_eq!(listed, [one, two]);
+        assert_eq!(listed, [one.clone(), two]);
         let manners = Manners {
             wait_for_leader: Some(true),
             end_with_leader_seconds: Some(60),

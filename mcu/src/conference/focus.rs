@@ -462,8 +462,8 @@ impl Focus {
         self.opened = true;
     }
 
-    /// The room and what is left in it.
-    async fn shut(&mut self) {
+    /// What is kept for this meeting alone: its lock, unless the server ends, and PINs of those who were known by their places.
+    async fn forget_meeting(&self) {
         // Whoever found it locked and went again has not begun it.
         if self.locked
             && self.opened
@@ -472,9 +472,6 @@ impl Focus {
         {
             tracing::warn!(%error, "a lock outlives its conference");
         }
-        self.close(EndReason::ConferenceEnded).await;
-        self.finish_recording().await;
-        self.finish_composite();
         if let Err(error) = self
             .around
             .store
@@ -483,6 +480,14 @@ impl Focus {
         {
             tracing::warn!(%error, "personal pins outlive their conference's end");
         }
+    }
+
+    /// The room and what is left in it.
+    async fn shut(&mut self) {
+        self.forget_meeting().await;
+        self.close(EndReason::ConferenceEnded).await;
+        self.finish_recording().await;
+        self.finish_composite();
         if let Some(room) = self.room.take()
             && let Err(error) = self.around.media.close_room(room).await
         {

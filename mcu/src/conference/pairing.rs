@@ -247,7 +247,7 @@ impl Focus {
     /// The page of `id`, who goes on by phone, is gone; `false` when there is no phone.
     pub(super) async fn page_left(&mut self, id: &str, why: EndReason) -> bool {
         let has = self.people_with(id).get(id);
-        if !has.is_some_and(|person| person.handset.is_some()) {
+        if has.is_none_or(|person| person.handset.is_none()) {
             return false;
         }
         let waits = self.lobby.stays.contains_key(id);
