@@ -5,7 +5,7 @@
 pub mod comfort_noise;
 mod conceal;
 pub mod g711;
-mod g722;
+pub mod g722;
 mod opus_codec;
 mod opus_encoder;
 

@@ -1,12 +1,13 @@
 //! People who speak and music that plays key no digit: Debian's `asterisk-core-sounds-*-g722` (English, Spanish, French, Italian, Russian) and
-//! `asterisk-moh-opsound-wav`, through G.711 at three levels.
+//! `asterisk-moh-opsound-wav`, through G.711 at three levels, and through G.722.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::path::{Path, PathBuf};
 
 use plenum_codecs::audio::g711::Law;
-use plenum_codecs::audio::{AudioCodec, AudioDecoder};
+use plenum_codecs::audio::g722::LowerBand;
+use plenum_codecs::audio::{AudioCodec, AudioDecoder, AudioEncoder, EncoderSetting, FRAME, Frame};
 use plenum_codecs::dtmf::ToneDetector;
 use plenum_codecs::resample::{Downsampler, Ratio};
 use plenum_codecs::wav;
@@ -42,8 +43,22 @@ fn samples(path: &Path) -> Vec<i16> {
     pcm
 }
 
-/// Digits that are heard in what is not one, at all levels and by both laws.
+/// Digits that are heard in what is not one, at all levels by both laws, and as it is in G.722.
 fn false_digits(pcm: &[i16]) -> usize {
+    narrow_digits(pcm) + wide_digits(pcm)
+}
+
+fn wide_digits(pcm: &[i16]) -> usize {
+    let mut encoder = AudioEncoder::new(EncoderSetting::of(AudioCodec::G722)).unwrap();
+    let (mut lower, mut detector) = (LowerBand::default(), ToneDetector::new());
+    let heard = |frame: &Frame| {
+        let payload = encoder.encode(frame).unwrap();
+        detector.push(payload.into_iter().map(|octet| lower.decode(octet)))
+    };
+    pcm.as_chunks::<FRAME>().0.iter().filter_map(heard).count()
+}
+
+fn narrow_digits(pcm: &[i16]) -> usize {
     let mut narrow = Vec::new();
     Downsampler::new(Ratio::Six).push(pcm, &mut narrow);
     let mut count = 0;

@@ -37,6 +37,8 @@ pub enum InCallCommand {
     ToggleLock,
     /// Hosts: let in all who wait in the lobby.
     AdmitAll,
+    /// Hosts: turn away all who wait in the lobby.
+    DenyAll,
     /// Hosts: whether comings and goings are heard.
     ToggleAnnouncements,
     /// Hosts: end it for all.
@@ -47,7 +49,7 @@ pub enum InCallCommand {
 
 impl InCallCommand {
     /// Every command.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Help,
         Self::ToggleMute,
         Self::ToggleHand,
@@ -60,6 +62,7 @@ impl InCallCommand {
         Self::MuteAudience,
         Self::ToggleLock,
         Self::AdmitAll,
+        Self::DenyAll,
         Self::ToggleAnnouncements,
         Self::End,
         Self::DialOut,
@@ -81,6 +84,7 @@ impl InCallCommand {
             Self::MuteAudience => "mute-audience",
             Self::ToggleLock => "lock",
             Self::AdmitAll => "admit-all",
+            Self::DenyAll => "deny-all",
             Self::ToggleAnnouncements => "announcements",
             Self::End => "end",
             Self::DialOut => "dial-out",
@@ -96,6 +100,7 @@ impl InCallCommand {
                 | Self::MuteAudience
                 | Self::ToggleLock
                 | Self::AdmitAll
+                | Self::DenyAll
                 | Self::ToggleAnnouncements
                 | Self::End
                 | Self::DialOut
@@ -118,6 +123,7 @@ impl InCallCommand {
             Self::MuteAudience => PromptKey::HelpMuteAudience,
             Self::ToggleLock => PromptKey::HelpLock,
             Self::AdmitAll => PromptKey::HelpAdmitAll,
+            Self::DenyAll => PromptKey::HelpDenyAll,
             Self::ToggleAnnouncements => PromptKey::HelpAnnouncements,
             Self::End => PromptKey::HelpEnd,
             Self::DialOut => PromptKey::HelpDialOut,

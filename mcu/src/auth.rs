@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use guard::{Door, Guard, GuardKey, Turn};
 pub use keys::{ApiKeyError, ApiKeys};
 pub use lockout::{Attempt, Lockout, Shut, Tally};
-pub use pins::{PinError, PinVerifier};
+pub use pins::{Checked, Known, PinError, PinVerifier};
 pub use tokens::{Claims, TokenError, Tokens};
 
 /// What a participant may do.

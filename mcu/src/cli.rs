@@ -13,7 +13,7 @@ use crate::auth::PinVerifier;
 use crate::conference::{self, NewConference};
 use crate::config::{Config, LogFormat, TlsConfig};
 use crate::server::{DATABASE, Server};
-use crate::store::Store;
+use crate::store::{ConferenceRecord, Store};
 use crate::{demo, load, prompts, secret};
 
 /// Plenum, a conferencing server for browsers and phones.
@@ -284,7 +284,7 @@ fn room(command: Room) -> anyhow::Result<()> {
                     host_pin,
                     guest_pin,
                     max_minutes,
-                    manners: conference::Manners::default(),
+                    ..NewConference::default()
                 };
                 let created = conference::create(&store, &PinVerifier::new()?, wanted).await?;
                 let guest = created.guest_pin.as_deref().unwrap_or("none");
@@ -362,7 +362,22 @@ async fn list(store: &Store) -> anyhow::Result<String> {
         };
         after.clone_from(&last.id);
         for record in &page {
-            text += &format!("{}\t{}\n", record.number, record.name);
+            text += &format!("{}\t{}{}\n", record.number, record.name, notes(record));
         }
     }
+}
+
+/// What is not as usual about a conference, each after a tab.
+fn notes(record: &ConferenceRecord) -> String {
+    let of = |whose: &str, expires: Option<i64>| match expires {
+        None => String::new(),
+        Some(moment) => {
+            let moment = jiff::Timestamp::from_millisecond(moment).unwrap_or(jiff::Timestamp::MAX);
+            format!("\t{whose} PIN until {moment:.0}")
+        }
+    };
+    let locked = if record.locked { "\tlocked" } else { "" };
+    let host = of("host", record.pins.host_expires_ms);
+    let guest = of("guest", record.pins.guest_expires_ms);
+    format!("{locked}{host}{guest}")
 }

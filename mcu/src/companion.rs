@@ -84,11 +84,7 @@ impl Bridge for Engine {
                 } else {
                     name
                 },
-                number: None,
-                host_pin: None,
-                guest_pin: None,
-                max_minutes: None,
-                manners: conference::Manners::default(),
+                ..NewConference::default()
             };
             let made = conference::create(&around.store, &around.pins, wanted).await;
             made.map(|created| created.record.number)

@@ -19,8 +19,11 @@ mod lobby;
 mod manners;
 mod news;
 mod order;
+mod pairing;
 mod passage;
+mod personal;
 mod picture;
+mod pins;
 mod podium;
 mod policy;
 mod present;
@@ -47,6 +50,8 @@ pub(crate) use lobby::Gate;
 pub(crate) use manners::{LONGEST_GRACE, MOST_VIDEO_KBPS};
 pub use manners::{LobbyPolicy, Manners, WaitsFor};
 pub(crate) use order::Denied;
+pub(crate) use personal::Holder;
+pub(crate) use pins::PinChange;
 pub(crate) use present::Turn;
 pub(crate) use record::{RecordOrder, RecordRefusal};
 use seat::FocusHandle;
@@ -56,7 +61,7 @@ pub(crate) use seat::{
 
 use plenum_companion::server::Presence;
 
-use crate::auth::{Guard, Lockout, PinError, PinVerifier, Role, Shut, Tokens};
+use crate::auth::{Guard, Lockout, PinError, PinVerifier, Shut, Tokens};
 use crate::composite::Composites;
 use crate::config::ConferenceConfig;
 use crate::media::{Clip, Media};
@@ -134,6 +139,7 @@ impl Surroundings {
         Some(DialIn {
             sip: format!("sip:{number}@{sip}"),
             conference: number.to_owned(),
+            personal: false,
         })
     }
 }
@@ -163,6 +169,10 @@ pub struct NewConference {
     pub host_pin: Option<String>,
     /// Guests' PIN; else six random digits. Empty: guests need none.
     pub guest_pin: Option<String>,
+    /// When they become wrong; `None`: never. Milliseconds since 1970.
+    pub host_pin_expires_ms: Option<i64>,
+    /// Likewise.
+    pub guest_pin_expires_ms: Option<i64>,
     /// It ends so long after the first has come: 0, never; else as configured.
     pub max_minutes: Option<u32>,
     /// Who waits before it, and when it ends without its leader.
@@ -234,6 +244,8 @@ pub async fn create(
         number,
         host_pin,
         guest_pin,
+        host_pin_expires_ms,
+        guest_pin_expires_ms,
         max_minutes,
         manners,
     } = wanted;
@@ -252,6 +264,9 @@ pub async fn create(
         ));
     }
     require_manners(manners)?;
+    for expires_ms in [host_pin_expires_ms, guest_pin_expires_ms] {
+        personal::require_future(expires_ms, now_ms())?;
+    }
     let open = guest_pin.as_deref() == Some("");
     let given = [host_pin.as_deref(), guest_pin.as_deref().filter(|_| !open)];
     let both_given = given.into_iter().flatten().count() == 2;
@@ -279,6 +294,8 @@ pub async fn create(
             Some(pin) => Some(pins.hash(pin.clone()).await?),
             None => None,
         },
+        host_expires_ms: host_pin_expires_ms,
+        guest_expires_ms: guest_pin_expires_ms,
     };
     for _ in 0..ATTEMPTS {
         let record = ConferenceRecord {
@@ -288,6 +305,7 @@ pub async fn create(
             pins: hashes.clone(),
             max_minutes,
             manners,
+            locked: false,
             created_ms: now_ms(),
         };
         match store.create(&record).await {
@@ -396,6 +414,15 @@ impl Conferences {
         self.ask(id, |reply| Command::Users { reply }).await
     }
 
+    /// Whether the one whom `admission` names is in the conference already, by another way: there is a place then, whatever else.
+    pub(crate) async fn is_in(&self, admission: &Admission) -> bool {
+        let Some(user) = &admission.user else {
+            return false;
+        };
+        let users = self.users(&admission.record.id).await;
+        users.is_some_and(|users| users.contains(user))
+    }
+
     /// Has `order` carried out in the conference with ULID `id`; `None` when nobody is in it.
     pub(crate) async fn order(&self, id: &str, order: Order) -> Option<Result<(), Denied>> {
         self.ask(id, |reply| Command::Order { order, reply }).await
@@ -423,53 +450,13 @@ impl Conferences {
         Ok(())
     }
 
-    /// Keeps other PINs for the conference of `record`, and opens its doors. `None`: as before; an empty one for guests: they need none.
-    pub(crate) async fn set_pins(
+    /// Locks or unlocks the conference of `record` when nobody is in it, until it ends.
+    pub(crate) async fn lock_empty(
         &self,
         record: &ConferenceRecord,
-        host_pin: Option<String>,
-        guest_pin: Option<String>,
-    ) -> Result<(), ConferenceError> {
-        let given = [
-            host_pin.as_deref(),
-            guest_pin.as_deref().filter(|pin| !pin.is_empty()),
-        ];
-        if given.into_iter().flatten().any(|pin| !is_pin(pin)) {
-            return Err(ConferenceError::Invalid("a PIN must be 4 to 16 digits"));
-        }
-        let verifier = &self.around.pins;
-        // What one PIN becomes must not be what the other is.
-        if host_pin.is_some() && host_pin == guest_pin {
-            return Err(ConferenceError::Invalid(
-                "host_pin and guest_pin must differ",
-            ));
-        }
-        for (pin, of_other) in [(&host_pin, Role::Guest), (&guest_pin, Role::Host)] {
-            let Some(pin) = pin.as_ref().filter(|pin| !pin.is_empty()) else {
-                continue;
-            };
-            let other_stays = match of_other {
-                Role::Guest => guest_pin.is_none(),
-                Role::Host => host_pin.is_none(),
-            };
-            if other_stays && verifier.role(Some(record), pin).await? == Some(of_other) {
-                return Err(ConferenceError::Invalid(
-                    "host_pin and guest_pin must differ",
-                ));
-            }
-        }
-        let mut pins = record.pins.clone();
-        if let Some(pin) = host_pin {
-            pins.host = Some(verifier.hash(pin).await?);
-        }
-        if let Some(pin) = guest_pin {
-            pins.guest = match pin.as_str() {
-                "" => None,
-                _ => Some(verifier.hash(pin).await?),
-            };
-        }
-        self.around.store.set_pins(&record.number, &pins).await?;
-        Ok(self.around.lockout.rotated(&record.id).await?)
+        on: bool,
+    ) -> Result<(), StoreError> {
+        self.around.store.set_locked(&record.id, on).await
     }
 
     /// Tells the hosts of the conference with ULID `id` that its door is shut to guessers.

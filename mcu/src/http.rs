@@ -8,6 +8,7 @@ mod health;
 mod moving;
 #[cfg(feature = "web")]
 mod page;
+mod personal;
 mod presence;
 mod problem;
 mod recordings;
@@ -130,6 +131,9 @@ impl PublicInfo {
         calls::call,
         calls::cancel,
         moving::move_phone,
+        personal::list,
+        personal::issue,
+        personal::revoke,
         recordings::start,
         recordings::pause,
         recordings::stop,
@@ -209,6 +213,7 @@ pub(crate) fn router(api: Api) -> Router {
         .merge(lobby_routes())
         .merge(calls::routes())
         .merge(moving::routes())
+        .merge(personal::routes())
         .route("/conferences/{id}/sides", post(running::open_side))
         .route(
             "/conferences/{id}/sides/{side}",

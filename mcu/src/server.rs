@@ -124,6 +124,8 @@ impl Server {
         let pins = PinVerifier::new()?;
         let store = Store::open(&data.join(DATABASE)).await?;
         settle_demo(config, &store, &pins).await?;
+        // Nobody has a place yet who could be known by it.
+        store.forget_passing(None).await?;
         let lockout = Lockout::load(store.clone(), store::now_ms()).await?;
         // Everything that can be wrong with ports is tried before media starts its threads.
         let (tls, web_renewal) = tls::web(&config.http.tls, &config.server)?.unzip();
@@ -394,6 +396,7 @@ async fn settle_demo(config: &Config, store: &Store, pins: &PinVerifier) -> Resu
         let hashed = store::Pins {
             host: Some(pins.hash(demo::HOST_PIN.to_owned()).await?),
             guest: Some(pins.hash(demo::GUEST_PIN.to_owned()).await?),
+            ..store::Pins::default()
         };
         let record = store::ConferenceRecord {
             id: demo::RECORD_ID.to_owned(),
@@ -402,6 +405,7 @@ async fn settle_demo(config: &Config, store: &Store, pins: &PinVerifier) -> Resu
             pins: hashed,
             max_minutes: None,
             manners: crate::conference::Manners::default(),
+            locked: false,
             created_ms: store::now_ms(),
         };
         store.create(&record).await?;

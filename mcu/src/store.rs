@@ -2,6 +2,8 @@
 //!
 //! Called by [`crate::conference`] and the command line; knows no policy and no PIN in clear.
 
+mod personal;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,6 +12,8 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{FromRow, Row};
+
+pub use personal::{Kept, PersonalPin};
 
 use crate::auth::Tally;
 use crate::conference::{LobbyPolicy, Manners};
@@ -47,6 +51,8 @@ pub struct ConferenceRecord {
     pub max_minutes: Option<u32>,
     /// Who waits before it, and when it ends without its leader.
     pub manners: Manners,
+    /// Guests stay out, until somebody unlocks it or it ends.
+    pub locked: bool,
     /// Milliseconds since 1970.
     pub created_ms: i64,
 }
@@ -58,6 +64,23 @@ pub struct Pins {
     pub host: Option<String>,
     /// Asked of guests; `None` lets everybody in.
     pub guest: Option<String>,
+    /// From then on the host's is wrong; `None`: never. Milliseconds since 1970.
+    pub host_expires_ms: Option<i64>,
+    /// The same of the guests': an expired one lets nobody in.
+    pub guest_expires_ms: Option<i64>,
+}
+
+impl Pins {
+    /// What makes its bearer host and what lets guests in at `now_ms`, if anything.
+    pub(crate) fn at(&self, now_ms: i64) -> [Option<&str>; 2] {
+        let holds = |expires: Option<i64>| expires.is_none_or(|expires| expires > now_ms);
+        let host = self.host.as_deref();
+        let guest = self.guest.as_deref();
+        [
+            host.filter(|_| holds(self.host_expires_ms)),
+            guest.filter(|_| holds(self.guest_expires_ms)),
+        ]
+    }
 }
 
 impl std::fmt::Debug for Pins {
@@ -75,6 +98,8 @@ impl FromRow<'_, sqlx::sqlite::SqliteRow> for ConferenceRecord {
             pins: Pins {
                 host: row.try_get("host_pin")?,
                 guest: row.try_get("guest_pin")?,
+                host_expires_ms: row.try_get("host_pin_expires_ms")?,
+                guest_expires_ms: row.try_get("guest_pin_expires_ms")?,
             },
             max_minutes: row.try_get("max_minutes")?,
             manners: Manners {
@@ -90,6 +115,7 @@ impl FromRow<'_, sqlx::sqlite::SqliteRow> for ConferenceRecord {
                     .and_then(|name| VideoPolicy::from_name(&name).ok()),
                 max_video_kbps: row.try_get("max_video_kbps")?,
             },
+            locked: row.try_get("locked")?,
             created_ms: row.try_get("created_ms")?,
         })
     }
@@ -134,8 +160,9 @@ impl Store {
     pub async fn create(&self, record: &ConferenceRecord) -> Result<(), StoreError> {
         let done = sqlx::query(
             "INSERT INTO conferences (id, number, name, host_pin, guest_pin, created_ms, max_minutes, \
-             lobby, wait_for_leader, end_with_leader_seconds, video, max_video_kbps) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (number) DO NOTHING",
+             lobby, wait_for_leader, end_with_leader_seconds, video, max_video_kbps, host_pin_expires_ms, \
+             guest_pin_expires_ms, locked) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (number) DO NOTHING",
         )
         .bind(&record.id)
         .bind(&record.number)
@@ -149,6 +176,9 @@ impl Store {
         .bind(record.manners.end_with_leader_seconds)
         .bind(record.manners.video.map(VideoPolicy::as_str))
         .bind(record.manners.max_video_kbps)
+        .bind(record.pins.host_expires_ms)
+        .bind(record.pins.guest_expires_ms)
+        .bind(record.locked)
         .execute(&self.writer)
         .await?;
         if done.rows_affected() == 1 {
@@ -192,14 +222,31 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn set_pins(&self, number: &str, pins: &Pins) -> Result<bool, StoreError> {
-        let done =
-            sqlx::query("UPDATE conferences SET host_pin = $2, guest_pin = $3 WHERE number = $1")
-                .bind(number)
-                .bind(&pins.host)
-                .bind(&pins.guest)
-                .execute(&self.writer)
-                .await?;
+        let done = sqlx::query(
+            "UPDATE conferences SET host_pin = $2, guest_pin = $3, host_pin_expires_ms = $4, \
+             guest_pin_expires_ms = $5 WHERE number = $1",
+        )
+        .bind(number)
+        .bind(&pins.host)
+        .bind(&pins.guest)
+        .bind(pins.host_expires_ms)
+        .bind(pins.guest_expires_ms)
+        .execute(&self.writer)
+        .await?;
         Ok(done.rows_affected() > 0)
+    }
+
+    /// Keeps whether the conference with ULID `id` is locked; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_locked(&self, id: &str, locked: bool) -> Result<(), StoreError> {
+        sqlx::query("UPDATE conferences SET locked = $2 WHERE id = $1")
+            .bind(id)
+            .bind(locked)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
     }
 
     /// All tallies of wrong PINs.
@@ -321,7 +368,8 @@ mod tests {
             name: "Ünïcode \" name".into(),
             pins: Pins {
                 host: Some("$argon2id$x".into()),
-                guest: None,
+                host_expires_ms: number.ends_with('2').then_some(7),
+                ..Pins::default()
             },
             max_minutes: number.ends_with('2').then_some(90),
             manners: Manners {
@@ -329,8 +377,21 @@ mod tests {
                 video: number.ends_with('2').then_some(VideoPolicy::Composite),
                 ..Manners::default()
             },
+            locked: number.ends_with('2'),
             created_ms: now_ms(),
         }
+    }
+
+    #[test]
+    fn a_pin_holds_until_it_expires() {
+        let pins = Pins {
+            host: Some("h".into()),
+            guest: Some("g".into()),
+            guest_expires_ms: Some(200),
+            ..Pins::default()
+        };
+        assert_eq!(pins.at(199), [Some("h"), Some("g")]);
+        assert_eq!(pins.at(200), [Some("h"), None]);
     }
 
     #[tokio::test]
@@ -351,7 +412,7 @@ mod tests {
         let mut listed = again.list("", 10).await.unwrap();
         // Of ULIDs of one millisecond any may be the lesser.
         listed.sort_by(|a, b| a.number.cmp(&b.number));
-        assert_eq!(listed, [one, two]);
+        assert_eq!(listed, [one.clone(), two]);
         let manners = Manners {
             wait_for_leader: Some(true),
             end_with_leader_seconds: Some(60),
@@ -363,6 +424,9 @@ mod tests {
         assert!(!again.set_manners("7", manners).await.unwrap());
         let found = store.find("1001").await.unwrap();
         assert_eq!(found.map(|found| found.manners), Some(manners));
+        again.set_locked(&one.id, true).await.unwrap();
+        let found = store.find("1001").await.unwrap();
+        assert_eq!(found.map(|found| found.locked), Some(true));
         assert!(again.delete("1001").await.unwrap());
         assert!(!again.delete("1001").await.unwrap());
         assert_eq!(store.find("1001").await.unwrap(), None);

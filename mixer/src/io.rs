@@ -203,6 +203,14 @@ pub enum Command {
         /// Who is shown.
         leg: Option<LegId>,
     },
+    /// When `voice`, a phone, has the floor, the camera of `face` is shown: both are one person's. `None`: nobody's but its own. Forgotten when either
+    /// leaves the room; `face` need not be in it yet.
+    Face {
+        /// Who is heard.
+        voice: LegId,
+        /// Who is seen.
+        face: Option<LegId>,
+    },
     /// The leg presents its screen, or no more; off at first, and again in another room. Off takes it out of all slots at once.
     Screen {
         /// Whose.

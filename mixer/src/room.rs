@@ -1,5 +1,6 @@
 //! The room's surface: legs come and go, inputs are taken to their owners, outputs queue up to be polled.
 
+mod faces;
 mod render;
 mod tap;
 mod tick;
@@ -46,6 +47,7 @@ pub struct Room {
     /// Of this tick; kept for its memory.
     candidates: Vec<Candidate>,
     floor: Floor,
+    faces: faces::Faces,
     players: Players,
     mixes: Mixes,
     renditions: Renditions,
@@ -70,6 +72,7 @@ impl Room {
             talkers: Talkers::new(config.max_talkers),
             candidates: Vec::new(),
             floor: Floor::default(),
+            faces: faces::Faces::default(),
             players: Players::default(),
             mixes: Mixes::new(),
             renditions: Renditions::default(),
@@ -119,6 +122,7 @@ impl Room {
         if self.floor.remove(leg) {
             self.event(Event::Floor { holder: None });
         }
+        self.faces.forget(leg);
         self.players.remove_leg(leg);
         self.video.forget_speaker(leg);
         self.video.drop_routes(leg);
@@ -308,6 +312,7 @@ impl Room {
                     self.show_floor(now);
                 }
             }
+            Command::Face { voice, face } => self.set_face(now, voice, face),
             Command::Screen { leg, on } => {
                 self.with_leg(leg, |leg| leg.gates.screen = on);
                 if !on {

@@ -17,7 +17,8 @@ const PHONE: f64 = 1_447.0;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_on_the_phone_rules_by_keys_and_hears_the_answers_alone() {
-    let stage = Stage::open("attendees-keys").unwrap();
+    let rows = "\n[conference]\nkeys = [\"#8 deny-all\"]\n";
+    let stage = Stage::open_with("attendees-keys", rows).unwrap();
     let bob = stage.enter(&stage.guest(), 1, false).await.unwrap();
     let folder = scratch("host-keys").unwrap();
     let microphone = folder.join("voice.wav");
@@ -85,6 +86,16 @@ async fn a_host_on_the_phone_rules_by_keys_and_hears_the_answers_alone() {
     phone.key("*8").unwrap();
     until("Cleo inside", SOON, || {
         ensure!(cleo.bot.view().waits_for.is_none());
+        Ok(())
+    })
+    .await
+    .unwrap();
+
+    let dan = stage.enter(&stage.guest(), 3, false).await.unwrap();
+    assert_eq!(dan.bot.view().waits_for.as_deref(), Some("host"));
+    phone.key("#8").unwrap();
+    until("Dan turned away", SOON, || {
+        ensure!(dan.bot.view().ended.as_deref() == Some("denied"));
         Ok(())
     })
     .await

@@ -16,6 +16,7 @@ mod lobby;
 mod media;
 mod moving;
 mod named_trunks;
+mod pairing;
 mod policy;
 mod presenting;
 mod stage;

@@ -22,7 +22,7 @@ const PROMPTS: [(&str, f64); 7] = [
 const OTHER: (&str, f64) = ("en/enter-conference-id", 1_770.0);
 
 /// The level of a tone in the second in which it is loudest, dBFS.
-fn loudest(heard: &Recording, hertz: f64) -> f64 {
+pub(crate) fn loudest(heard: &Recording, hertz: f64) -> f64 {
     let seconds = heard.samples.len() as f64 / f64::from(heard.rate);
     let starts = (0..).map(|fifth| f64::from(fifth) / 5.0);
     starts

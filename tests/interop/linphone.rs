@@ -26,10 +26,14 @@ fn join(
     conference: &Conference,
     (name, tone, keys): (&str, f64, Keys),
 ) -> Linphone {
-    let before = callers(server);
     let microphone = folder.join(format!("{name}.wav"));
     sine(tone, -20.0, 120.0, 16_000).write(&microphone).unwrap();
-    let mut phone = Linphone::start(&folder.join(name), &microphone, keys).unwrap();
+    let phone = Linphone::start(&folder.join(name), &microphone, keys).unwrap();
+    enter(phone, server, conference)
+}
+
+fn enter(mut phone: Linphone, server: &Server, conference: &Conference) -> Linphone {
+    let before = callers(server);
     phone.dial(&format!("sip:plenum@{}", server.sip)).unwrap();
     eventually("the call", Duration::from_secs(20), || {
         let calls = server.metrics()?.sum("plenum_calls", &[])?;
@@ -69,5 +73,35 @@ fn linphones_with_info_and_with_events_key_themselves_in_and_hear_each_other() {
         ),
     ];
     assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
+    server.stop().unwrap();
+}
+
+#[test]
+fn linphones_that_encrypt_with_256_bits_alone_hear_each_other_where_srtp_is_required() {
+    let folder = scratch("linphone-256").unwrap();
+    let trunk =
+        "\n[[sip.trunks]]\nname = \"here\"\naddresses = [\"127.0.0.1\"]\nsrtp = \"required\"\n";
+    let server = Server::start_with(&folder, 20, trunk).unwrap();
+    let conference = server.conference("Secrets").unwrap();
+    let [ann, ben] = [("ann", ANN), ("ben", BEN)].map(|(name, tone)| {
+        let microphone = folder.join(format!("{name}.wav"));
+        sine(tone, -20.0, 120.0, 16_000).write(&microphone).unwrap();
+        let suite = "AES_256_CM_HMAC_SHA1_80";
+        let phone = Linphone::start_encrypted(&folder.join(name), &microphone, suite).unwrap();
+        enter(phone, &server, &conference)
+    });
+    std::thread::sleep(Duration::from_secs(8));
+    let heard = [ann.hang_up().unwrap(), ben.hang_up().unwrap()];
+    let verdicts = [
+        judge("Ann", &heard[0].last(4.0).unwrap(), ANN, &[BEN]),
+        judge(
+            "Ben",
+            &heard[1].last(5.0).unwrap().between(0.0, 3.0).unwrap(),
+            BEN,
+            &[ANN],
+        ),
+    ];
+    assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
+    assert!(!server.log_tail().contains("inline"), "keys are in the log");
     server.stop().unwrap();
 }

@@ -12,6 +12,8 @@ mod line;
 mod linphone;
 mod lossy;
 mod narrow;
+mod numbers;
+mod pairing;
 mod quarters;
 mod room;
 mod screen;

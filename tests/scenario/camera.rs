@@ -200,6 +200,15 @@ impl Studio {
         self.collect();
     }
 
+    /// Who speaks by `voice` is seen by the camera of `face`.
+    pub(crate) fn is_seen_by(&mut self, voice: usize, face: Option<usize>) {
+        let voice = self.people[voice].leg;
+        let face = face.map(|face| self.people[face].leg);
+        self.room
+            .handle(self.now, Input::Command(Command::Face { voice, face }));
+        self.collect();
+    }
+
     pub(crate) fn asks_for_keyframe(&mut self, viewer: usize, slot: u8) {
         let leg = self.people[viewer].leg;
         self.room.handle(

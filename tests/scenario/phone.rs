@@ -1,6 +1,8 @@
 //! Keys, and callers who vanish.
 
-use plenum_codecs::audio::AudioCodec;
+use bytes::Bytes;
+use plenum_codecs::audio::{AudioCodec, AudioEncoder, EncoderSetting, FRAME};
+use plenum_codecs::resample::{Ratio, Upsampler};
 use plenum_mixer::{Event, Input, Leg, LegId, Room, RoomConfig, Track};
 
 use crate::conference::{Conference, leg_config};
@@ -72,56 +74,65 @@ fn a_lost_dtmf_end_packet_yields_one_digit() {
     }
 }
 
-/// Keyed as tones through G.711, 100 ms each with 60 ms between, some packets lost; muted, so that nothing of it is decoded.
+/// Keyed as tones, 100 ms each with 60 ms between, some packets lost; muted, so that nothing of it is decoded.
 #[test]
 fn keys_of_a_phone_without_events_are_heard_in_its_sound() {
     const KEYS: &str = "0123456789*#";
     let leg = LegId(1);
-    let now = MediaTime::from_millis(0);
-    let mut config = leg_config(leg, AudioCodec::Pcmu);
-    config.audio.telephone_event = None;
-    config.muted = true;
-    let mut room = Room::new(RoomConfig::default(), now);
-    room.insert(now, Leg::new(config, now));
     let mut sound = Vec::new();
     for key in KEYS.chars() {
         sound.extend(plenum_tests::tone::digit(key, 100).unwrap().samples);
         sound.extend([0; 480]);
     }
-    let mut keyed = String::new();
-    for (index, frame) in (0u16..).zip(sound.chunks(160)) {
-        // Each third key loses its middle packet, each third pause one of its own.
-        if matches!(index % 24, 2 | 14) {
-            continue;
-        }
-        let packet = MediaPacket {
-            payload_type: 0,
-            marker: false,
-            sequence: index,
-            timestamp: u32::from(index) * 160,
-            ssrc: 1,
-            audio_level: None,
-            payload: frame
-                .iter()
-                .map(|sample| plenum_tests::tone::to_mulaw(*sample))
-                .collect(),
-        };
-        let now = MediaTime::from_millis(20 * u64::from(index));
-        room.handle(
-            now,
-            Input::Packet {
-                leg,
-                packet,
-                track: Track::Audio,
-            },
-        );
-        while let Some(output) = room.poll_output() {
-            if let plenum_mixer::Output::Event(Event::Digit { digit, .. }) = output {
-                keyed.push(digit.as_char());
+    for (codec, payload_type) in [(AudioCodec::Pcmu, 0), (AudioCodec::G722, 9)] {
+        let now = MediaTime::from_millis(0);
+        let mut config = leg_config(leg, codec);
+        config.audio.receive = vec![(payload_type, codec)];
+        config.audio.telephone_event = None;
+        config.muted = true;
+        let mut room = Room::new(RoomConfig::default(), now);
+        room.insert(now, Leg::new(config, now));
+        let mut keyed = String::new();
+        for (index, payload) in (0u16..).zip(payloads(codec, &sound)) {
+            // Each third key loses its middle packet, each third pause one of its own.
+            if matches!(index % 24, 2 | 14) {
+                continue;
+            }
+            let packet = MediaPacket {
+                payload_type,
+                marker: false,
+                sequence: index,
+                timestamp: u32::from(index) * 160,
+                ssrc: 1,
+                audio_level: None,
+                payload,
+            };
+            let now = MediaTime::from_millis(20 * u64::from(index));
+            room.handle(
+                now,
+                Input::Packet {
+                    leg,
+                    packet,
+                    track: Track::Audio,
+                },
+            );
+            while let Some(output) = room.poll_output() {
+                if let plenum_mixer::Output::Event(Event::Digit { digit, .. }) = output {
+                    keyed.push(digit.as_char());
+                }
             }
         }
+        assert_eq!(keyed, KEYS, "{codec:?}");
     }
-    assert_eq!(keyed, KEYS);
+}
+
+/// Sound of 8 kHz in packets of 20 ms, as a phone sends it.
+fn payloads(codec: AudioCodec, sound: &[i16]) -> Vec<Bytes> {
+    let mut wide = Vec::new();
+    Upsampler::new(Ratio::Six).push(sound, &mut wide);
+    let mut encoder = AudioEncoder::new(EncoderSetting::of(codec)).unwrap();
+    let frames = wide.as_chunks::<FRAME>().0.iter();
+    frames.map(|frame| encoder.encode(frame).unwrap()).collect()
 }
 
 #[test]

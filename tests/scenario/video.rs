@@ -53,6 +53,38 @@ fn who_is_in_the_spotlight_is_shown_whoever_speaks() {
 }
 
 #[test]
+fn who_speaks_by_phone_is_seen_by_the_camera_of_their_page() {
+    let mut studio = Studio::new();
+    let [page, other, viewer] = [0, 1, 2].map(|_| studio.joins(&[VP8], &[VP8], 1));
+    let phone = studio.joins(&[], &[], 0);
+    studio.talks(other);
+    studio.runs(2_000);
+    assert_eq!(studio.sees(viewer), [Some(2)]);
+    studio.talks(phone);
+    studio.runs(4_000);
+    assert_eq!(studio.sees(viewer), [Some(2)], "a phone of nobody's");
+    studio.is_seen_by(phone, Some(page));
+    studio.runs(500);
+    assert_eq!(
+        studio.sees(viewer),
+        [Some(1)],
+        "at once, as it has the floor"
+    );
+    studio.talks(other);
+    studio.runs(4_000);
+    assert_eq!(studio.sees(viewer), [Some(2)]);
+    studio.talks(phone);
+    studio.runs(4_000);
+    assert_eq!(studio.sees(viewer), [Some(1)]);
+    studio.leaves(page);
+    studio.talks(other);
+    studio.runs(4_000);
+    studio.talks(phone);
+    studio.runs(4_000);
+    assert_eq!(studio.sees(viewer), [Some(2)], "without a page again");
+}
+
+#[test]
 fn switch_of_floor_is_keyframe_clean() {
     let mut studio = Studio::new();
     for _ in 0..4 {

@@ -38,12 +38,25 @@ impl Linphone {
     /// # Errors
     /// When it is not installed.
     pub fn start(folder: &Path, microphone: &Path, keys: Keys) -> Result<Self> {
+        Self::launch(folder, microphone, keys, "")
+    }
+
+    /// The same with media encrypted by SRTP, its keys in SDP, in this suite alone, such as `AES_256_CM_HMAC_SHA1_80`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_encrypted(folder: &Path, microphone: &Path, suite: &str) -> Result<Self> {
+        let more = format!("[sip]\nmedia_encryption=srtp\nsrtp_crypto_suites={suite}\n");
+        Self::launch(folder, microphone, Keys::Events, &more)
+    }
+
+    fn launch(folder: &Path, microphone: &Path, keys: Keys, more: &str) -> Result<Self> {
         let program = workspace::program("linphonec", "linphone-cli")?;
         // Without its folder for data its core does not start, and says nothing of it.
         fs::create_dir_all(folder.join(".local/share/linphone"))
             .with_context(|| format!("creating {}", folder.display()))?;
         let rc = folder.join("linphonerc");
-        fs::write(&rc, config(ports::block(4)?, keys))?;
+        fs::write(&rc, config(ports::block(4)?, keys) + more)?;
         let mut command = Command::new(program);
         command
             .env("HOME", folder)

@@ -227,6 +227,8 @@ export class Mock {
         return this.roster.has(own.id) && this.change(own.id, { muted: message.on })
       case 'camera':
         return this.change(own.id, { camera: message.on })
+      case 'phone_pin':
+        return reply({ type: 'phone_pin', pin: message.on ? '48151623' : null, expires_ms: message.on ? 1 : null })
       case 'hand':
         return this.change(own.id, { hand: message.on })
       case 'mute_participant':
@@ -347,7 +349,7 @@ export class Mock {
       role,
       resume,
       conference: this.#conference(conference),
-      dial_in: { sip: `sip:${conference}@127.0.0.1:5060`, conference },
+      dial_in: { sip: `sip:${conference}@127.0.0.1:5060`, conference, personal: true },
       roster: [...this.roster.values()],
       floor: null,
     })

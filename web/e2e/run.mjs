@@ -12,6 +12,7 @@ import { answerer } from './answerer.mjs'
 import { companion } from './companion.mjs'
 import { CompanionMock } from './companion-mock.mjs'
 import { screens } from './companion-screens.mjs'
+import { byPhone } from './by-phone.mjs'
 import { calls } from './calls.mjs'
 import { composite } from './composite.mjs'
 import { directing } from './directing.mjs'
@@ -36,7 +37,7 @@ const media = await answerer(browser)
 
 const failures = []
 let passed = 0
-const stories = { ...tests, ...companion, ...screens, ...calls, ...composite, ...directing, ...lobby, ...quality, ...sharing }
+const stories = { ...tests, ...companion, ...screens, ...byPhone, ...calls, ...composite, ...directing, ...lobby, ...quality, ...sharing }
 for (const [name, test] of Object.entries(stories)) {
   if (!name.includes(only)) continue
   mock.reset()

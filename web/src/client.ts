@@ -7,7 +7,7 @@ import { Devices, trackOf } from './devices'
 import { illOf, type Ill, type Look } from './health'
 import { Mixture } from './mixture'
 import { Peer, type Heard, type MediaPath } from './peer'
-import type { ClientMessage, JoinRequest, ParticipantId, Viewing } from './protocol'
+import type { ClientMessage, JoinRequest, Participant, ParticipantId, Viewing } from './protocol'
 import { barred, initialSession, step, type Effect, type SessionEvent, type SessionState } from './session'
 import { Sharing } from './sharing'
 import { Signal, signalAddress } from './signal'
@@ -56,6 +56,8 @@ export class Client extends Store<ClientState> {
   #measured: { readonly heard: Heard; readonly look: Look } | null = null
   /** What the server was last told. */
   #told = { muted: false, camera: false, at: 0 }
+  /** One speaks and hears by phone, as far as was seen to. */
+  #byPhone = false
   #wakeLock: WakeLockSentinel | null = null
 
   constructor(devices: Devices) {
@@ -85,6 +87,16 @@ export class Client extends Store<ClientState> {
   retryNow(): void {
     clearTimeout(this.#retry)
     this.#happened({ type: 'retry' })
+  }
+
+  /** Mutes oneself where one speaks by phone; the microphone here has its own way. */
+  mutePhone(on: boolean): void {
+    this.#send({ type: 'mute', on })
+  }
+
+  /** Asks for a PIN of one's own for phones, in place of the former one, or takes it back. */
+  phonePin(on: boolean): void {
+    this.#send({ type: 'phone_pin', on })
   }
 
   setHand(on: boolean): void {
@@ -373,7 +385,8 @@ export class Client extends Store<ClientState> {
   /** Tells mute and camera where they differ from what the server knows; everything with new media. */
   #tellServer(afresh: boolean): void {
     if (this.snapshot().session.phase !== 'joined') return
-    if (!this.devices.snapshot().muted && barred(this.snapshot().session)) {
+    const speaksHere = !this.#self()?.byPhone
+    if (speaksHere && !this.devices.snapshot().muted && barred(this.snapshot().session)) {
       // Which tells the server by itself.
       this.devices.mute(true)
       this.#happened({ type: 'notice', notice: { kind: 'barred' } })
@@ -383,7 +396,7 @@ export class Client extends Store<ClientState> {
     const speaks = ['on', 'starting'].includes(local.microphone.status) || this.sharing.sound !== null
     const muted = local.muted || !speaks
     const camera = local.camera.status === 'on' || (local.camera.status === 'starting' && this.#told.camera)
-    if (afresh || muted !== this.#told.muted) {
+    if (speaksHere && (afresh || muted !== this.#told.muted)) {
       this.#told = { ...this.#told, muted, at: Date.now() }
       this.#send({ type: 'mute', on: muted })
     }
@@ -395,12 +408,12 @@ export class Client extends Store<ClientState> {
 
   /** Others may mute us; nobody opens our microphone but ourselves. */
   #followServer(): void {
-    const { roster, self } = this.snapshot().session
-    const mine = roster.find(({ id }) => id === self)
+    const mine = this.#self()
     if (mine?.videoMuted && trackOf(this.devices.snapshot().camera)) {
       this.devices.stop('camera')
       this.#happened({ type: 'notice', notice: { kind: 'camera_off_by_host' } })
     }
+    if (mine) this.#followPhone(mine)
     if (!mine || mine.muted === this.#told.muted) return
     clearTimeout(this.#reconcile)
     const wait = this.#told.at + ECHO - Date.now()
@@ -416,6 +429,23 @@ export class Client extends Store<ClientState> {
       this.#tellServer(false)
       this.#happened({ type: 'notice', notice: { kind: 'asked_to_unmute' } })
     }
+  }
+
+  /** Speaking by phone, one's mute is the phone's, and nothing of the microphone here leaves; nor does it when the phone has hung up. */
+  #followPhone({ byPhone, muted }: Participant): void {
+    // Muted for want of a microphone only: that is no wish.
+    const unwished = byPhone && !this.#byPhone && muted && this.#told.muted && !this.devices.snapshot().muted
+    const changed = byPhone !== this.#byPhone
+    this.#byPhone = byPhone
+    if (byPhone || changed) this.#told = { ...this.#told, muted }
+    if (changed) this.devices.mute(true)
+    if (unwished) this.#send({ type: 'mute', on: false })
+  }
+
+  /** Oneself in the roster. */
+  #self(): Participant | undefined {
+    const { roster, self } = this.snapshot().session
+    return roster.find(({ id }) => id === self)
   }
 
   async #feel(): Promise<void> {

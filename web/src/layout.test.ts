@@ -13,6 +13,7 @@ const person = (id: string, change: Partial<Participant> = {}): Participant => (
   camera: false,
   talking: false,
   hand: false,
+  byPhone: false,
   presenting: false,
   deafened: false,
   held: false,

@@ -3,7 +3,7 @@ import { decode, encode } from './protocol'
 
 const ann = { id: 'p_1', name: 'Ann', kind: 'browser', role: 'host', muted: true, camera: false, talking: false, hand: false }
 /** What is absent says nothing. */
-const usual = { presenting: false, deafened: false, held: false, videoMuted: false, gainDb: 0, side: null, listening: null }
+const usual = { byPhone: false, presenting: false, deafened: false, held: false, videoMuted: false, gainDb: 0, side: null, listening: null }
 
 describe('decode', () => {
   test('reads the welcome with roster and telephone', () => {
@@ -13,7 +13,7 @@ describe('decode', () => {
       role: 'host',
       resume: 'secret',
       conference: { id: '1001', name: 'Demo', locked: false },
-      dial_in: { sip: 'sip:1001@127.0.0.1:5060', conference: '1001' },
+      dial_in: { sip: 'sip:1001@127.0.0.1:5060', conference: '1001', personal: true },
       roster: [{ ...ann, presence: 'in_conference' }],
       floor: null,
     })
@@ -23,7 +23,7 @@ describe('decode', () => {
       role: 'host',
       resume: 'secret',
       conference: { id: '1001', name: 'Demo', locked: false, audienceMuted: false, lobby: false, recording: 'off', timeLeft: null, channels: [], spotlight: null },
-      dialIn: { sip: 'sip:1001@127.0.0.1:5060', conference: '1001' },
+      dialIn: { sip: 'sip:1001@127.0.0.1:5060', conference: '1001', personal: true },
       roster: [{ ...ann, ...usual }],
       floor: null,
     })

@@ -24,6 +24,8 @@ export interface Participant {
   readonly camera: boolean
   readonly talking: boolean
   readonly hand: boolean
+  /** They are here by the page, and speak and hear by a phone. */
+  readonly byPhone: boolean
   /** They share their screen. */
   readonly presenting: boolean
   /** They hear nothing of the conference. */
@@ -88,6 +90,8 @@ export type RecordingFault = (typeof RECORDING_FAULTS)[number]
 export interface DialIn {
   readonly sip: string
   readonly conference: string
+  /** One can have a PIN of one's own. */
+  readonly personal: boolean
 }
 
 /** Whose camera, or what else, a video slot carries now. */
@@ -180,7 +184,7 @@ export interface JoinRequest {
 export type ClientMessage =
   | ({ readonly type: 'join'; readonly version: number; readonly resume?: string } & JoinRequest)
   | { readonly type: 'offer'; readonly sdp: string }
-  | { readonly type: 'mute' | 'camera' | 'hand' | 'lock' | 'mute_audience' | 'lobby' | 'record' | 'record_pause' | 'composite'; readonly on: boolean }
+  | { readonly type: 'mute' | 'camera' | 'hand' | 'phone_pin' | 'lock' | 'mute_audience' | 'lobby' | 'record' | 'record_pause' | 'composite'; readonly on: boolean }
   /** With `sound`, that of a shared tab is in the microphone's track, and muting oneself does not silence it. */
   | { readonly type: 'present'; readonly on: boolean; readonly sound?: boolean }
   | {
@@ -265,6 +269,8 @@ export type ServerMessage =
   | { readonly type: 'pins_guessed'; readonly closedSeconds: number | null }
   /** To hosts: calls to phones, the oldest first. */
   | { readonly type: 'calls'; readonly calls: readonly Call[] }
+  /** A PIN of one's own for phones; null: there is none any more. */
+  | { readonly type: 'phone_pin'; readonly pin: string | null }
   | { readonly type: 'pong' }
   | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string }
   | { readonly type: 'ended'; readonly reason: EndReason }
@@ -333,6 +339,7 @@ function participant(value: unknown): Participant {
     camera: from['camera'] === true,
     talking: from['talking'] === true,
     hand: from['hand'] === true,
+    byPhone: from['by_phone'] === true,
     presenting: from['presenting'] === true,
     deafened: from['deafened'] === true,
     held: from['held'] === true,
@@ -388,7 +395,7 @@ function call(value: unknown): Call {
 function dialIn(value: unknown): DialIn | null {
   if (value === null || value === undefined) return null
   const from = fields(value)
-  return { sip: text(from, 'sip'), conference: text(from, 'conference') }
+  return { sip: text(from, 'sip'), conference: text(from, 'conference'), personal: from['personal'] === true }
 }
 
 function slot(value: unknown): SlotAssignment {
@@ -457,6 +464,7 @@ const decoders: Decoders<ServerMessage> = {
   recording_failed: (from) => ({ type: 'recording_failed', reason: word(from, 'reason', RECORDING_FAULTS, 'write_failed') }),
   pins_guessed: (from) => ({ type: 'pins_guessed', closedSeconds: numberOrNull(from, 'closed_seconds') }),
   calls: (from) => ({ type: 'calls', calls: list(from, 'calls', call) }),
+  phone_pin: (from) => ({ type: 'phone_pin', pin: textOrNull(from, 'pin') }),
   pong: () => ({ type: 'pong' }),
   error: (from) => ({
     type: 'error',

@@ -44,6 +44,7 @@ export type Notice =
   | { readonly kind: 'refused'; readonly code: ErrorCode }
   | { readonly kind: 'time_left'; readonly minutes: number }
   | { readonly kind: 'muted_by_host' }
+  | { readonly kind: 'by_phone'; readonly on: boolean }
   | { readonly kind: 'camera_off_by_host' }
   | { readonly kind: 'asked_to_unmute' }
   | { readonly kind: 'presenting'; readonly name: string }
@@ -84,6 +85,8 @@ export interface SessionState {
   /** Calls to phones, for hosts, the oldest first. */
   readonly calls: readonly Call[]
   readonly dialIn: DialIn | null
+  /** One's own PIN for phones, if one has asked for it. */
+  readonly phonePin: string | null
   readonly roster: readonly Participant[]
   /** Raised hands, the first raised first. */
   readonly hands: readonly ParticipantId[]
@@ -155,6 +158,7 @@ export const initialSession: SessionState = {
   waitingCount: 0,
   calls: [],
   dialIn: null,
+  phonePin: null,
   roster: [],
   hands: [],
   floor: null,
@@ -314,6 +318,8 @@ function received(state: SessionState, message: ServerMessage): Step {
       return unchanged(lobbied(state, message.waiting, message.count))
     case 'calls':
       return unchanged({ ...state, calls: message.calls })
+    case 'phone_pin':
+      return unchanged({ ...state, phonePin: message.pin })
     case 'error':
       return failed(state, message.code)
     case 'ended':
@@ -429,6 +435,7 @@ function joined(state: SessionState, message: Joined): Step {
     waitingCount: 0,
     calls: [],
     dialIn: message.dialIn,
+    phonePin: same ? state.phonePin : null,
     roster: message.roster,
     hands: message.roster.filter(({ hand }) => hand).map(({ id }) => id),
     floor: message.floor,
@@ -494,6 +501,7 @@ function changed(state: SessionState, participant: Participant): SessionState {
     roster: state.roster.map((known) => (known.id === participant.id ? participant : known)),
     hands: raised(state.hands, participant),
   }
+  if (participant.id === state.self && participant.byPhone !== before.byPhone) return told(next, { kind: 'by_phone', on: participant.byPhone })
   const risen = participant.hand && !before.hand && participant.id !== state.self
   return risen ? told(next, { kind: 'hand', name: participant.name }) : next
 }

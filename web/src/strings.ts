@@ -224,6 +224,7 @@ export const en = {
     extend: '10 more minutes',
     aside: (names: string) => `You are in a side conversation with ${names}. The others do not hear you.`,
     asideReturn: 'Return',
+    byPhone: 'You speak and hear by phone. Your picture stays here.',
     held: 'You are on hold. Nobody hears you.',
     deafened: 'The host has stopped your sound. Others may still hear you.',
     whispering: (name: string) => `Only ${name} hears you.`,
@@ -342,6 +343,17 @@ export const en = {
     byPhone: 'By phone',
     keyed: (id: string) => `then key ${id} #`,
   },
+  byPhone: {
+    title: 'Call in with your phone',
+    lead: 'Speak and listen by phone; your picture stays here.',
+    ask: 'Get my PIN',
+    how: 'Call as above, and key your PIN after the conference’s number.',
+    pin: 'Your PIN',
+    key: (digits: string) => `${digits} #`,
+    secret: 'It is yours alone: whoever calls with it speaks as you. It holds for a day.',
+    again: 'New PIN',
+    forget: 'Forget it',
+  },
   confirm: {
     removeTitle: (name: string) => `Remove ${name}?`,
     removeText: 'They leave the conference at once and may come back while it is open.',
@@ -414,6 +426,8 @@ export const en = {
         return 'The host turned your camera off'
       case 'muted_by_host':
         return 'The host muted you'
+      case 'by_phone':
+        return notice.on ? 'Your phone is in: speak and listen there' : 'Your phone has hung up. You hear everyone here, and are muted'
       case 'asked_to_unmute':
         return 'The host asks you to unmute'
       case 'presenting':
@@ -427,7 +441,7 @@ export const en = {
   /** What a screen reader says of a tile or a row. */
   describe(participant: Participant, self: boolean): string {
     const parts = [self ? en.room.youName(participant.name) : participant.name]
-    if (participant.kind === 'phone') parts.push(en.people.phone)
+    if (participant.kind === 'phone' || participant.byPhone) parts.push(en.people.phone)
     if (participant.role === 'host') parts.push(en.people.host.toLowerCase())
     if (participant.muted) parts.push(en.people.muted)
     if (participant.hand) parts.push(en.people.hand)

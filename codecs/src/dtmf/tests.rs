@@ -1,5 +1,7 @@
 use super::*;
 use crate::audio::g711::Law;
+use crate::audio::g722::LowerBand;
+use crate::audio::{AudioCodec, AudioEncoder, EncoderSetting, FRAME};
 
 /// Peak of a sine of 0 dBm0.
 const ZERO_DBM0: f64 = 22_300.0;
@@ -36,22 +38,41 @@ fn silence(millis: usize) -> Vec<i16> {
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     reason = "a few thousand samples within full scale"
 )]
-fn press(digit: char, press: Press) -> Vec<i16> {
+fn press_at(rate: f64, digit: char, press: Press) -> Vec<i16> {
     let (low, high) = tones(digit);
     let sine = |hertz: f64, dbm0: f64, i: usize| {
         ZERO_DBM0
             * 10_f64.powf(dbm0 / 20.0)
-            * (std::f64::consts::TAU * hertz * i as f64 / 8_000.0).sin()
+            * (std::f64::consts::TAU * hertz * i as f64 / rate).sin()
     };
-    (0..press.millis * 8)
+    (0..press.millis * rate as usize / 1_000)
         .map(|i| {
             let sum = sine(low * (1.0 + press.off.0), press.level.0, i)
                 + sine(high * (1.0 + press.off.1), press.level.1, i);
             sum.round().clamp(-32_768.0, 32_767.0) as i16
         })
         .collect()
+}
+
+fn press(digit: char, press: Press) -> Vec<i16> {
+    press_at(8_000.0, digit, press)
+}
+
+/// Through G.722 and its lower band, of samples at 48 kHz; what was keyed, as text.
+fn heard_wide(samples: &[i16]) -> String {
+    let mut encoder = AudioEncoder::new(EncoderSetting::of(AudioCodec::G722)).expect("an encoder");
+    let (mut lower, mut detector) = (LowerBand::default(), ToneDetector::new());
+    let mut samples = samples.to_vec();
+    samples.extend([0; 5 * FRAME]);
+    let frames = samples.as_chunks::<FRAME>().0.iter();
+    let keyed = frames.filter_map(|frame| {
+        let payload = encoder.encode(frame).expect("a payload");
+        detector.push(payload.into_iter().map(|octet| lower.decode(octet)))
+    });
+    keyed.map(Digit::as_char).collect()
 }
 
 /// Through G.711, in packets of 20 ms, as a phone sends it; what was keyed, as text.
@@ -234,4 +255,98 @@ fn noise_is_no_digit() {
         .map(|_| random.i16(-8_000..=8_000))
         .collect();
     assert_eq!(heard(Law::A, &noise), "");
+}
+
+#[test]
+fn in_g722_every_digit_of_40_ms_is_heard_across_the_grid_too() {
+    let mut count = 0;
+    for digit in ALL.chars() {
+        for off in [
+            (0.0, 0.0),
+            (0.015, 0.015),
+            (-0.015, -0.015),
+            (0.015, -0.015),
+            (-0.015, 0.015),
+        ] {
+            for level in [-3.0, -10.0, -17.0, -25.0] {
+                for twist in [-8.0, -4.0, 0.0, 4.0] {
+                    let level = if twist > 0.0 {
+                        (level - twist, level)
+                    } else {
+                        (level, level + twist)
+                    };
+                    for phase in [0, 130] {
+                        let millis = 40;
+                        let press = Press { off, level, millis };
+                        let samples = after_silence(phase, press_at(48_000.0, digit, press));
+                        assert_eq!(
+                            heard_wide(&samples),
+                            digit.to_string(),
+                            "{digit} {off:?} {level:?} {phase}"
+                        );
+                        count += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(count, 2_560);
+}
+
+#[test]
+fn in_g722_what_is_too_short_too_weak_or_off_is_no_digit_either() {
+    let none = |press: Press, why: &str| {
+        for digit in ALL.chars() {
+            for phase in [0, 50, 100, 150, 200] {
+                let samples = after_silence(phase, press_at(48_000.0, digit, press));
+                assert_eq!(heard_wide(&samples), "", "{digit} {phase}: {why}");
+            }
+        }
+    };
+    none(
+        Press {
+            millis: 23,
+            ..PLAIN
+        },
+        "23 ms",
+    );
+    for off in [(0.035, 0.0), (-0.035, 0.0), (0.0, 0.035), (0.0, -0.035)] {
+        let millis = 100;
+        none(
+            Press {
+                off,
+                millis,
+                ..PLAIN
+            },
+            "off its frequency",
+        );
+    }
+    let (level, millis) = ((-45.0, -45.0), 200);
+    none(
+        Press {
+            level,
+            millis,
+            ..PLAIN
+        },
+        "weak",
+    );
+    let level = (-10.0, -90.0);
+    none(
+        Press {
+            level,
+            millis,
+            ..PLAIN
+        },
+        "one tone",
+    );
+}
+
+#[test]
+fn in_g722_digits_follow_one_another_with_40_ms_between() {
+    let mut samples = Vec::new();
+    for digit in ALL.chars() {
+        samples.extend(press_at(48_000.0, digit, PLAIN));
+        samples.extend([0; 2 * FRAME]);
+    }
+    assert_eq!(heard_wide(&samples), ALL);
 }

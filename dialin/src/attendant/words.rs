@@ -105,6 +105,7 @@ pub enum PromptKey {
     AnnouncementsOff,
     NobodyWaits,
     Admitted,
+    TurnedAway,
     OnlyYou,
     HelpAgain,
     HelpMute,
@@ -118,6 +119,7 @@ pub enum PromptKey {
     HelpMuteAudience,
     HelpLock,
     HelpAdmitAll,
+    HelpDenyAll,
     HelpAnnouncements,
     HelpEnd,
     HelpDialOut,
@@ -144,7 +146,7 @@ pub enum PromptKey {
 
 impl PromptKey {
     /// Every prompt, for the owner of the manifest to check against.
-    pub const ALL: [Self; 84] = [
+    pub const ALL: [Self; 86] = [
         Self::Welcome,
         Self::EnterConferenceId,
         Self::EnterPin,
@@ -194,6 +196,7 @@ impl PromptKey {
         Self::AnnouncementsOff,
         Self::NobodyWaits,
         Self::Admitted,
+        Self::TurnedAway,
         Self::OnlyYou,
         Self::HelpAgain,
         Self::HelpMute,
@@ -207,6 +210,7 @@ impl PromptKey {
         Self::HelpMuteAudience,
         Self::HelpLock,
         Self::HelpAdmitAll,
+        Self::HelpDenyAll,
         Self::HelpAnnouncements,
         Self::HelpEnd,
         Self::HelpDialOut,
@@ -284,6 +288,7 @@ impl PromptKey {
             Self::AnnouncementsOff => "announcements-off",
             Self::NobodyWaits => "nobody-waits",
             Self::Admitted => "admitted",
+            Self::TurnedAway => "turned-away",
             Self::OnlyYou => "only-you",
             Self::HelpAgain => "help-again",
             Self::HelpMute => "help-mute",
@@ -297,6 +302,7 @@ impl PromptKey {
             Self::HelpMuteAudience => "help-mute-audience",
             Self::HelpLock => "help-lock",
             Self::HelpAdmitAll => "help-admit-all",
+            Self::HelpDenyAll => "help-deny-all",
             Self::HelpAnnouncements => "help-announcements",
             Self::HelpEnd => "help-end",
             Self::HelpDialOut => "help-dial-out",

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::Role;
 use crate::secret;
-use crate::store::{ConferenceRecord, Pins};
+use crate::store::{ConferenceRecord, now_ms};
 
 /// Right PINs remembered, so that a hundred callers of one conference cost one argon2.
 const REMEMBERED: usize = 1024;
@@ -38,7 +38,36 @@ pub struct PinVerifier {
     /// Keys the memory: without it the digests below could be tried out.
     process_key: [u8; 32],
     // Shared by every session and call; a lookup of nanoseconds needs no task to own it.
-    right: Arc<Mutex<HashMap<[u8; 32], Role>>>,
+    right: Arc<Mutex<HashMap<[u8; 32], Known>>>,
+}
+
+/// What a PIN that was right before gives.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Known {
+    /// A role.
+    Role(Role),
+    /// It is somebody's own, kept as [`Checked::own`], unless it was taken back or expired meanwhile.
+    Own(Arc<str>),
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Known(redacted)")
+    }
+}
+
+/// What a PIN may be.
+pub struct Checked {
+    /// The conference's, with the role that it gives.
+    pub role: Option<Role>,
+    /// What it would be kept as if it were somebody's own.
+    pub own: String,
+}
+
+impl std::fmt::Debug for Checked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Checked(redacted)")
+    }
 }
 
 impl std::fmt::Debug for PinVerifier {
@@ -73,67 +102,76 @@ impl PinVerifier {
         self.off_thread(move |kdf| hash(kdf, &pin)).await
     }
 
-    /// The role that `pin` gives in `record`; `None` when it is wrong or the conference unknown. Both cost the same.
+    /// What a personal PIN of the conference with ULID `conference` is kept as. Under one salt for all of a conference: one hash says
+    /// whose it is, and a PIN of so few digits is no safer under a salt of its own.
+    ///
+    /// # Errors
+    /// When hashing fails.
+    pub async fn hash_own(&self, conference: &str, pin: String) -> Result<String, PinError> {
+        let salt = salt_of(conference);
+        self.off_thread(move |kdf| kdf.hash(&pin, &salt).map_err(PinError::Hash))
+            .await
+    }
+
+    /// What `pin` is in `record`; no role when it is wrong or the conference unknown. All cost the same.
     ///
     /// # Errors
     /// When the check could not be made.
-    pub async fn role(
+    pub async fn check(
         &self,
         record: Option<&ConferenceRecord>,
         pin: &str,
-    ) -> Result<Option<Role>, PinError> {
-        let memory = record.map(|record| self.digest(record, pin));
-        if let Some(role) = memory.and_then(|digest| self.recall(&digest)) {
-            return Ok(Some(role));
-        }
-        let Pins { host, guest } = record.map(|record| record.pins.clone()).unwrap_or_default();
+    ) -> Result<Checked, PinError> {
+        let pins = record.map(|record| record.pins.at(now_ms()));
+        let [host, guest] = pins.unwrap_or_default().map(|pin| pin.map(str::to_owned));
+        let salt = salt_of(record.map_or("", |record| record.id.as_str()));
         let (decoy, given) = (Arc::clone(&self.decoy), pin.to_owned());
-        let role = self
+        let checked = self
             .off_thread(move |kdf| {
-                // Both are always checked, real or not: the time tells neither which matched nor what exists.
+                // All are always checked, real or not: the time tells neither which matched nor what exists.
                 let is_host = matches(kdf, host.as_deref(), &decoy, &given);
                 let is_guest = matches(kdf, guest.as_deref(), &decoy, &given);
-                Ok(if is_host {
+                let own = kdf.hash(&given, &salt).map_err(PinError::Hash)?;
+                let role = if is_host {
                     Some(Role::Host)
                 } else {
                     is_guest.then_some(Role::Guest)
-                })
+                };
+                Ok(Checked { role, own })
             })
             .await?;
-        if let (Some(digest), Some(role)) = (memory, role) {
-            let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
-            if right.len() >= REMEMBERED {
-                right.clear();
-            }
-            right.insert(digest, role);
+        if let (Some(record), Some(role)) = (record, checked.role) {
+            self.remember(record, pin, Known::Role(role));
         }
-        Ok(role)
+        Ok(checked)
     }
 
-    /// Whether `pin` has opened `record` before, as far as is remembered.
+    /// What `pin` has been in `record` before, as far as is remembered.
     #[must_use]
-    pub fn remembers(&self, record: &ConferenceRecord, pin: &str) -> bool {
-        self.recall(&self.digest(record, pin)).is_some()
+    pub fn recall(&self, record: &ConferenceRecord, pin: &str) -> Option<Known> {
+        let digest = self.digest(record, pin);
+        let right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        right.get(&digest).cloned()
     }
 
-    fn recall(&self, digest: &[u8; 32]) -> Option<Role> {
-        self.right
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(digest)
-            .copied()
+    /// Remembers what `pin` is in `record`.
+    pub fn remember(&self, record: &ConferenceRecord, pin: &str, known: Known) {
+        let digest = self.digest(record, pin);
+        let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        if right.len() >= REMEMBERED {
+            right.clear();
+        }
+        right.insert(digest, known);
     }
 
-    /// Binds the PIN to this process, the conference and its very hashes, so that a changed PIN is not remembered.
+    /// Binds the PIN to this process, the conference and its very hashes as they hold now, so that a changed or expired PIN is not
+    /// remembered.
     fn digest(&self, record: &ConferenceRecord, pin: &str) -> [u8; 32] {
         let mut digest = Sha256::new();
         digest.update(self.process_key);
-        for part in [
-            Some(&record.id),
-            record.pins.host.as_ref(),
-            record.pins.guest.as_ref(),
-        ] {
-            let part = part.map_or("", String::as_str);
+        let [host, guest] = record.pins.at(now_ms());
+        for part in [Some(record.id.as_str()), host, guest] {
+            let part = part.unwrap_or_default();
             digest.update(part.len().to_be_bytes());
             digest.update(part);
         }
@@ -164,6 +202,16 @@ fn hash(kdf: &Kdf, pin: &str) -> Result<String, PinError> {
     kdf.hash(pin, &salt).map_err(PinError::Hash)
 }
 
+/// Sixteen bytes that are a conference's own: its ULID has 80 random bits.
+fn salt_of(conference: &str) -> [u8; 16] {
+    let mut digest = Sha256::new();
+    digest.update("plenum personal pin");
+    digest.update(conference);
+    let mut salt = [0; 16];
+    salt.copy_from_slice(&digest.finalize()[..16]);
+    salt
+}
+
 fn matches(kdf: &Kdf, stored: Option<&str>, decoy: &str, pin: &str) -> bool {
     let right = kdf.matches(stored.unwrap_or(decoy), pin);
     right && stored.is_some()
@@ -173,6 +221,7 @@ fn matches(kdf: &Kdf, stored: Option<&str>, decoy: &str, pin: &str) -> bool {
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+    use crate::store::Pins;
 
     #[tokio::test]
     async fn each_pin_gives_its_role_and_no_other_does() {
@@ -180,6 +229,7 @@ mod tests {
         let pins = Pins {
             host: Some(verifier.hash("9001".into()).await.unwrap()),
             guest: Some(verifier.hash("2001".into()).await.unwrap()),
+            ..Pins::default()
         };
         let mut record = ConferenceRecord {
             id: "a".into(),
@@ -188,25 +238,41 @@ mod tests {
             pins,
             max_minutes: None,
             manners: crate::conference::Manners::default(),
+            locked: false,
             created_ms: 0,
         };
+        let role = async |record: Option<&ConferenceRecord>, pin: &str| {
+            verifier.check(record, pin).await.unwrap().role
+        };
         for _ in 0..2 {
-            assert_eq!(
-                verifier.role(Some(&record), "9001").await.unwrap(),
-                Some(Role::Host)
-            );
-            assert_eq!(
-                verifier.role(Some(&record), "2001").await.unwrap(),
-                Some(Role::Guest)
-            );
-            assert_eq!(verifier.role(Some(&record), "2002").await.unwrap(), None);
+            assert_eq!(role(Some(&record), "9001").await, Some(Role::Host));
+            assert_eq!(role(Some(&record), "2001").await, Some(Role::Guest));
+            assert_eq!(role(Some(&record), "2002").await, None);
         }
-        assert_eq!(verifier.role(None, "2001").await.unwrap(), None);
+        let known = Some(Known::Role(Role::Guest));
+        assert_eq!(verifier.recall(&record, "2001"), known);
+        assert_eq!(verifier.recall(&record, "2002"), None);
+        assert_eq!(role(None, "2001").await, None);
+        record.pins.guest_expires_ms = Some(now_ms() - 1);
+        assert_eq!(verifier.recall(&record, "2001"), None, "an expired PIN");
+        assert_eq!(role(Some(&record), "2001").await, None);
+        record.pins.guest_expires_ms = Some(now_ms() + 60_000);
+        assert_eq!(verifier.recall(&record, "2001"), known);
         record.pins.guest = None;
-        assert_eq!(
-            verifier.role(Some(&record), "2001").await.unwrap(),
-            None,
-            "a changed PIN is not remembered"
-        );
+        assert_eq!(verifier.recall(&record, "2001"), None, "a changed PIN");
+        assert_eq!(role(Some(&record), "2001").await, None);
+    }
+
+    #[tokio::test]
+    async fn a_personal_pin_is_kept_the_same_each_time_and_another_in_each_conference() {
+        let verifier = PinVerifier::new().unwrap();
+        let own = async |conference: &str, pin: &str| {
+            verifier.hash_own(conference, pin.to_owned()).await.unwrap()
+        };
+        let kept = own("a", "12345678").await;
+        assert!(kept.starts_with("$argon2id$") && !kept.contains("12345678"));
+        assert_eq!(own("a", "12345678").await, kept);
+        assert_ne!(own("b", "12345678").await, kept);
+        assert_ne!(own("a", "12345679").await, kept);
     }
 }

@@ -4,10 +4,10 @@ use plenum_mixer::Command as MixerCommand;
 
 use super::focus::Focus;
 use super::order::Denied;
-use super::roster::Mute;
+use super::roster::{Mute, Participant};
 use super::seat::Action;
 use crate::auth::Role;
-use crate::signal::protocol::{EndReason, Kind, LeaveReason, ServerMessage};
+use crate::signal::protocol::{LeaveReason, ServerMessage};
 
 impl Focus {
     /// Carries out what `actor` asks for, or tells it why not.
@@ -47,7 +47,8 @@ impl Focus {
                 }
             }
             Action::View(view) => self.order_view(actor, view)?,
-            Action::Leave => self.leave(actor, LeaveReason::Left, EndReason::Left).await,
+            Action::Leave => self.leave_page(actor, LeaveReason::Left).await,
+            Action::PhonePin(on) => self.order_pin(actor, on)?,
             Action::Wish(wish) => self.grant(actor, wish)?,
             Action::Turn(turn) => self.turn(actor, turn)?,
             Action::Order(order) => {
@@ -69,7 +70,7 @@ impl Focus {
     pub(super) fn set_mute(&mut self, target: &str, mute: Mute) {
         let person = self.roster.get(target);
         let was_on = person.is_some_and(|person| person.mute != Mute::Off);
-        let phone = person.and_then(|person| person.leg.filter(|_| person.kind == Kind::Phone));
+        let phone = person.and_then(Participant::phone_leg);
         self.mute_silently(target, mute);
         let on = mute != Mute::Off;
         if let Some(leg) = phone

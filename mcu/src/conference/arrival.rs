@@ -23,6 +23,9 @@ pub(super) fn fresh() -> Result<(String, String), Refusal> {
 
 impl Focus {
     pub(super) async fn join(&mut self, newcomer: Newcomer) -> Result<Seat, Refusal> {
+        if let Some(place) = self.partner(&newcomer) {
+            return self.join_partner(place, newcomer).await;
+        }
         if self.locked && newcomer.role == Role::Guest && !newcomer.invited {
             return Err(Refusal::Locked);
         }
@@ -160,7 +163,7 @@ impl Focus {
         let generation = self.generations;
         let people = self.people_with(&id);
         let person = people.get_mut(&id)?;
-        person.end(EndReason::Replaced);
+        person.link.end(EndReason::Replaced);
         person.generation = generation;
         person.slots_told = 0;
         person.resume = Sha256::digest(renewed.as_bytes()).into();

@@ -238,7 +238,7 @@ impl Focus {
             let was = std::mem::replace(&mut person.side, aside);
             let shown = was != aside || person.listening != listening;
             person.listening = listening;
-            let phone = person.leg.filter(|_| person.kind == Kind::Phone);
+            let phone = person.phone_leg();
             self.route(&participant);
             if shown {
                 self.show(&participant);
@@ -269,8 +269,6 @@ impl Focus {
     }
 
     fn leg_of(&self, participant: &str) -> Option<plenum_mixer::LegId> {
-        self.roster
-            .get(participant)
-            .and_then(|person: &Participant| person.leg)
+        self.roster.get(participant).and_then(Participant::ear)
     }
 }

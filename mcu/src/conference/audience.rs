@@ -53,7 +53,7 @@ impl Focus {
         }
         if let Some(person) = self.roster.get_mut(participant) {
             person.mute = Mute::ByHost;
-            let phone = person.leg.filter(|_| person.kind == Kind::Phone);
+            let phone = person.phone_leg();
             self.gate(participant);
             if let Some(leg) = phone {
                 self.say(leg, PromptKey::AudienceMuted);

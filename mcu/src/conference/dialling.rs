@@ -310,7 +310,7 @@ impl Focus {
             CallState::Unreachable | CallState::Failed => PromptKey::CallFailed,
             _ => return,
         };
-        let leg = asker.and_then(|asker| self.roster.get(&asker)?.leg);
+        let leg = asker.and_then(|asker| self.roster.get(&asker)?.ear());
         if let Some(leg) = leg {
             self.say(leg, words);
         }

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::{Conferences, is_number};
-use crate::auth::{Attempt, GuardKey, Role};
+use crate::auth::{Attempt, GuardKey, Known, Role};
 use crate::demo::RECORD_ID;
 use crate::signal::protocol::ErrorCode;
-use crate::store::{ConferenceRecord, StoreError, now_ms};
+use crate::store::{ConferenceRecord, PersonalPin, StoreError, now_ms};
 
 /// What somebody shows at the door.
 #[derive(Clone)]
@@ -99,7 +99,7 @@ impl Conferences {
         let guarded = record.as_ref().filter(|record| record.id != RECORD_ID);
         let guarded = guarded.map(|record| record.id.clone());
         let is_known = match (&record, &credential) {
-            (Some(record), Credential::Pin(pin)) => around.pins.remembers(record, pin),
+            (Some(record), Credential::Pin(pin)) => self.is_still_right(record, pin).await?,
             _ => false,
         };
         if !is_known {
@@ -129,10 +129,7 @@ impl Conferences {
             None => self.judge(record, credential).await,
             Some(None) => {
                 // Shut: not looked at, and nothing tells so, neither the words nor the time.
-                around.pins.role(None, pin).await.map_err(|error| {
-                    tracing::error!(%error, "pin check failed");
-                    Refusal::Unavailable
-                })?;
+                self.look(None, pin).await?;
                 around.guard.failed(who, Instant::now());
                 Err(Refusal::Wrong)
             }
@@ -200,20 +197,59 @@ impl Conferences {
                 })
             }
             Credential::Pin(pin) => {
-                let role = self
-                    .around()
-                    .pins
-                    .role(record.as_ref(), &pin)
-                    .await
-                    .map_err(|error| {
-                        tracing::error!(%error, "pin check failed");
-                        Refusal::Unavailable
-                    })?;
-                match (record, role) {
-                    (Some(record), Some(role)) => Ok(plain(record, role)),
+                let (role, own) = self.look(record.as_ref(), &pin).await?;
+                match (record, role, own) {
+                    (Some(record), Some(role), _) => Ok(plain(record, role)),
+                    (Some(record), None, Some(own)) => Ok(Admission {
+                        record,
+                        role: own.role,
+                        name: Some(own.name),
+                        user: Some(own.user),
+                    }),
                     _ => Err(Refusal::Wrong),
                 }
             }
         }
+    }
+
+    /// Whether `pin` was right before and still is.
+    async fn is_still_right(&self, record: &ConferenceRecord, pin: &str) -> Result<bool, Refusal> {
+        let around = self.around();
+        match around.pins.recall(record, pin) {
+            None => Ok(false),
+            Some(Known::Role(_)) => Ok(true),
+            Some(Known::Own(hash)) => {
+                let own = around.store.find_personal(&record.id, &hash, now_ms());
+                Ok(own.await.map_err(unavailable)?.is_some())
+            }
+        }
+    }
+
+    /// What `pin` is in `record`: the role that it gives, or whose it is. Takes alike whatever it is, unless it is known to be right.
+    async fn look(
+        &self,
+        record: Option<&ConferenceRecord>,
+        pin: &str,
+    ) -> Result<(Option<Role>, Option<PersonalPin>), Refusal> {
+        let around = self.around();
+        let known = record.and_then(|record| around.pins.recall(record, pin));
+        let (role, hash) = match known {
+            Some(Known::Role(role)) => return Ok((Some(role), None)),
+            Some(Known::Own(hash)) => (None, hash),
+            None => {
+                let checked = around.pins.check(record, pin).await.map_err(|error| {
+                    tracing::error!(%error, "pin check failed");
+                    Refusal::Unavailable
+                })?;
+                (checked.role, checked.own.into())
+            }
+        };
+        let conference = record.map_or("", |record| record.id.as_str());
+        let own = around.store.find_personal(conference, &hash, now_ms());
+        let own = own.await.map_err(unavailable)?;
+        if let (Some(record), None, Some(_)) = (record, role, &own) {
+            around.pins.remember(record, pin, Known::Own(hash));
+        }
+        Ok((role, own))
     }
 }

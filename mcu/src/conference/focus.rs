@@ -25,7 +25,7 @@ use super::picture::Picture;
 use super::podium::Podium;
 use super::record::{self, OnAir};
 use super::roster::{Participant, Roster};
-use super::seat::{Command, Summary};
+use super::seat::{Action, Command, Summary};
 use super::sound::{Company, Spoken};
 use crate::config::Announce;
 use crate::media::{RoomEvent, RoomId};
@@ -54,7 +54,10 @@ pub(super) struct Focus {
     pub(super) spotlight: Option<String>,
     pub(super) picture: Picture,
     pub(super) podium: Podium,
+    /// Kept, too, until it ends but by the server's end.
     pub(super) locked: bool,
+    /// The server's end.
+    stopping: bool,
     pub(super) audience_muted: bool,
     /// How joining and leaving are heard now.
     pub(super) announcing: Announce,
@@ -84,6 +87,7 @@ impl Focus {
         let rules = record.manners.rules(&around.config);
         let announcing = around.config.announce;
         let picture = Picture::new(rules.video, around.config.layout.clone());
+        let locked = record.locked;
         Self {
             picture,
             podium: Podium::default(),
@@ -97,7 +101,8 @@ impl Focus {
             news: News::default(),
             floor: None,
             spotlight: None,
-            locked: false,
+            locked,
+            stopping: false,
             audience_muted: false,
             announcing,
             limit: TimeLimit::default(),
@@ -179,12 +184,13 @@ impl Focus {
         match command {
             Command::Join { newcomer, reply } => {
                 let outcome = self.join(newcomer).await;
-                let seated = outcome.as_ref().ok().map(|seat| seat.participant.clone());
+                let seated = outcome.as_ref().ok();
+                let seated = seated.map(|seat| (seat.participant.clone(), seat.generation));
                 if reply.send(outcome).is_err()
-                    && let Some(participant) = seated
+                    && let Some((participant, generation)) = seated
                 {
                     // Its session is gone already: nobody would ever say goodbye for it.
-                    self.forget(&participant).await;
+                    self.forget(&participant, generation).await;
                 }
             }
             Command::Resume {
@@ -218,15 +224,11 @@ impl Focus {
                 generation,
                 action,
             } => {
-                if !self.is_current(&participant, generation) {
-                } else if self.lobby.stays.contains_key(&participant) {
-                    self.act_waiting(&participant, action).await;
-                } else {
-                    self.act(&participant, action).await;
-                }
+                self.asked(&participant, generation, action).await;
             }
             Command::Key { participant, digit } => {
-                if let Some(leg) = self.roster.get(&participant).and_then(|person| person.leg) {
+                let person = self.roster.get(&participant);
+                if let Some(leg) = person.and_then(Participant::phone_leg) {
                     self.key(leg, digit, DigitSource::Info).await;
                 }
                 self.lobby_key(&participant, digit);
@@ -279,10 +281,29 @@ impl Focus {
         }
     }
 
+    /// What a session or a call asks for, unless a later one has its participant's place.
+    async fn asked(&mut self, participant: &str, generation: u64, action: Action) {
+        if self.is_handset(participant, generation) {
+            if matches!(action, Action::Leave) {
+                self.handset_left(participant, EndReason::Left).await;
+            }
+        } else if !self.is_current(participant, generation) {
+        } else if self.lobby.stays.contains_key(participant) {
+            self.act_waiting(participant, action).await;
+        } else {
+            self.act(participant, action).await;
+        }
+    }
+
     fn is_current(&mut self, participant: &str, generation: u64) -> bool {
         self.people_with(participant)
             .get(participant)
             .is_some_and(|person| person.generation == generation)
+    }
+
+    fn is_handset(&mut self, participant: &str, generation: u64) -> bool {
+        let person = self.people_with(participant).get(participant);
+        person.is_some_and(|person| person.has_handset(generation))
     }
 
     pub(super) fn conference_view(&self) -> ConferenceView {
@@ -343,29 +364,49 @@ impl Focus {
         {
             let participant = participant.to_owned();
             self.around.metrics.lost.inc();
-            self.leave(&participant, LeaveReason::Lost, EndReason::Left)
-                .await;
+            self.leave_page(&participant, LeaveReason::Lost).await;
         }
         while let Some((heard, waiting)) = self.lobby.people.longest_lost()
             && now >= heard + grace
         {
             let waiting = waiting.to_owned();
             self.around.metrics.lost.inc();
-            self.leave_lobby(&waiting, EndReason::Left).await;
+            if !self.page_left(&waiting, EndReason::Left).await {
+                self.leave_lobby(&waiting, EndReason::Left).await;
+            }
         }
     }
 
     /// Takes away whose session is gone before it could say so, wherever it is.
-    async fn forget(&mut self, participant: &str) {
+    async fn forget(&mut self, participant: &str, generation: u64) {
+        if self.is_handset(participant, generation) {
+            self.handset_left(participant, EndReason::Left).await;
+            return;
+        }
+        if self.page_left(participant, EndReason::Left).await {
+            return;
+        }
         self.leave(participant, LeaveReason::Lost, EndReason::Left)
             .await;
         self.leave_lobby(participant, EndReason::Left).await;
     }
 
-    /// Takes `participant` off the roster and its leg out of the room.
+    /// The page of `participant` is gone: all of them, unless they go on by phone.
+    pub(super) async fn leave_page(&mut self, participant: &str, reason: LeaveReason) {
+        if !self.page_left(participant, EndReason::Left).await {
+            self.leave(participant, reason, EndReason::Left).await;
+        }
+    }
+
+    /// Takes `participant` off the roster and its legs out of the room.
     pub(super) async fn leave(&mut self, participant: &str, reason: LeaveReason, end: EndReason) {
-        let leg = self.roster.get(participant).and_then(|person| person.leg);
-        if let Some(leg) = leg {
+        let legs: Vec<_> = self
+            .roster
+            .get(participant)
+            .into_iter()
+            .flat_map(Participant::legs)
+            .collect();
+        for leg in legs {
             self.drop_leg(leg).await;
         }
         if let Some(mut person) = self.take_out(participant, reason) {
@@ -390,6 +431,9 @@ impl Focus {
         self.tell_slots(None);
         self.left(&person);
         self.mind_leader();
+        if reason != LeaveReason::Lobby {
+            self.forget_pin(&person);
+        }
         Some(person)
     }
 
@@ -402,6 +446,7 @@ impl Focus {
 
     /// Ends the conference for everybody in it.
     pub(super) async fn close(&mut self, reason: EndReason) {
+        self.stopping |= reason == EndReason::ServerStopping;
         let everybody: Vec<_> = self.roster.iter().map(|person| person.id.clone()).collect();
         for participant in everybody {
             let Some(mut person) = self.roster.remove(&participant) else {
@@ -410,7 +455,7 @@ impl Focus {
             person.end(reason);
             self.around.presence.left(&person.user, &person.id);
             self.around.metrics.of(person.kind).dec();
-            if let Some(leg) = person.leg {
+            for leg in person.legs() {
                 self.drop_leg(leg).await;
             }
         }
@@ -418,8 +463,29 @@ impl Focus {
         self.opened = true;
     }
 
+    /// What is kept for this meeting alone: its lock, unless the server ends, and PINs of those who were known by their places.
+    async fn forget_meeting(&self) {
+        // Whoever found it locked and went again has not begun it.
+        if self.locked
+            && self.opened
+            && !self.stopping
+            && let Err(error) = self.around.store.set_locked(&self.record.id, false).await
+        {
+            tracing::warn!(%error, "a lock outlives its conference");
+        }
+        if let Err(error) = self
+            .around
+            .store
+            .forget_passing(Some(&self.record.id))
+            .await
+        {
+            tracing::warn!(%error, "personal pins outlive their conference's end");
+        }
+    }
+
     /// The room and what is left in it.
     async fn shut(&mut self) {
+        self.forget_meeting().await;
         self.close(EndReason::ConferenceEnded).await;
         self.finish_recording().await;
         self.finish_composite();

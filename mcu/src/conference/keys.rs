@@ -61,8 +61,10 @@ impl Focus {
             InCallCommand::Louder => self.change_gain(participant, STEP_DB).await,
             InCallCommand::Softer => self.change_gain(participant, -STEP_DB).await,
             InCallCommand::Leave => {
-                self.leave(participant, LeaveReason::Left, EndReason::Left)
-                    .await;
+                if !self.handset_left(participant, EndReason::Left).await {
+                    self.leave(participant, LeaveReason::Left, EndReason::Left)
+                        .await;
+                }
             }
             InCallCommand::ToggleRecording => self.toggle_recording(leg).await,
             InCallCommand::MuteAudience => self.mute_audience(!self.audience_muted),
@@ -80,6 +82,13 @@ impl Focus {
                 let words = match self.admit_all().await {
                     0 => PromptKey::NobodyWaits,
                     _ => PromptKey::Admitted,
+                };
+                self.say(leg, words);
+            }
+            InCallCommand::DenyAll => {
+                let words = match self.turn_all_away().await {
+                    0 => PromptKey::NobodyWaits,
+                    _ => PromptKey::TurnedAway,
                 };
                 self.say(leg, words);
             }

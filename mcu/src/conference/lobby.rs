@@ -177,6 +177,15 @@ impl Focus {
         admitted
     }
 
+    /// Turns away all who wait; says how many.
+    pub(super) async fn turn_all_away(&mut self) -> usize {
+        let waiting = self.lobby.list();
+        for one in &waiting {
+            self.turn_away(&one.id).await;
+        }
+        waiting.len()
+    }
+
     fn require_waiting(&self, who: &str) -> Result<(), Denied> {
         let waits = self.lobby.stays.get(who);
         waits
@@ -228,7 +237,7 @@ impl Focus {
     /// Says it to a phone that waits; over the music, which is quieter.
     pub(super) fn say_waiting(&mut self, id: &str, words: &[PromptKey]) -> Option<PlayId> {
         let person = self.lobby.people.get(id)?;
-        let leg = person.leg.filter(|_| person.kind == Kind::Phone)?;
+        let leg = person.phone_leg()?;
         let sounds: Vec<_> = words
             .iter()
             .map(|word| self.around.prompts.say(person.language, *word))
@@ -311,10 +320,7 @@ impl Focus {
             return;
         }
         let hosts = self.roster.iter().filter(|person| person.leads());
-        let phones: Vec<LegId> = hosts
-            .filter(|person| person.kind == Kind::Phone)
-            .filter_map(|person| person.leg)
-            .collect();
+        let phones: Vec<LegId> = hosts.filter_map(Participant::phone_leg).collect();
         for leg in phones {
             self.lobby.told = Some(now);
             self.say(leg, PromptKey::SomebodyWaits);
@@ -404,6 +410,10 @@ impl Focus {
     }
 
     async fn lobby_leg_gone(&mut self, leg: LegId) {
+        if let Some(id) = Self::owner_of_handset(&self.lobby.people, leg) {
+            self.handset_left(&id, EndReason::Left).await;
+            return;
+        }
         let Some(id) = self.lobby.people.owner(leg).map(str::to_owned) else {
             return;
         };
@@ -429,8 +439,16 @@ impl Focus {
             Action::Mute(false) => person.mute = Mute::Off,
             Action::Camera(on) => person.films = on,
             Action::View(view) => person.view = view,
-            Action::Leave => self.leave_lobby(actor, EndReason::Left).await,
-            Action::Hand(_) | Action::Wish(_) | Action::Turn(_) | Action::Order(_) => {
+            Action::Leave => {
+                if !self.page_left(actor, EndReason::Left).await {
+                    self.leave_lobby(actor, EndReason::Left).await;
+                }
+            }
+            Action::PhonePin(_)
+            | Action::Hand(_)
+            | Action::Wish(_)
+            | Action::Turn(_)
+            | Action::Order(_) => {
                 let (code, words) = Denied::Forbidden("You are in the lobby.").spoken();
                 self.tell_waiting(actor, &ServerMessage::error(code, words));
             }

@@ -81,11 +81,7 @@ impl Focus {
                 self.leave(&target, LeaveReason::Removed, EndReason::Removed)
                     .await;
             }
-            Order::Lock(on) => {
-                if std::mem::replace(&mut self.locked, on) != on {
-                    self.show_conference();
-                }
-            }
+            Order::Lock(on) => self.lock(on).await?,
             Order::Record(on) => self.record_on(on).await?,
             Order::RecordPause(on) => {
                 self.pause_recording(on)?;
@@ -105,7 +101,7 @@ impl Focus {
                     Some(target) => {
                         let person = self.roster.get(&target).ok_or(Denied::Nobody)?;
                         let leg = person
-                            .leg
+                            .ear()
                             .ok_or(Denied::Unavailable("This participant has no audio now."))?;
                         Audience::Leg(leg)
                     }
@@ -138,6 +134,20 @@ impl Focus {
                 self.rules_changed().await;
             }
         }
+        Ok(())
+    }
+
+    /// Kept before it holds, so that a restart opens no door.
+    async fn lock(&mut self, on: bool) -> Result<(), Denied> {
+        if self.locked == on {
+            return Ok(());
+        }
+        if let Err(error) = self.around.store.set_locked(&self.record.id, on).await {
+            tracing::error!(%error, "a lock could not be kept");
+            return Err(Denied::Unavailable("The lock could not be kept."));
+        }
+        self.locked = on;
+        self.show_conference();
         Ok(())
     }
 
@@ -204,7 +214,7 @@ impl Focus {
         let Some(person) = self.roster.get(participant) else {
             return;
         };
-        let Some(leg) = person.leg else { return };
+        let Some(leg) = person.ear() else { return };
         // Held, one still hears what plays for oneself alone: the music. The room's own hold is the caller's.
         self.command_room(MixerCommand::Mute {
             leg,
@@ -222,13 +232,15 @@ impl Focus {
             leg,
             on: match self.around.config.noise_suppression {
                 NoiseSuppression::Off => false,
-                NoiseSuppression::Phones => person.kind == Kind::Phone,
+                NoiseSuppression::Phones => person.phone_leg().is_some(),
                 NoiseSuppression::All => true,
             },
         });
         if self.spotlight.as_deref() == Some(participant) {
-            self.command_room(MixerCommand::Spotlight { leg: Some(leg) });
+            let leg = person.leg.or(Some(leg));
+            self.command_room(MixerCommand::Spotlight { leg });
         }
+        self.gate_pair(participant);
         self.route(participant);
     }
 

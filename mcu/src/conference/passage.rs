@@ -39,11 +39,9 @@ impl Focus {
 
     /// The rest of it, whoever comes from the door or from the conference.
     fn wait(&mut self, person: Participant, stay: Stay, secret: String) {
-        let (id, leg) = (person.id.clone(), person.leg);
+        let id = person.id.clone();
         self.lobby.put(person, stay);
-        if let Some(leg) = leg {
-            self.gate_lobby(leg);
-        }
+        self.gate_waiting(&id);
         self.show_waiting(&id, Some(secret));
         self.tell_phones_of_waiting(Instant::now());
     }
@@ -84,6 +82,18 @@ impl Focus {
         self.command_lobby(MixerCommand::Camera { leg, on: false });
     }
 
+    /// Gates all legs of somebody who waits; by phone they hear nothing from the page.
+    pub(super) fn gate_waiting(&self, id: &str) {
+        let Some(person) = self.lobby.people.get(id) else {
+            return;
+        };
+        for leg in person.legs() {
+            self.gate_lobby(leg);
+            let on = person.ear() != Some(leg);
+            self.command_lobby(MixerCommand::Deafen { leg, on });
+        }
+    }
+
     /// Lets somebody in who waits; `false` when that could not be done.
     pub(super) async fn let_in(&mut self, id: &str) -> bool {
         let Ok(room) = self.open_room().await else {
@@ -111,6 +121,7 @@ impl Focus {
                 }
             }
         }
+        self.move_handset(&mut person, room).await;
         person.resume = Sha256::digest(secret.as_bytes()).into();
         person.slots_told = 0;
         person.slots.clear();
@@ -128,7 +139,7 @@ impl Focus {
         let Some(person) = self.roster.get(id) else {
             return;
         };
-        let Some(leg) = person.leg.filter(|_| person.kind == Kind::Phone) else {
+        let Some(leg) = person.phone_leg() else {
             return;
         };
         let words: &[_] = match waited_for {
@@ -184,6 +195,7 @@ impl Focus {
             return Err(Denied::Nobody);
         };
         person.room = moved;
+        self.move_handset(&mut person, lobby).await;
         person.resume = Sha256::digest(secret.as_bytes()).into();
         person.camera = false;
         person.talking = false;
@@ -207,7 +219,7 @@ impl Focus {
             return;
         };
         person.end(end);
-        if let Some(leg) = person.leg {
+        for leg in person.legs() {
             self.drop_leg(leg).await;
         }
         self.close_empty_lobby().await;
@@ -247,7 +259,7 @@ impl Focus {
         if let Some(room) = self.lobby.room {
             self.bring(id, leg, room).await;
         }
-        self.gate_lobby(leg);
+        self.gate_waiting(id);
     }
 
     /// Moves a leg to where its participant is, if that has changed while its offer was answered.

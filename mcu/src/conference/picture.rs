@@ -132,7 +132,7 @@ impl Focus {
             .iter()
             .filter_map(|person| {
                 let own = Person {
-                    leg: person.leg?,
+                    leg: person.leg.or(person.ear())?,
                     name: person.name.clone(),
                     phone: person.kind == Kind::Phone,
                     muted: person.mute != Mute::Off || person.held,

@@ -218,11 +218,13 @@ impl Focus {
     /// Tells the recorder whose the leg of `participant` is.
     pub(super) fn tell_recorder(&self, participant: &str) {
         let Some(on_air) = &self.on_air else { return };
-        let person = self.roster.get(participant);
-        if let Some((person, leg)) = person.and_then(|person| Some((person, person.leg?)))
-            && !on_air.recording.knows(leg, &person.id, &person.name)
-        {
-            tracing::warn!("recorder does not keep up; a track has no name");
+        let Some(person) = self.roster.get(participant) else {
+            return;
+        };
+        for leg in person.legs() {
+            if !on_air.recording.knows(leg, &person.id, &person.name) {
+                tracing::warn!("recorder does not keep up; a track has no name");
+            }
         }
     }
 

@@ -26,7 +26,8 @@ impl Focus {
             RoomEvent::Mixer(Event::Talking { leg, on }) => self.talking(leg, on),
             RoomEvent::Mixer(Event::Floor { holder }) => {
                 self.floor = holder;
-                self.picture.floor(holder);
+                self.picture
+                    .floor(holder.map(|holder| self.face_of(holder)));
                 let participant = holder
                     .and_then(|leg| self.roster.owner(leg))
                     .map(str::to_owned);
@@ -79,7 +80,7 @@ impl Focus {
         if let Some(person) = self.roster.get_mut(&participant) {
             person.talking = on;
         }
-        self.picture.talking(leg, on);
+        self.picture.talking(self.face_of(leg), on);
         self.news.talking(&participant);
         self.publish_due(Instant::now());
     }
@@ -91,6 +92,10 @@ impl Focus {
         let Some(person) = self.roster.get_mut(&participant) else {
             return;
         };
+        if person.leg != Some(leg) {
+            // What a phone beside a page would see.
+            return;
+        }
         if person.slots.len() <= slot {
             person.slots.resize(slot + 1, None);
         }
@@ -109,6 +114,10 @@ impl Focus {
             return;
         };
         tracing::info!(?reason, "leg ended by itself");
+        if let Some(id) = Self::owner_of_handset(&self.roster, leg) {
+            self.handset_left(&id, EndReason::Left).await;
+            return;
+        }
         self.roster.set_leg(&participant, None);
         self.paint_people();
         let Some(person) = self.roster.get_mut(&participant) else {
@@ -116,8 +125,8 @@ impl Focus {
         };
         person.hold = None;
         person.slots.clear();
-        person.music = None;
-        let (talked, kind) = (std::mem::take(&mut person.talking), person.kind);
+        let kind = person.kind;
+        let talked = person.forget_sound();
         if talked {
             self.news.talking(&participant);
             self.publish_due(Instant::now());
@@ -172,11 +181,9 @@ impl Focus {
         self.paint_people();
         if let Some(person) = self.people_with(participant).get_mut(participant) {
             person.hold = None;
-            person.music = None;
             person.slots.clear();
             person.slot_mids.clear();
-            // What the leg before has begun nobody will end.
-            if std::mem::take(&mut person.talking) {
+            if person.forget_sound() {
                 self.news.talking(participant);
                 self.publish_due(Instant::now());
             }

@@ -1,5 +1,7 @@
 //! Who is in a conference and how each is shown and told. Owned by one focus; knows no policy.
 
+mod pair;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +14,8 @@ use plenum_dialin::keying::Keying;
 use plenum_mixer::{LegId, PlayId};
 use serde_json::value::{RawValue, to_raw_value};
 use sha2::{Digest, Sha256};
+
+pub(super) use pair::Handset;
 
 use super::seat::{Link, MediaHold, Newcomer, Notice, Outgoing};
 use crate::auth::Role;
@@ -90,6 +94,10 @@ pub(super) struct Participant {
     pub(super) leg: Option<LegId>,
     /// The media room in which the leg is or is about to be.
     pub(super) room: Option<RoomId>,
+    /// The phone by which they speak and hear, beside a browser. Changed by [`Roster::pair`] and [`Roster::unpair`].
+    pub(super) handset: Option<Handset>,
+    /// When they last asked for a PIN of their own, or took it back.
+    pub(super) pin_asked: Option<Instant>,
     /// What a returning browser's next offer is compared with.
     pub(super) hold: Option<MediaHold>,
     /// `mid` of each video slot, and whose video is in it.
@@ -147,6 +155,8 @@ impl Participant {
             hand: false,
             leg: newcomer.leg,
             room: None,
+            handset: None,
+            pin_asked: None,
             hold: None,
             slot_mids: Vec::new(),
             slots: Vec::new(),
@@ -193,6 +203,7 @@ impl Participant {
             talking: self.talking,
             presenting: self.presenting,
             hand: self.hand,
+            by_phone: self.handset.is_some(),
             presence: self.presence,
         }
     }
@@ -260,7 +271,7 @@ impl Roster {
     pub(super) fn insert(&mut self, person: Participant) {
         let number = self.next;
         self.next += 1;
-        if let Some(leg) = person.leg {
+        for leg in person.legs() {
             self.by_leg.insert(leg, number);
         }
         self.hosts += usize::from(person.kind == Kind::Host);
@@ -274,7 +285,7 @@ impl Roster {
     pub(super) fn remove(&mut self, id: &str) -> Option<Participant> {
         let number = self.numbers.remove(id)?;
         let person = self.places.remove(&number)?.person;
-        if let Some(leg) = person.leg {
+        for leg in person.legs() {
             self.by_leg.remove(&leg);
         }
         if let Some(heard) = person.lost {
@@ -429,15 +440,25 @@ impl Participant {
 
     /// Last word to whoever is behind this participant.
     pub(super) fn end(&mut self, reason: EndReason) {
-        match std::mem::replace(&mut self.link, Link::None) {
-            Link::Session(session) => {
+        self.link.end(reason);
+        if let Some(handset) = &mut self.handset {
+            handset.link.end(reason);
+        }
+    }
+}
+
+impl Link {
+    /// Last word to whoever is behind it.
+    pub(super) fn end(&mut self, reason: EndReason) {
+        match std::mem::replace(self, Self::None) {
+            Self::Session(session) => {
                 // A full queue: dropping the sender ends the session just as well.
                 let _ = session.try_send(Outgoing::Ended(reason));
             }
-            Link::Call(call) => {
+            Self::Call(call) => {
                 let _ = call.try_send(Notice::Ended(reason));
             }
-            Link::None => {}
+            Self::None => {}
         }
     }
 }

@@ -109,6 +109,8 @@ pub(crate) enum Action {
     Wish(Wish),
     /// Who presents.
     Turn(Turn),
+    /// A PIN of their own for phones, in place of the former one; or none any more.
+    PhonePin(bool),
     /// For hosts.
     Order(Order),
 }

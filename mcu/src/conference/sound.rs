@@ -57,7 +57,7 @@ impl Focus {
     /// Tones and words for somebody who has come in.
     pub(super) fn entered(&mut self, participant: &str, kind: Kind) {
         let alone = self.roster.len() == 1;
-        let leg = self.roster.get(participant).and_then(|person| person.leg);
+        let leg = self.roster.get(participant).and_then(Participant::ear);
         if let (Kind::Phone, true, Some(leg)) = (kind, alone, leg) {
             let words = self.words_for(leg, PromptKey::FirstParticipant);
             self.company = Company::AloneUntil(Instant::now() + duration(&words) + BREATH);
@@ -144,7 +144,7 @@ impl Focus {
         let phones = self
             .roster
             .iter()
-            .filter(|person| person.kind == Kind::Phone);
+            .filter(|person| person.phone_leg().is_some());
         let mut languages = phones.map(|person| person.language);
         let house = self.around.prompts.house();
         match languages.next() {
@@ -198,11 +198,11 @@ impl Focus {
             let lonely = alone
                 && match wish {
                     LonelyMusic::Off => false,
-                    LonelyMusic::Phones => person.kind == Kind::Phone,
+                    LonelyMusic::Phones => person.phone_leg().is_some(),
                     LonelyMusic::All => person.kind != Kind::Host,
                 };
             let wanted = person.held || lonely;
-            match (wanted, person.music, person.leg) {
+            match (wanted, person.music, person.ear()) {
                 (true, None, Some(leg)) => changes.push((person.id.clone(), Ok(leg))),
                 (false, Some(play), _) => changes.push((person.id.clone(), Err(play))),
                 _ => {}

@@ -11,7 +11,7 @@ use super::news::Told;
 use super::roster::Roster;
 use super::seat::Link;
 use crate::auth::Role;
-use crate::signal::protocol::{LeaveReason, ServerMessage};
+use crate::signal::protocol::{DialIn, LeaveReason, ServerMessage};
 
 /// Participants in one message: it stays below 256 KiB whatever they are called, and the largest conference is told in as many
 /// messages as a session's queue has room for.
@@ -65,7 +65,10 @@ impl Focus {
             role,
             resume,
             conference: self.conference_view(),
-            dial_in: self.around.dial_in(&self.record.number),
+            dial_in: self.around.dial_in(&self.record.number).map(|way| DialIn {
+                personal: self.record.pins.guest.is_some(),
+                ..way
+            }),
             roster: others,
             floor,
         };

@@ -35,6 +35,10 @@ pub(super) struct CreateBody {
     host_pin: Option<String>,
     /// 4 to 16 digits; empty: guests need none.
     guest_pin: Option<String>,
+    /// When the hosts' PIN becomes wrong, milliseconds since 1970; absent: never.
+    host_pin_expires_ms: Option<i64>,
+    /// When the guests' PIN becomes wrong, milliseconds since 1970; absent: never.
+    guest_pin_expires_ms: Option<i64>,
     /// It ends so many minutes after the first has come; 0: never; absent: as configured. A week at most.
     max_minutes: Option<u32>,
     /// Whether guests wait in the lobby until a host admits them; absent: as configured.
@@ -76,8 +80,12 @@ pub(super) struct ConferenceBody {
     participants: usize,
     /// People in its lobby now.
     waiting: usize,
-    /// Guests stay out now.
+    /// Guests stay out, until somebody unlocks it or it ends; kept over a restart.
     locked: bool,
+    /// When the hosts' PIN becomes or became wrong, milliseconds since 1970; null: never.
+    host_pin_expires_ms: Option<i64>,
+    /// When the guests' PIN becomes or became wrong, milliseconds since 1970; null: never.
+    guest_pin_expires_ms: Option<i64>,
     /// Who waits in the lobby; null: as configured.
     lobby: Option<LobbyPolicy>,
     /// Guests wait until a host is in; null: as configured.
@@ -146,6 +154,8 @@ pub(super) async fn create(
         id,
         host_pin,
         guest_pin,
+        host_pin_expires_ms,
+        guest_pin_expires_ms,
         max_minutes,
         lobby,
         wait_for_leader,
@@ -159,6 +169,8 @@ pub(super) async fn create(
         number: id,
         host_pin,
         guest_pin,
+        host_pin_expires_ms,
+        guest_pin_expires_ms,
         max_minutes,
         manners: Manners {
             lobby,
@@ -294,7 +306,9 @@ async fn view(api: &Api, record: ConferenceRecord) -> ConferenceBody {
         end_with_leader_seconds: record.manners.end_with_leader_seconds,
         video: record.manners.video,
         max_video_kbps: record.manners.max_video_kbps,
-        locked: running.is_some_and(|running| running.locked),
+        locked: running.map_or(record.locked, |running| running.locked),
+        host_pin_expires_ms: record.pins.host_expires_ms,
+        guest_pin_expires_ms: record.pins.guest_expires_ms,
         max_minutes: record.max_minutes,
         time_left_seconds: running
             .and_then(|running| running.time_left)

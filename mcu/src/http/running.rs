@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::problem::Problem;
-use crate::conference::{Gate, LobbyPolicy, MOST_MINUTES, Manners, Order};
+use crate::conference::{Gate, LobbyPolicy, MOST_MINUTES, Manners, Order, PinChange};
 use crate::config::VideoPolicy;
 use crate::signal::protocol::{ParticipantView, WaitingView};
 use crate::signal::view::View;
@@ -28,7 +28,7 @@ pub(super) struct ParticipantsBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConferencePatch {
-    /// Guests stay out.
+    /// Guests stay out until it is unlocked or ends; kept, whether somebody is in the conference or not.
     locked: Option<bool>,
     /// No guest unmutes, unless a host lets it.
     audience_muted: Option<bool>,
@@ -49,6 +49,10 @@ pub(super) struct ConferencePatch {
     host_pin: Option<String>,
     /// Other PIN for guests, 4 to 16 digits, or empty: they need none; kept likewise.
     guest_pin: Option<String>,
+    /// When the hosts' PIN becomes wrong, milliseconds since 1970; 0: never. Another PIN holds for ever unless this is said, too.
+    host_pin_expires_ms: Option<i64>,
+    /// When the guests' PIN becomes wrong, milliseconds since 1970; 0: never; likewise.
+    guest_pin_expires_ms: Option<i64>,
     /// Whether guests wait in the lobby until a host admits them; kept, whether somebody is in the conference or not.
     lobby: Option<LobbyPolicy>,
     /// Whether guests wait until a host is in; kept likewise.
@@ -183,6 +187,8 @@ pub(super) async fn change(
         spotlight,
         host_pin,
         guest_pin,
+        host_pin_expires_ms,
+        guest_pin_expires_ms,
         lobby,
         wait_for_leader,
         end_with_leader_seconds,
@@ -205,16 +211,27 @@ pub(super) async fn change(
         video,
         max_video_kbps,
     };
-    if !manners.is_empty() || host_pin.is_some() || guest_pin.is_some() {
+    let pins = PinChange {
+        host_pin,
+        guest_pin,
+        host_expires_ms: host_pin_expires_ms,
+        guest_expires_ms: guest_pin_expires_ms,
+    };
+    let mut locked = locked;
+    if !manners.is_empty() || !pins.is_empty() || locked.is_some() {
         let record = api.conferences.around().store.find(&id).await?;
         let record = record.ok_or_else(Problem::no_conference)?;
         if !manners.is_empty() {
             api.conferences.set_manners(&record, manners).await?;
         }
-        if host_pin.is_some() || guest_pin.is_some() {
-            api.conferences
-                .set_pins(&record, host_pin, guest_pin)
-                .await?;
+        if !pins.is_empty() {
+            api.conferences.set_pins(&record, pins).await?;
+        }
+        if let Some(on) = locked
+            && api.conferences.summary(&record.id).await.is_none()
+        {
+            api.conferences.lock_empty(&record, on).await?;
+            locked = None;
         }
     }
     let extend = extend_minutes.map(|minutes| Order::Extend(Duration::from_secs(seconds(minutes))));

@@ -42,6 +42,8 @@ pub enum ClientMessage {
     Camera { on: bool },
     /// Hand up or down.
     Hand { on: bool },
+    /// A PIN of one's own for phones, in place of the former one; or none any more.
+    PhonePin { on: bool },
     /// What to see; absent: what the conference gives.
     View {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,6 +240,11 @@ pub enum ServerMessage<V = ParticipantView> {
     RecordingFailed { reason: RecordingFault },
     /// To hosts: so many wrong PINs came that nobody else comes in by a PIN, for so long or, without it, before the PINs are others.
     PinsGuessed { closed_seconds: Option<u64> },
+    /// A PIN of one's own, shown this once; without one there is none any more.
+    PhonePin {
+        pin: Option<Digits>,
+        expires_ms: Option<i64>,
+    },
     /// To hosts: calls to phones, the oldest first.
     Calls { calls: Vec<CallView> },
     /// To `ping`.
@@ -292,6 +299,9 @@ pub struct ParticipantView {
     pub presenting: bool,
     /// Their hand is up.
     pub hand: bool,
+    /// They came with the page, and speak and hear by a phone.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub by_phone: bool,
     /// Presence of the person.
     #[schema(value_type = String)]
     pub presence: State,
@@ -414,6 +424,17 @@ fn is_zero(number: &i8) -> bool {
     *number == 0
 }
 
+/// Digits of a PIN on their way to whom it is; Debug shows nothing of them.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(transparent)]
+pub struct Digits(pub String);
+
+impl std::fmt::Debug for Digits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Digits(redacted)")
+    }
+}
+
 /// How to dial in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -422,6 +443,9 @@ pub struct DialIn {
     pub sip: String,
     /// Number to key, then `#`.
     pub conference: String,
+    /// One can have a PIN of one's own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub personal: bool,
 }
 
 /// One video slot.
@@ -589,7 +613,7 @@ mod tests {
             assert_eq!(serde_json::to_value(&message).unwrap(), value);
             value
         });
-        let all = "join offer mute camera hand leave ping mute_participant deafen_participant hold_participant \
+        let all = "join offer mute camera hand phone_pin leave ping mute_participant deafen_participant hold_participant \
                    gain_participant mute_video spotlight side_open side_leave whisper channel_open channel_close \
                    listen extend remove lock mute_audience lobby admit admit_all deny send_to_lobby record \
                    record_pause present present_grant present_take present_stop composite layout banner view view_participant \
@@ -610,7 +634,7 @@ mod tests {
             value
         });
         let all = "joined waiting lobby roster answer slots camera_sizes video participant_joined participant_changed participant_left floor talking changes \
-                   presenting conference time_left whisper recording_failed pins_guessed calls pong error ended";
+                   presenting conference time_left whisper recording_failed pins_guessed phone_pin calls pong error ended";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 

@@ -14,6 +14,7 @@ pub(super) fn wish(message: ClientMessage) -> Option<Action> {
         ClientMessage::Mute { on } => Action::Mute(on),
         ClientMessage::Camera { on } => Action::Camera(on),
         ClientMessage::Hand { on } => Action::Hand(on),
+        ClientMessage::PhonePin { on } => Action::PhonePin(on),
         ClientMessage::View { view } => Action::View(view),
         ClientMessage::ViewParticipant { participant, view } => {
             Action::Order(Order::View(participant, view))

@@ -251,8 +251,12 @@ pub(super) async fn precheck(
     admission: &Admission,
 ) -> Result<(), Refusal> {
     let Some(summary) = conferences.summary(&admission.record.id).await else {
-        return Ok(());
+        let shut = admission.record.locked && admission.role == Role::Guest;
+        return if shut { Err(Refusal::Locked) } else { Ok(()) };
     };
+    if conferences.is_in(admission).await {
+        return Ok(());
+    }
     if summary.locked && admission.role == Role::Guest {
         return Err(Refusal::Locked);
     }
@@ -388,10 +392,10 @@ async fn attend(
     };
     let (link, mut ended) = mpsc::channel(4);
     let newcomer = Newcomer {
-        name: who.name.clone(),
+        name: admission.name.unwrap_or_else(|| who.name.clone()),
         kind: Kind::Phone,
         role: admission.role,
-        user: None,
+        user: admission.user,
         link: Link::Call(link),
         leg: Some(leg.leg),
         spoken,

@@ -3,6 +3,7 @@
 
 mod client;
 mod crowd;
+mod pins;
 mod ruling;
 
 use std::time::{Duration, Instant};

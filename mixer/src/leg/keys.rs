@@ -3,6 +3,7 @@
 
 use plenum_codecs::audio::AudioCodec;
 use plenum_codecs::audio::g711::Law;
+use plenum_codecs::audio::g722::LowerBand;
 use plenum_codecs::dtmf::ToneDetector;
 use plenum_codecs::sequence::Unwrapper;
 use plenum_codecs::telephone_event::{Digit, DigitDetector};
@@ -50,25 +51,26 @@ impl Keys {
     }
 }
 
-/// Digits in G.711.
+/// Digits in G.711, and in the lower band of G.722.
 #[derive(Debug, Default)]
 struct Tones {
     detector: ToneDetector,
+    lower: LowerBand,
     sequence: Unwrapper,
     ssrc: Option<u32>,
     last: Option<u64>,
 }
 
 impl Tones {
-    /// Takes in a packet of sound; a key press comes out. Of G.711 only: with another codec a phone has telephone-events.
+    /// Takes in a packet of sound; a key press comes out. Not of Opus, which leaves of tones what it likes: with it a phone has
+    /// telephone-events.
     fn push(&mut self, packet: &MediaPacket, codec: AudioCodec) -> Option<Digit> {
-        let law = match codec {
-            AudioCodec::Pcma => Law::A,
-            AudioCodec::Pcmu => Law::Mu,
-            AudioCodec::G722 | AudioCodec::Opus => return None,
-        };
+        if codec == AudioCodec::Opus {
+            return None;
+        }
         if self.ssrc.replace(packet.ssrc) != Some(packet.ssrc) {
             self.sequence = Unwrapper::new();
+            self.lower = LowerBand::default();
             self.last = None;
         }
         let sequence = self.sequence.unwrap(packet.sequence);
@@ -82,7 +84,13 @@ impl Tones {
             // Nothing is keyed by silence.
             let _ = self.detector.push(std::iter::repeat_n(0, PAUSE));
         }
-        self.detector
-            .push(packet.payload.iter().map(|octet| law.decode(*octet)))
+        let octets = packet.payload.iter().copied();
+        let (detector, lower) = (&mut self.detector, &mut self.lower);
+        match codec {
+            AudioCodec::Pcma => detector.push(octets.map(|octet| Law::A.decode(octet))),
+            AudioCodec::Pcmu => detector.push(octets.map(|octet| Law::Mu.decode(octet))),
+            AudioCodec::G722 => detector.push(octets.map(|octet| lower.decode(octet))),
+            AudioCodec::Opus => None,
+        }
     }
 }

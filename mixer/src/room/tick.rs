@@ -58,8 +58,9 @@ impl Room {
         let holder = self.floor.holder();
         self.event(Event::Floor { holder });
         if let Some(holder) = holder {
+            let face = self.faces.of(holder);
             self.video
-                .floor_changed(at, holder, &mut self.legs, &mut self.outputs);
+                .floor_changed(at, face, &mut self.legs, &mut self.outputs);
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Person {
     pub hand: bool,
     /// They share their screen.
     pub presenting: bool,
+    /// They are here by the page, and speak and hear by phone.
+    pub by_phone: bool,
 }
 
 /// See the module.
@@ -43,6 +45,8 @@ pub struct View {
     pub audience_muted: bool,
     /// For how many seconds doors were shut to guessers, as hosts are told, in order; 0: until the PINs are others.
     pub guessed: Vec<u64>,
+    /// A PIN of one's own for phones.
+    pub phone_pin: Option<String>,
     /// Calls to phones, as hosts are told: id, name and state.
     pub calls: Vec<(String, String, String)>,
     /// Everybody, by id.
@@ -126,6 +130,7 @@ fn person(value: &Value) -> Result<(String, Person)> {
         talking: flag(&value["talking"])?,
         hand: flag(&value["hand"])?,
         presenting: value["presenting"].as_bool().unwrap_or(false),
+        by_phone: value["by_phone"].as_bool().unwrap_or(false),
     };
     Ok((text(&value["id"])?, person))
 }
@@ -195,6 +200,7 @@ impl View {
                 let seconds = message["closed_seconds"].as_u64();
                 self.guessed.push(seconds.unwrap_or(0));
             }
+            "phone_pin" => self.phone_pin = maybe(&message["pin"])?,
             "calls" => {
                 let calls = list(&message["calls"])?.iter();
                 let call = |call: &Value| -> Result<_> {

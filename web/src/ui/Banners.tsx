@@ -5,7 +5,7 @@ import { strings } from '../strings'
 import { useClient, useClientState, useSelf } from './context'
 import { LobbyBanner } from './Lobby'
 import { ShareBanners } from './Sharing'
-import { AsideIcon, CheckIcon, ChevronIcon, LanguageIcon, PauseIcon, SoundOffIcon, WarningIcon } from './icons'
+import { AsideIcon, CheckIcon, ChevronIcon, LanguageIcon, PauseIcon, PhoneIcon, SoundOffIcon, WarningIcon } from './icons'
 
 /** Attempts after which reconnecting is no longer a hiccup. */
 const PATIENCE = 4
@@ -115,6 +115,12 @@ function Apart() {
         <div className="banner" data-tone="warning" role="status">
           <PauseIcon />
           <span>{strings.room.held}</span>
+        </div>
+      )}
+      {self.byPhone && (
+        <div className="banner" data-tone="info" role="status">
+          <PhoneIcon />
+          <span>{strings.room.byPhone}</span>
         </div>
       )}
       {self.deafened && !self.held && (

@@ -40,7 +40,7 @@ export function Bar({ actions, view, setView, peopleOpen, openSettings }: BarPro
   const { microphone, muted, camera } = useDevices()
   const { session } = useClientState()
   const self = useSelf()
-  const silent = muted || !trackOf(microphone)
+  const silent = self?.byPhone ? self.muted : muted || !trackOf(microphone)
   const filming = trackOf(camera) !== null
   const hand = self?.hand ?? false
   const mayFilm = self?.videoMuted !== true

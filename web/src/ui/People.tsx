@@ -4,6 +4,7 @@ import { hue, initials, rosterOrder, speaking } from '../layout'
 import { invitation } from '../link'
 import type { Participant } from '../protocol'
 import { strings } from '../strings'
+import { ByPhone } from './ByPhone'
 import { Calls } from './Calls'
 import { IconButton } from './controls'
 import { useClient, useClientState } from './context'
@@ -65,6 +66,7 @@ export function People({ onClose }: { readonly onClose: () => void }) {
         {session.conference && (
           <Invite link={invitation(location.origin, session.conference.id)} dialIn={session.dialIn} />
         )}
+        {session.dialIn?.personal && <ByPhone />}
       </footer>
     </aside>
   )
@@ -77,7 +79,7 @@ interface RowProps {
 }
 
 function Row({ participant, self, host }: RowProps) {
-  const { name, kind, role, muted, hand, held, deafened, gainDb, side, presenting, videoMuted } = participant
+  const { name, kind, role, byPhone, muted, hand, held, deafened, gainDb, side, presenting, videoMuted } = participant
   const { session } = useClientState()
   const talking = speaking(participant, session)
   const interprets = session.conference?.channels.find(({ interpreter }) => interpreter === participant.id)
@@ -88,9 +90,9 @@ function Row({ participant, self, host }: RowProps) {
       </span>
       <span className="person-name">
         <span>{self ? strings.room.youName(name) : name}</span>
-        {(kind === 'phone' || role === 'host' || gainDb !== 0 || interprets) && (
+        {(kind === 'phone' || byPhone || role === 'host' || gainDb !== 0 || interprets) && (
           <small>
-            {kind === 'phone' && (
+            {(kind === 'phone' || byPhone) && (
               <span className="badge">
                 <PhoneIcon /> {strings.people.phone}
               </span>

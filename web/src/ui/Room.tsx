@@ -98,6 +98,7 @@ function useActions(setPeopleOpen: (change: (open: boolean) => boolean) => void,
   }
   return {
     toggleMute: () => {
+      if (self?.byPhone) return client.mutePhone(!self.muted)
       const { microphone, muted } = client.devices.snapshot()
       void explain(client.devices.setMuted(!(muted || !trackOf(microphone))))
     },

@@ -44,7 +44,7 @@ export function Tile({ participant, size = 'tile', pinned = false, onPin }: Tile
             <MicOffIcon />
           </span>
         )}
-        {participant.kind === 'phone' && <PhoneIcon />}
+        {(participant.kind === 'phone' || participant.byPhone) && <PhoneIcon />}
         <span className="tile-text">{name}</span>
       </span>
       {reason && !self && (
