@@ -296,7 +296,7 @@ pub(super) async fn people(client: &Client, search: Search) -> Answer {
 /// When the database fails.
 pub(crate) async fn people_of(client: &Client, ids: &[String]) -> Answer {
     let directories = &client.companion.directories;
-    let directory = directories.latest(&client.companion.store).await?;
+    let directory = directories.holding(&client.companion.store, ids).await?;
     let found: Vec<_> = ids.iter().filter_map(|id| directory.get(id)).collect();
     Ok(json!({
         "people": users_of(client, &found),
