@@ -12,6 +12,7 @@ mod export;
 mod files;
 mod filters;
 mod hub;
+mod lists;
 mod messages;
 mod metrics;
 mod people;
@@ -31,7 +32,7 @@ use std::time::Duration;
 use prometheus::Registry;
 use tokio::sync::{Semaphore, mpsc};
 
-pub use bridge::{Bridge, BridgeError, Pending};
+pub use bridge::{Bridge, BridgeError, Occasion, Pending};
 pub use calendar::CalendarConfig;
 pub use files::FileLimits;
 pub use people::{DEMO_USERS, DemoUser, Kdf, NewUser, People, PeopleError, Role, User, UserChange};
@@ -42,6 +43,9 @@ pub use store::{Database, StoreError, Upkeep};
 use hub::Hub;
 use protocol::Event;
 use store::Store;
+
+/// How often what follows posts is rung without any.
+const PASSING: Duration = Duration::from_secs(1);
 
 /// Bounds; `[companion]` sets them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +145,7 @@ pub struct Shell {
     pub(crate) marks: messages::Marks,
     pub(crate) heads: messages::Heads,
     pub(crate) calls: messages::Calls,
+    pub(crate) phones: messages::Phones,
     pub(crate) directs: messages::Directs,
     pub(crate) metrics: metrics::Metrics,
     /// Of sockets that have not said hello.
@@ -184,6 +189,7 @@ impl Companion {
                 marks: messages::Marks::default(),
                 heads: messages::Heads::default(),
                 calls: messages::Calls::default(),
+                phones: messages::Phones::default(),
                 directs: messages::Directs::default(),
                 metrics: metrics::Metrics::register(registry)?,
                 presence,
@@ -196,6 +202,7 @@ impl Companion {
                 bridge,
             }),
         };
+        messages::reopen_calls(&companion).await?;
         tokio::spawn(companion.clone().carry(published));
         tokio::spawn(filters::follow(companion.clone()));
         tokio::spawn(rooms::views::tell(companion.clone()));
@@ -264,6 +271,7 @@ impl Companion {
 
     /// Carries committed events, in order, to who is connected and to what watches posts.
     async fn carry(self, mut published: mpsc::Receiver<Vec<Event>>) {
+        let mut rung = clock::instant();
         while let Some(events) = published.recv().await {
             self.metrics.commits.inc();
             for event in &events {
@@ -272,7 +280,13 @@ impl Companion {
             }
             self.heads.note(&events);
             self.hub.publish(&events);
-            self.bell.ring();
+            // Filters are about rooms; what else was said their follower passes by now and then.
+            let post = |event: &Event| self.halls.kind(&event.conversation).is_some();
+            let now = clock::instant();
+            if events.iter().any(post) || now.saturating_duration_since(rung) > PASSING {
+                rung = now;
+                self.bell.ring();
+            }
         }
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use plenum_companion::server as companion;
 use plenum_companion::server::{
-    Bridge, BridgeError, CalendarConfig, CompanionConfig, Database, FileLimits, Limits, Pending,
-    Presence, RoomPolicy, User,
+    Bridge, BridgeError, CalendarConfig, CompanionConfig, Database, FileLimits, Limits, Occasion,
+    Pending, Presence, RoomPolicy, User,
 };
 
 use crate::auth::{ApiKeys, Role};
-use crate::conference::{self, Conferences, NewConference};
+use crate::conference::{self, Conferences, Denied, DialOrder, NewConference};
 use crate::config::{Config, TlsConfig};
 
 /// Name of the database in the data folder.
@@ -63,6 +63,16 @@ pub(crate) fn database(config: &Config) -> Database {
         .unwrap_or_else(|| Database::Sqlite(config.server.data_dir.join(DATABASE)))
 }
 
+impl From<Denied> for BridgeError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Nobody => Self::Gone,
+            Denied::Invalid(why) | Denied::Forbidden(why) => Self::Refused(why.to_owned()),
+            Denied::Unavailable(why) => Self::Unavailable(why.to_owned()),
+        }
+    }
+}
+
 /// The engine as the companion sees it.
 pub(crate) struct Engine {
     pub(crate) conferences: Conferences,
@@ -70,7 +80,11 @@ pub(crate) struct Engine {
 }
 
 impl Bridge for Engine {
-    fn make<'a>(&'a self, subject: &'a str) -> Pending<'a, Result<String, BridgeError>> {
+    fn make<'a>(
+        &'a self,
+        subject: &'a str,
+        occasion: Occasion,
+    ) -> Pending<'a, Result<String, BridgeError>> {
         Box::pin(async move {
             let around = self.conferences.around();
             let name: String = subject
@@ -87,8 +101,49 @@ impl Bridge for Engine {
                 ..NewConference::default()
             };
             let made = conference::create(&around.store, &around.pins, wanted).await;
-            made.map(|created| created.record.number)
-                .map_err(|error| BridgeError::Unavailable(error.to_string()))
+            let created = made.map_err(|error| BridgeError::Unavailable(error.to_string()))?;
+            if occasion == Occasion::Call {
+                around.talks.add(&created.record.id);
+            }
+            Ok(created.record.number)
+        })
+    }
+
+    fn remember<'a>(&'a self, conference: &'a str) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let around = self.conferences.around();
+            if let Ok(Some(record)) = around.store.find(conference).await {
+                around.talks.add(&record.id);
+            }
+        })
+    }
+
+    fn dials(&self) -> bool {
+        self.conferences.around().dialler.is_some()
+    }
+
+    fn may_dial(&self, number: &str) -> Result<(), BridgeError> {
+        let dialler = self.conferences.around().dialler.as_ref();
+        let dialler = dialler.ok_or(Denied::Unavailable("This server calls no phones."))?;
+        dialler.number(number)?;
+        Ok(())
+    }
+
+    fn dial<'a>(
+        &'a self,
+        conference: &'a str,
+        number: &'a str,
+        name: Option<&'a str>,
+    ) -> Pending<'a, Result<(), BridgeError>> {
+        Box::pin(async move {
+            let found = self.conferences.around().store.find(conference).await;
+            let record = found
+                .map_err(|error| BridgeError::Unavailable(error.to_string()))?
+                .ok_or(BridgeError::Gone)?;
+            let order = DialOrder::Call(number.to_owned(), name.map(str::to_owned));
+            let placed = self.conferences.dial(&record.id, order).await;
+            placed.ok_or(BridgeError::Gone)??;
+            Ok(())
         })
     }
 

@@ -32,6 +32,7 @@ mod room;
 mod roster;
 mod seat;
 mod sound;
+mod talks;
 mod telling;
 mod viewing;
 
@@ -58,6 +59,7 @@ use seat::FocusHandle;
 pub(crate) use seat::{
     Action, Command, Link, MediaHold, Newcomer, Notice, Order, Outgoing, Seat, Summary, Transfer,
 };
+pub(crate) use talks::Talks;
 
 use plenum_companion::server::Presence;
 
@@ -100,6 +102,8 @@ pub(crate) struct Surroundings {
     pub(crate) sip: Option<String>,
     /// The way to phones that are called, if there is one.
     pub(crate) dialler: Option<Dialler>,
+    /// Which conferences are calls.
+    pub(crate) talks: Talks,
     /// Number of the demo conference and its host's clip, once it is made.
     pub(crate) demo: Option<(String, watch::Receiver<Option<Clip>>)>,
 }

@@ -65,11 +65,13 @@ export const requests = {
   },
   alive: () => ({}),
   users: (mock, _, { users }) => ({ users: users.map((id) => mock.users.get(id)).filter(Boolean), presence: [] }),
+  list: (mock, _, { list }) => ({ people: mock.lists.find(({ id }) => id === list).people.map((id) => mock.users.get(id)), presence: [] }),
   people: (mock, _, { query }) => {
     const people = [...mock.users.values()].filter(({ name }) => name.toLowerCase().includes(query.toLowerCase()))
-    return { people, presence: people.map(({ id }) => mock.presence.get(id)).filter(Boolean) }
+    const lists = mock.lists.filter(({ name }) => name.toLowerCase().includes(query.toLowerCase())).map(({ id, name, people: { length } }) => ({ id, name, count: length }))
+    return { people, lists, presence: people.map(({ id }) => mock.presence.get(id)).filter(Boolean) }
   },
-  card: (mock, _, { user }) => ({ user: mock.users.get(user), presence: mock.presence.get(user), level: 'team' }),
+  card: (mock, _, { user }) => ({ user: mock.users.get(user), presence: mock.presence.get(user), level: 'team', free_busy: mock.busy.get(user) }),
   watch: () => ({ presence: [] }),
   unwatch: () => ({}),
   open(mock, user, { with: others, subject = '' }) {
@@ -138,7 +140,7 @@ export const requests = {
   },
   calls(mock, user) {
     const events = [...mock.conversations.values()].filter(({ people }) => people.includes(user)).flatMap(({ events }) => events).filter(({ kind }) => kind === 'call')
-    return { events: events.toSorted((a, b) => b.ts - a.ts), more: false }
+    return { events: events.toSorted((a, b) => b.ts - a.ts), phones: mock.dialled, more: false }
   },
   confer(mock, user, { conversation, media }) {
     const conference = `80${mock.next()}`
@@ -146,6 +148,12 @@ export const requests = {
     mock.append(conversation, user, 'call', { conference, media, state: 'started' })
     for (const other of mock.everyone(conversation)) if (other !== user) mock.tell([other], { type: 'ring', conversation, from: user, subject: mock.conversations.get(conversation).subject, media, conference, link })
     return { conference, link }
+  },
+  dial(mock, user, { phone, name = '' }) {
+    if (phone.startsWith('+900')) return { code: 'forbidden' }
+    const conference = `80${mock.next()}`
+    mock.dialled.unshift({ phone, name, ts: Date.now() })
+    return { conference, link: `/join/${conference}?token=signed` }
   },
   decline(mock, user, { conversation, conference }) {
     mock.tell(mock.everyone(conversation), { type: 'ring_over', conversation, conference, reason: 'declined' })

@@ -386,6 +386,8 @@ export const screens = {
   async companion_on_a_phone({ open, shot }) {
     const page = await enter(open, 'ann', '/app', PHONE)
     await shot(page, 'companion-phone-list')
+    const cut = await page.locator('.rail-button').evaluateAll((all) => all.flatMap((one) => [...one.querySelectorAll('span:not(.count)')]).filter((one) => one.offsetWidth > 1 && one.scrollWidth > one.clientWidth).map((one) => one.textContent))
+    assert.deepEqual(cut, [], 'no label is cut')
     await accessible(page, 'phone, list')
     await list(page, 'Chats').getByRole('button', { name: /Available Bo/ }).click()
     await field(page).fill('From the tram')

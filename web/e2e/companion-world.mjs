@@ -39,6 +39,9 @@ export function world() {
   const story = `The release is ready to be tried. ${'Everybody who has a phone of an unusual make is asked to call the test number and to write down what was heard. '.repeat(4)}`
   return {
     count: 0,
+    busy: new Map(),
+    lists: [],
+    dialled: [],
     limits: { message: 8_192, post: 32_768, file: 2_000_000, people: 100, contacts: 1_000 },
     users: new Map(
       people.map(([id, name, title]) => [id, { id, login: id, name, title, company: 'Plenum', email: `${id}@example.org`, work_phone: '+49 30 555 0123', role: 'user', ...(id === 'bo' && { mobile: '+49 170 555 99' }) }]),

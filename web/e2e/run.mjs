@@ -1,6 +1,7 @@
 /**
  * Drives the built page in Debian's Chromium against the mock server. `npm run e2e`; screenshots go to the folder
- * in PLENUM_SHOTS, else to a temporary one. PLENUM_E2E runs only the tests whose name contains it.
+ * in PLENUM_SHOTS, else to a temporary one. PLENUM_E2E runs only the tests whose name contains it, or one
+ * of several between commas.
  */
 
 import { mkdtemp } from 'node:fs/promises'
@@ -11,6 +12,7 @@ import { chromium } from 'playwright-core'
 import { answerer } from './answerer.mjs'
 import { companion } from './companion.mjs'
 import { CompanionMock } from './companion-mock.mjs'
+import { phones } from './companion-phones.mjs'
 import { screens } from './companion-screens.mjs'
 import { byPhone } from './by-phone.mjs'
 import { calls } from './calls.mjs'
@@ -25,7 +27,7 @@ import { tests } from './tests.mjs'
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url))
 const shots = process.env.PLENUM_SHOTS ?? (await mkdtemp(join(tmpdir(), 'plenum-web-')))
-const only = process.env.PLENUM_E2E ?? ''
+const only = (process.env.PLENUM_E2E ?? '').split(',')
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
 const mock = new Mock()
@@ -37,9 +39,9 @@ const media = await answerer(browser)
 
 const failures = []
 let passed = 0
-const stories = { ...tests, ...companion, ...screens, ...byPhone, ...calls, ...composite, ...directing, ...lobby, ...quality, ...sharing }
+const stories = { ...tests, ...companion, ...screens, ...phones, ...byPhone, ...calls, ...composite, ...directing, ...lobby, ...quality, ...sharing }
 for (const [name, test] of Object.entries(stories)) {
-  if (!name.includes(only)) continue
+  if (!only.some((part) => name.includes(part))) continue
   mock.reset()
   other.reset()
   mock.cameras = []

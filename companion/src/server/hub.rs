@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::{mpsc, watch};
 
-use super::protocol::{Event, message};
+use super::protocol::{self, Event};
 
 /// Messages that wait for one socket.
 pub(crate) const QUEUE: usize = 256;
@@ -72,6 +72,13 @@ impl Inlet {
     /// The next message.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         let frame = self.queue.recv().await?;
+        self.waiting.fetch_sub(frame.text.len(), Ordering::Relaxed);
+        Some(frame)
+    }
+
+    /// The next message, if one waits.
+    pub(crate) fn ready(&mut self) -> Option<Frame> {
+        let frame = self.queue.try_recv().ok()?;
         self.waiting.fetch_sub(frame.text.len(), Ordering::Relaxed);
         Some(frame)
     }
@@ -243,6 +250,14 @@ impl Hub {
         listeners.map_or_else(Vec::new, |listeners| listeners.iter().cloned().collect())
     }
 
+    /// How many connected members `conversation` has.
+    pub(crate) fn audience(&self, conversation: &str) -> usize {
+        self.lock()
+            .listeners
+            .get(conversation)
+            .map_or(0, HashSet::len)
+    }
+
     /// Whether `user` has a socket.
     pub(crate) fn is_connected(&self, user: &str) -> bool {
         self.lock().users.contains_key(user)
@@ -312,7 +327,7 @@ impl Hub {
         for (conversation, events) in by_conversation {
             let last = events.last().map_or(0, |event| event.seq);
             let frame = Frame {
-                text: message("events", serde_json::json!({ "events": events })),
+                text: protocol::events(&events),
                 carries: Some((conversation.into(), last)),
             };
             self.tell_all(conversation, None, frame);

@@ -9,6 +9,7 @@ mod ink;
 mod log;
 mod marks;
 mod members;
+mod phones;
 mod rate;
 mod said;
 
@@ -17,11 +18,12 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 pub(crate) use blocking::Directs;
-pub(crate) use calls::{Calls, keep_called};
+pub(crate) use calls::{Calls, keep_called, reopen_calls};
 pub(crate) use heads::{Heads, keep_told};
 pub(crate) use log::conversation;
 pub(crate) use marks::{Marks, delivered, keep_marked};
 pub(crate) use members::{announce, enter, members, note, require_users};
+pub(crate) use phones::Phones;
 pub(crate) use rate::Rate;
 
 use super::Companion;
@@ -31,7 +33,7 @@ use super::socket::Client;
 /// Requests that are answered here.
 pub(crate) const KINDS: &[&str] = &[
     "open", "add", "leave", "rename", "send", "edit", "delete", "react", "history", "read",
-    "typing", "notify", "confer", "decline", "calls",
+    "typing", "notify", "confer", "decline", "calls", "dial",
 ];
 
 /// Those of them that others hear of.
@@ -59,6 +61,7 @@ pub(crate) async fn answer(client: &mut Client, kind: &str, body: Map<String, Va
         "confer" => calls::confer(client, parse(body)?).await,
         "decline" => calls::decline(client, &parse(body)?),
         "calls" => log::calls(client, parse(body)?).await,
+        "dial" => phones::dial(client, parse(body)?).await,
         "history" => log::history(client, parse(body)?).await,
         "read" => marks::read(client, parse(body)?).await,
         "typing" => marks::typing(client, &parse(body)?),
@@ -76,6 +79,7 @@ pub(crate) fn limits(companion: &Companion) -> Value {
         "people": limits.people,
         "frame": MAX_FRAME,
         "file": companion.config.files.file,
+        "phones": companion.bridge.dials(),
     })
 }
 

@@ -20,9 +20,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, broadcast, mpsc};
 
-pub(crate) use directory::{Directories, Directory, seen_user, viewer};
+pub(crate) use directory::{Directories, Directory, is_colleague, seen_user, viewer};
 pub(crate) use own::{load, settings_of};
-pub(crate) use watching::{go, greeting};
+pub(crate) use watching::{go, greeting, people_of};
 
 use super::clock;
 use super::hub::Outlet;
@@ -48,6 +48,7 @@ pub(crate) const KINDS: &[&str] = &[
     "people",
     "users",
     "card",
+    "list",
 ];
 /// Changes are gathered this long before watchers are told.
 const COALESCE: Duration = Duration::from_millis(150);
@@ -244,11 +245,11 @@ impl Presence {
                 return;
             }
             let before = board.engagement(user, participant);
-            let same = before.filter(|before| before.engagement == kind);
             let shown = before.and_then(|before| before.presenting);
             let engaged = Engaged {
                 engagement: kind,
-                since: same.map_or(now, |before| before.since),
+                // A call that a third joins is still the one that began then.
+                since: before.map_or(now, |before| before.since),
                 until: Some(now.plus(LEASE).plus(LOST_LEASE_GRACE)),
                 presenting: presenting.then(|| shown.unwrap_or(now)),
                 subject: subject.map(Into::into),
@@ -370,6 +371,7 @@ pub(crate) async fn answer(client: &mut Client, kind: &str, body: Map<String, Va
         "people" => watching::people(client, parse(body)?).await,
         "users" => watching::users(client, parse(body)?).await,
         "card" => watching::card(client, parse(body)?).await,
+        "list" => super::lists::expand(client, parse(body)?).await,
         _ => Err(Refusal::bad("There is no request of this type.")),
     }
 }

@@ -219,33 +219,47 @@ pub(crate) fn parse<T: DeserializeOwned>(body: Map<String, Value>) -> Result<T, 
     serde_json::from_value(Value::Object(body)).map_err(|error| Refusal::bad(error.to_string()))
 }
 
-/// A message with its type, as text.
+/// A message with its type: written once, in one pass.
+#[derive(Serialize)]
+struct Message<'a, B> {
+    r#type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    #[serde(flatten)]
+    body: B,
+}
+
+/// A message with its type, as text; `body` is an object.
 pub(crate) fn message(kind: &str, body: impl Serialize) -> Utf8Bytes {
-    let mut value = serde_json::to_value(body).unwrap_or_else(|error| {
+    write(kind, None, body)
+}
+
+fn write(kind: &str, id: Option<u64>, body: impl Serialize) -> Utf8Bytes {
+    let message = Message {
+        r#type: kind,
+        id,
+        body,
+    };
+    let text = serde_json::to_string(&message).unwrap_or_else(|error| {
         tracing::error!(%error, "a message could not be written");
-        json!({})
+        json!({"type": kind, "id": id}).to_string()
     });
-    if let Value::Object(fields) = &mut value {
-        fields.insert("type".to_owned(), kind.into());
+    text.into()
+}
+
+/// `events`, as their bodies stand.
+pub(crate) fn events<E: Serialize>(events: &[E]) -> Utf8Bytes {
+    #[derive(Serialize)]
+    struct Events<'a, E> {
+        events: &'a [E],
     }
-    value.to_string().into()
+    message("events", Events { events })
 }
 
 /// Answers request `id`.
 pub(crate) fn reply(id: u64, answer: Answer) -> Utf8Bytes {
     match answer {
-        Ok(mut value) => {
-            if let Value::Object(fields) = &mut value {
-                fields.insert("id".to_owned(), id.into());
-            }
-            message("done", value)
-        }
-        Err(refusal) => {
-            let mut value = json!({"id": id, "code": refusal.code, "detail": refusal.detail});
-            if let (Value::Object(fields), Some(wait)) = (&mut value, refusal.retry_ms) {
-                fields.insert("retry_ms".to_owned(), wait.into());
-            }
-            message("refused", value)
-        }
+        Ok(value) => write("done", Some(id), value),
+        Err(refusal) => write("refused", Some(id), refusal),
     }
 }

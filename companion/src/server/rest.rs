@@ -2,6 +2,8 @@
 
 mod admin;
 
+pub(crate) use admin::Admin;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ use super::hub::Sessions;
 use super::people::{Found, SESSION_S, SignIn, User};
 use super::problem::Problem;
 use super::socket;
-use super::{Companion, export, files, messages};
+use super::{Companion, export, files, lists, messages};
 
 /// The cookie's name.
 const COOKIE: &str = "plenum_session";
@@ -37,6 +39,7 @@ pub(crate) fn router(companion: Companion) -> Router {
         .route("/session/guest", post(let_in))
         .merge(admin::routes())
         .merge(files::routes())
+        .merge(lists::routes())
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             DEADLINE,
@@ -58,6 +61,7 @@ pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
     let mut description = SessionsDoc::openapi();
     description.merge(admin::AdminDoc::openapi());
     description.merge(files::FilesDoc::openapi());
+    description.merge(lists::ListsDoc::openapi());
     description.merge(export::ExportDoc::openapi());
     description
 }

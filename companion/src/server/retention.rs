@@ -69,6 +69,9 @@ pub(crate) async fn sweep(
     let mut gone = doomed(store).await?;
     for (kind, days) in policy.kinds() {
         let before = now_ms.saturating_sub(days.saturating_mul(DAY_MS));
+        if kind == "direct" {
+            forget_phones(store, before).await?;
+        }
         // Clocks were perhaps set back by less than an hour: times decide, the position only bounds the search.
         let below = position(store.reader(), before.saturating_add(3_600_000)).await?;
         loop {
@@ -91,6 +94,21 @@ pub(crate) async fn sweep(
         }
     }
     Ok(gone)
+}
+
+/// Calls to phones are kept as long as direct conversations.
+async fn forget_phones(store: &Store, before: i64) -> Result<(), StoreError> {
+    let gone = store.write(move |tx| {
+        async move {
+            sqlx::query("DELETE FROM phone_calls WHERE ts < $1")
+                .bind(before)
+                .execute(tx.connection())
+                .await?;
+            Ok(())
+        }
+        .boxed()
+    });
+    gone.await
 }
 
 /// An event: its position, conversation and number.

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::hub::{Inlet, Outlet, SIGNED_OUT};
+use super::hub::{Frame, Inlet, Outlet, SIGNED_OUT};
 use super::people::{Found, User};
 use super::problem::Problem;
 use super::protocol::{Answer, MAX_FRAME, Refusal, VERSION, parse, reply};
@@ -28,6 +28,8 @@ use super::{Companion, calendar, clock, contacts, filters, messages, presence, r
 const WRONG_VERSION: u16 = 4002;
 /// What a socket reads at once, bytes.
 const READ_BUFFER: usize = 4 * 1024;
+/// What is written at once as far as it waits already, bytes.
+const WRITE_BUFFER: usize = 8 * 1024;
 /// A message that the socket does not take within this ends it.
 const STUCK: Duration = Duration::from_secs(30);
 /// A session is looked at again this often.
@@ -51,7 +53,7 @@ pub(crate) async fn upgrade(
     upgrade
         .max_message_size(MAX_FRAME)
         .max_frame_size(MAX_FRAME)
-        .write_buffer_size(0)
+        .write_buffer_size(WRITE_BUFFER)
         .read_buffer_size(READ_BUFFER)
         .on_upgrade(move |socket| serve(companion, found, door, socket))
 }
@@ -347,23 +349,23 @@ async fn write(
     let mut ping = tokio::time::interval(SILENCE / 3);
     ping.tick().await;
     let code = loop {
-        let (message, carries) = tokio::select! {
+        let first = tokio::select! {
             biased;
             code = wished(&mut closing) => break code,
             frame = inlet.next() => match frame {
-                Some(frame) => (Message::Text(frame.text), frame.carries),
+                Some(frame) => Some(frame),
                 None => break 1000,
             },
-            _ = ping.tick() => (Message::Ping(axum::body::Bytes::new()), None),
+            _ = ping.tick() => None,
         };
         let sent = tokio::select! {
-            sent = tokio::time::timeout(STUCK, sink.send(message)) => sent,
+            sent = tokio::time::timeout(STUCK, send(&mut sink, first, &mut inlet)) => sent,
             code = wished(&mut closing) => break code,
         };
-        if !matches!(sent, Ok(Ok(()))) {
+        let Ok(Ok(carried)) = sent else {
             return;
-        }
-        if let Some((conversation, seq)) = carries {
+        };
+        for (conversation, seq) in carried {
             messages::delivered(&companion, &user, &conversation, seq);
         }
     };
@@ -376,6 +378,32 @@ async fn write(
     }));
     // Whoever doesn't take it within a moment is cut off.
     let _ = tokio::time::timeout(Duration::from_secs(1), sink.send(close)).await;
+}
+
+/// Sends `first`, or a ping, and what waits behind it, in one write; gives how far conversations were carried by it.
+async fn send(
+    sink: &mut SplitSink<WebSocket, Message>,
+    first: Option<Frame>,
+    inlet: &mut Inlet,
+) -> Result<Vec<(Arc<str>, i64)>, axum::Error> {
+    let mut carried = Vec::new();
+    let mut bytes = 0;
+    let mut next = first;
+    if next.is_none() {
+        sink.feed(Message::Ping(axum::body::Bytes::new())).await?;
+    }
+    while let Some(frame) = next {
+        bytes += frame.text.len();
+        carried.extend(frame.carries);
+        sink.feed(Message::Text(frame.text)).await?;
+        next = if bytes < WRITE_BUFFER {
+            inlet.ready()
+        } else {
+            None
+        };
+    }
+    sink.flush().await?;
+    Ok(carried)
 }
 
 /// The code to close with; never while nobody wishes it.

@@ -17,7 +17,7 @@ use sqlx::{AnyPool, ConnectOptions, Executor};
 use tokio::sync::{mpsc, oneshot};
 
 pub use upkeep::Upkeep;
-pub(crate) use writer::{Draft, Receipt, Tx};
+pub(crate) use writer::{Draft, Receipt, Tx, places, power};
 
 use super::protocol::Event;
 
@@ -105,6 +105,12 @@ impl Store {
         let (dialect, options) = options(database)?;
         let writing = pool(dialect, WRITERS).connect_with(options.clone()).await?;
         let mut connection = writing.acquire().await?;
+        if dialect == Dialect::Sqlite {
+            // The one that writes keeps what it changes again and again at hand: 16 MiB of pages, and as many in the journal.
+            connection
+                .execute("PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000;")
+                .await?;
+        }
         migrate::run(&mut connection, dialect).await?;
         let readers = pool(dialect, READERS).connect_with(options).await?;
         let (jobs, queue) = mpsc::channel(WAITING);

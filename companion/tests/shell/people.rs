@@ -10,6 +10,7 @@ use crate::stage::{PASSWORD, Stage, on_both};
 on_both!(
     the_first_start_makes_an_administrator,
     administrators_look_after_users,
+    a_list_is_found_and_expands,
     a_password_is_changed_and_others_are_signed_out,
     a_program_has_a_token,
     ten_wrong_passwords_make_it_wait,
@@ -37,6 +38,54 @@ async fn the_first_start_makes_an_administrator(stage: Stage) {
     people.settle_demo(true).await.unwrap();
     let (status, _) = stage.ask("POST", "/session", "", &demo).await;
     assert_eq!(status, StatusCode::OK);
+}
+
+async fn a_list_is_found_and_expands(stage: Stage) {
+    let admin = NewUser {
+        login: "root".to_owned(),
+        name: "Root".to_owned(),
+        password: Some(PASSWORD.to_owned()),
+        role: Some(Role::Admin),
+        ..NewUser::default()
+    };
+    stage.companion.people().add(admin).await.unwrap();
+    let admin = stage.sign_in("root").await;
+    let mut anna = stage.person("anna").await;
+    let (ben, carl) = (stage.user("ben").await, stage.user("carl").await);
+    let new = json!({"name": "Büro Süd", "people": [ben, carl, ben]});
+    let (status, _) = stage.ask("POST", "/lists", &anna.cookie, &new).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    let unknown = json!({"name": "X", "people": ["nobody"]});
+    let (status, _) = stage.ask("POST", "/lists", &admin, &unknown).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let (status, made) = stage.ask("POST", "/lists", &admin, &new).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let list = made["id"].as_str().unwrap().to_owned();
+    let people = json!({"type": "people", "query": "sud bur"});
+    let found = anna.done(people.clone()).await;
+    let hit = json!([{"id": list, "name": "Büro Süd", "count": 2}]);
+    assert_eq!(found["lists"], hit);
+    let within = anna.done(json!({"type": "list", "list": list})).await;
+    let ids = within["people"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| user["id"].as_str().unwrap());
+    assert_eq!(ids.collect::<Vec<_>>(), [&ben, &carl]);
+    let path = format!("/lists/{list}");
+    let change = json!({"name": "South", "people": [carl]});
+    let (status, _) = stage.ask("PUT", &path, &admin, &change).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(anna.done(people).await["lists"], json!([]));
+    let (_, all) = stage.ask("GET", "/lists", &admin, &Value::Null).await;
+    assert_eq!(
+        all["lists"],
+        json!([{"id": list, "name": "South", "people": [carl]}])
+    );
+    let (status, _) = stage.ask("DELETE", &path, &admin, &Value::Null).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let gone = anna.request(json!({"type": "list", "list": list})).await;
+    assert_eq!(gone["code"], "not_found");
 }
 
 async fn administrators_look_after_users(stage: Stage) {
@@ -75,7 +124,7 @@ async fn administrators_look_after_users(stage: Stage) {
         )
         .await;
     assert_eq!(status, StatusCode::NO_CONTENT);
-    assert_eq!(anna.next().await, None, "her socket was closed");
+    assert!(anna.is_closed().await, "her socket was closed");
     let (status, _) = stage
         .ask("GET", "/session", &anna.cookie, &Value::Null)
         .await;
@@ -116,7 +165,7 @@ async fn a_password_is_changed_and_others_are_signed_out(stage: Stage) {
         .ask("PUT", "/session/password", &here, &change(PASSWORD))
         .await;
     assert_eq!(status, StatusCode::NO_CONTENT);
-    assert_eq!(anna.next().await, None);
+    assert!(anna.is_closed().await);
     let (status, _) = stage.ask("GET", "/session", &here, &Value::Null).await;
     assert_eq!(status, StatusCode::OK);
     let old = json!({"login": "anna", "password": PASSWORD});

@@ -13,7 +13,7 @@ use futures_util::{SinkExt, StreamExt};
 use plenum_companion::presence::Choice;
 use plenum_companion::server::{
     Bridge, BridgeError, CalendarConfig, Companion, CompanionConfig, CustomState, Database,
-    FileLimits, Limits, NewUser, Pending, Presence, Retention, RoomPolicy, User,
+    FileLimits, Limits, NewUser, Occasion, Pending, Presence, Retention, RoomPolicy, User,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -82,11 +82,51 @@ impl Drop for Folder {
 #[derive(Default)]
 pub(crate) struct Engine {
     pub(crate) present: Mutex<Option<Vec<String>>>,
+    /// Phones that were called: conference, number, name.
+    pub(crate) dialled: Mutex<Vec<(String, String, Option<String>)>>,
+    /// Conferences that were told to be of calls of an earlier run.
+    pub(crate) remembered: Mutex<Vec<String>>,
 }
 
 impl Bridge for Engine {
-    fn make<'a>(&'a self, subject: &'a str) -> Pending<'a, Result<String, BridgeError>> {
+    fn make<'a>(
+        &'a self,
+        subject: &'a str,
+        _: Occasion,
+    ) -> Pending<'a, Result<String, BridgeError>> {
         Box::pin(async move { Ok(format!("conference of {subject}")) })
+    }
+
+    fn remember<'a>(&'a self, conference: &'a str) -> Pending<'a, ()> {
+        Box::pin(async move { self.remembered.lock().unwrap().push(conference.to_owned()) })
+    }
+
+    fn dials(&self) -> bool {
+        true
+    }
+
+    fn may_dial(&self, number: &str) -> Result<(), BridgeError> {
+        if number.starts_with("+900") {
+            return Err(BridgeError::Refused("Too dear.".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn dial<'a>(
+        &'a self,
+        conference: &'a str,
+        number: &'a str,
+        name: Option<&'a str>,
+    ) -> Pending<'a, Result<(), BridgeError>> {
+        let call = (
+            conference.to_owned(),
+            number.to_owned(),
+            name.map(str::to_owned),
+        );
+        Box::pin(async move {
+            self.dialled.lock().unwrap().push(call);
+            Ok(())
+        })
     }
 
     fn link<'a>(
@@ -442,6 +482,17 @@ impl Person {
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
                 Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// Whether the socket is closed before it says anything but whose presence changes.
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        loop {
+            match self.next().await {
+                None => return true,
+                Some(message) if message["type"] == "presence" => {}
+                Some(_) => return false,
             }
         }
     }

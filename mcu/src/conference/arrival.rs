@@ -125,6 +125,7 @@ impl Focus {
             self.start_clock();
         }
         self.roster.insert(person);
+        self.regauge();
         self.tell_recorder(&id);
         self.gate_view(&id);
         self.gate_limit(&id);

@@ -103,7 +103,10 @@ impl Dialler {
     }
 
     /// The number that `text` means, if it may be called.
-    fn number(&self, text: &str) -> Result<String, Denied> {
+    ///
+    /// # Errors
+    /// [`Denied::Invalid`] and [`Denied::Forbidden`].
+    pub(crate) fn number(&self, text: &str) -> Result<String, Denied> {
         let number = trunk::number(text, &self.terms.rules)
             .ok_or(Denied::Invalid("This is no phone number."))?;
         let allow = &self.terms.allow;

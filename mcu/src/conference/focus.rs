@@ -8,7 +8,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plenum_companion::presence::Engagement;
 use plenum_dialin::DigitSource;
 use plenum_mixer::LegId;
 use tokio::sync::mpsc;
@@ -67,6 +66,8 @@ pub(super) struct Focus {
     pub(super) spoken: Spoken,
     pub(super) next_play: u64,
     pub(super) dialling: Dialling,
+    /// Made to call somebody.
+    pub(super) is_talk: bool,
     pub(super) on_air: Option<OnAir>,
     pub(super) generations: u64,
     pub(super) events: mpsc::Sender<(RoomId, RoomEvent)>,
@@ -86,6 +87,7 @@ impl Focus {
         let (events, inbox) = mpsc::channel(ROOM_EVENTS);
         let rules = record.manners.rules(&around.config);
         let announcing = around.config.announce;
+        let is_talk = around.talks.contains(&record.id);
         let picture = Picture::new(rules.video, around.config.layout.clone());
         let locked = record.locked;
         Self {
@@ -111,6 +113,7 @@ impl Focus {
             spoken: Spoken::default(),
             next_play: 0,
             dialling: Dialling::default(),
+            is_talk,
             on_air: None,
             generations: 0,
             events,
@@ -430,6 +433,7 @@ impl Focus {
         self.paint_people();
         self.tell_slots(None);
         self.left(&person);
+        self.regauge();
         self.mind_leader();
         if reason != LeaveReason::Lobby {
             self.forget_pin(&person);
@@ -496,7 +500,7 @@ impl Focus {
         }
     }
 
-    fn renew_presence(&mut self) {
+    pub(super) fn renew_presence(&self) {
         for person in self.roster.iter().filter(|person| person.lost.is_none()) {
             self.engage(person);
         }
@@ -506,10 +510,12 @@ impl Focus {
     pub(super) fn engage(&self, person: &Participant) {
         // Whom nobody knows has no wish that presenting be Do not disturb.
         let presents = person.presenting && person.user != person.id;
+        let newcomer = self.roster.get(&person.id).is_none();
+        let people = self.roster.iter().count() + usize::from(newcomer);
         self.around.presence.engaged(
             &person.user,
             &person.id,
-            Engagement::Conference,
+            self.engagement(people),
             presents,
             Some(&self.record.name),
         );

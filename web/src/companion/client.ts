@@ -6,7 +6,7 @@ import { Store } from '../store'
 import { alertOf, type Alert } from './alerts'
 import { gaps, merge, empty, type Log } from './log'
 import { Outbox } from './outbox'
-import { conversation as asConversation, event as asEvent, fields, filter as asFilter, list, number, presence as asPresence, text, type Body, type Fields, type Id, type LogEvent, type Notify, type ServerMessage, type User } from './protocol'
+import { conversation as asConversation, event as asEvent, fields, filter as asFilter, freeBusy, list, number, presence as asPresence, text, type Body, type Fields, type FreeBusy, type Id, type LogEvent, type Notify, type ServerMessage, type User } from './protocol'
 import * as rest from './rest'
 import { Lost, Refused, SESSION_OVER, Socket, socketAddress, WRONG_VERSION } from './socket'
 import { acknowledged, audience, cursors, forget, history, initial, introduce, lapse, marked, queued, refused, strangers, told, welcome, type CompanionState, type Outgoing } from './state'
@@ -154,6 +154,7 @@ export class Companion extends Store<ClientState> {
     }
     if (message.type === 'tagged') this.notify({ kind: 'tagged', user: message.user })
     if (message.type === 'ring_over' && message.user !== '' && message.user !== before.me?.id) this.notify({ kind: 'unanswered', user: message.user, reason: message.reason })
+    if (message.type === 'dial_over') this.notify({ kind: 'refused', code: message.code })
     if (message.type === 'match') this.notify({ kind: 'match', filter: message.filter, conversation: message.conversation, seq: message.seq })
     if (message.type === 'reset' && message.conversation === this.#shown) void this.show(message.conversation)
     this.#mend()
@@ -267,12 +268,13 @@ export class Companion extends Store<ClientState> {
     return answer
   }
 
-  /** What the server tells of one person, their numbers too where one may see them. */
-  async learn(id: Id): Promise<void> {
+  /** What the server tells of one person, their numbers too where one may see them; gives when they are busy. */
+  async learn(id: Id): Promise<readonly FreeBusy[]> {
     this.#looked = id
     this.#attend()
     const answer = await this.#socket?.ask('card', { user: id }).catch(() => null)
     if (answer) this.#apply(introduce(this.snapshot(), { users: [answer['user']], presence: [answer['presence']] }))
+    return answer ? list(answer, 'free_busy', freeBusy) : []
   }
 
   async open(people: readonly Id[], subject = ''): Promise<Id | null> {

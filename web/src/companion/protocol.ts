@@ -170,6 +170,30 @@ export interface Limits {
   /** In one conversation. */
   readonly people: number
   readonly contacts: number
+  /** Whether the server calls phones. */
+  readonly phones: boolean
+}
+
+/** A distribution list of the house's. */
+export interface PeopleList {
+  readonly id: Id
+  readonly name: string
+  readonly count: number
+}
+
+/** A call of mine to a phone. */
+export interface PhoneCall {
+  readonly phone: string
+  readonly name: string
+  readonly ts: number
+}
+
+/** When somebody is busy or out, as far as I may know. */
+export interface FreeBusy {
+  readonly kind: 'busy' | 'out_of_office'
+  readonly from: number
+  readonly until: number
+  readonly subject: string
 }
 
 export interface Ring {
@@ -200,6 +224,7 @@ export type ServerMessage =
   | { readonly type: 'typing'; readonly conversation: Id; readonly user: Id }
   | ({ readonly type: 'ring' } & Ring)
   | { readonly type: 'ring_over'; readonly conversation: Id; readonly conference: string; readonly reason: string; readonly user: Id }
+  | { readonly type: 'dial_over'; readonly code: string }
   | { readonly type: 'match'; readonly filter: Id; readonly conversation: Id; readonly seq: number }
   | { readonly type: 'presence'; readonly presence: readonly Presence[] }
   | { readonly type: 'tagged'; readonly user: Id; readonly state: string }
@@ -402,7 +427,22 @@ export function customState(value: unknown): CustomState | null {
 export function limits(value: unknown): Limits {
   const from = fields(value)
   const or = (key: string, otherwise: number) => number(from, key) || otherwise
-  return { message: or('message', 8_192), post: or('post', 32_768), file: or('file', 25 * 1_048_576), people: or('people', 100), contacts: or('contacts', 1_000) }
+  return { message: or('message', 8_192), post: or('post', 32_768), file: or('file', 25 * 1_048_576), people: or('people', 100), contacts: or('contacts', 1_000), phones: flag(from, 'phones') }
+}
+
+export function peopleList(value: unknown): PeopleList | null {
+  const from = fields(value)
+  return text(from, 'id') === '' ? null : { id: text(from, 'id'), name: text(from, 'name'), count: number(from, 'count') }
+}
+
+export function phoneCall(value: unknown): PhoneCall | null {
+  const from = fields(value)
+  return text(from, 'phone') === '' ? null : { phone: text(from, 'phone'), name: text(from, 'name'), ts: number(from, 'ts') }
+}
+
+export function freeBusy(value: unknown): FreeBusy | null {
+  const from = fields(value)
+  return { kind: text(from, 'kind') === 'out_of_office' ? 'out_of_office' : 'busy', from: number(from, 'from'), until: number(from, 'until'), subject: text(from, 'subject') }
 }
 
 function mark(value: unknown): Mark | null {
@@ -448,6 +488,8 @@ export function decode(frame: string): ServerMessage | null {
       return { type, conversation: of('conversation'), from: of('from'), subject: of('subject'), media: texts(from, 'media'), conference: of('conference'), link: of('link') }
     case 'ring_over':
       return { type, conversation: of('conversation'), conference: of('conference'), reason: of('reason'), user: of('user') }
+    case 'dial_over':
+      return { type, code: of('code') }
     case 'match':
       return { type, filter: of('filter'), conversation: of('conversation'), seq: number(from, 'seq') }
     case 'presence':

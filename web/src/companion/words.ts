@@ -36,6 +36,13 @@ export function when(ts: number, now: number): string {
   return new Intl.DateTimeFormat(locale(), options).format(ts)
 }
 
+/** From when until when; what began before is told by its end alone. */
+export function period(from: number, until: number, now: number): string {
+  const form = new Intl.DateTimeFormat(locale(), { weekday: 'short', hour: '2-digit', minute: '2-digit' })
+  if (until === 0) return from > now ? form.format(from) : ''
+  return from > now ? form.formatRange(from, until) : `– ${form.format(until)}`
+}
+
 export function bytes(count: number): string {
   const [size, unit] = count < 1_024 ? [count, 'byte'] : count < 1_048_576 ? [count / 1_024, 'kilobyte'] : [count / 1_048_576, 'megabyte']
   return new Intl.NumberFormat(locale(), { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: 1 }).format(size)

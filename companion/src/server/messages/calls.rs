@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::members::{kind_of, members, note};
-use super::require_member;
+use super::{phones, require_member};
 use crate::server::protocol::{Answer, Code, Kind, Refusal, message};
 use crate::server::socket::Client;
-use crate::server::{BridgeError, Companion, clock};
+use crate::server::store::StoreError;
+use crate::server::{BridgeError, Companion, Occasion, clock};
 use crate::visibility::Reach;
 
 /// How often calls are looked at.
@@ -109,7 +110,12 @@ async fn begin(client: &Client, conversation: String, media: Vec<Media>) -> Answ
     } else {
         &subject
     };
-    let conference = companion.bridge.make(title).await.map_err(refuse)?;
+    let occasion = match kind.as_str() {
+        "room" => Occasion::Room,
+        _ => Occasion::Call,
+    };
+    let made = companion.bridge.make(title, occasion).await;
+    let conference = made.map_err(refuse)?;
     // A room's people are not called together: who is there sees it in the log.
     let called: BTreeSet<String> = if kind == "room" {
         BTreeSet::new()
@@ -194,16 +200,57 @@ async fn ring(
     }
 }
 
-async fn link(client: &Client, conference: &str) -> Result<String, Refusal> {
+/// A link of the client's own into `conference`.
+pub(super) async fn link(client: &Client, conference: &str) -> Result<String, Refusal> {
     let link = client.companion.bridge.link(conference, &client.user);
     link.await.map_err(refuse)
 }
 
-fn refuse(error: BridgeError) -> Refusal {
+/// Why the engine does not do it.
+pub(super) fn refuse(error: BridgeError) -> Refusal {
     match error {
+        BridgeError::Refused(why) => Refusal::new(Code::Forbidden, why),
         BridgeError::Gone => Refusal::not_found("There is no such conference any more."),
         BridgeError::Unavailable(why) => Refusal::new(Code::Unavailable, why),
     }
+}
+
+/// What the log tells of a call.
+#[derive(Deserialize)]
+struct Said {
+    conference: String,
+    media: Vec<Media>,
+}
+
+/// Takes up calls that had not ended when the server did: whoever was in them has [`COMING`] to come back, then they end.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn reopen_calls(companion: &Companion) -> Result<(), StoreError> {
+    let rows: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT e.conversation, e.sender, e.body FROM events e WHERE e.kind = 'call' AND e.body LIKE '%\"state\":\"started\"%' \
+         AND e.seq = (SELECT MAX(x.seq) FROM events x WHERE x.kind = 'call' AND x.conversation = e.conversation) LIMIT $1",
+    )
+    .bind(i64::try_from(CALLS).unwrap_or(i64::MAX))
+    .fetch_all(companion.store.reader())
+    .await?;
+    for (conversation, by, body) in rows {
+        let Ok(Said { conference, media }) = serde_json::from_str(&body) else {
+            continue;
+        };
+        companion.bridge.remember(&conference).await;
+        let call = Call {
+            conference,
+            by,
+            media,
+            since: clock::instant(),
+            ringing: BTreeSet::new(),
+            missed: BTreeSet::new(),
+            has_run: false,
+        };
+        companion.calls.lock().insert(conversation, call);
+    }
+    Ok(())
 }
 
 /// `decline`
@@ -276,6 +323,7 @@ pub(crate) async fn keep_called(companion: Companion) {
         for (conversation, call) in open {
             look(&companion, &conversation, call).await;
         }
+        phones::look(&companion).await;
     }
 }
 

@@ -1,26 +1,27 @@
 //! How far people have got: `read`, delivered, and that somebody types.
 //!
 //! Marks are gathered and told once in a second: a hundred people who get one message are one message to each, not a hundred.
-//! Rooms have none.
+//! Rooms have none, and where more than a hundred listen nobody is told: that would be everybody's marks to everybody.
 #![expect(
     clippy::disallowed_types,
     reason = "every socket notes what it sent; a queue between would be longer than the table"
 )]
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
 
 use super::log::conversation;
 use super::require_member;
 use crate::server::Companion;
 use crate::server::protocol::{Answer, message};
 use crate::server::socket::Client;
-use crate::server::store::StoreError;
+use crate::server::store::{StoreError, Tx, places, power};
 
 /// `read`
 #[derive(Deserialize)]
@@ -77,6 +78,8 @@ pub(super) async fn read(client: &Client, request: Read) -> Answer {
     Ok(json!({"unread": now["unread"], "mentions": now["mentions"]}))
 }
 
+/// Marks of one statement.
+const ROWS: usize = 64;
 /// Marks are told this often.
 const PERIOD: Duration = Duration::from_secs(1);
 /// Marks that wait; more are dropped, for the next ones say the same and more.
@@ -104,9 +107,14 @@ impl Marks {
     }
 }
 
+/// Listeners of one conversation who are told of each other's marks.
+const AUDIENCE: usize = 100;
+
 /// `user`'s device was sent `conversation` up to `seq`.
 pub(crate) fn delivered(companion: &Companion, user: &str, conversation: &str, seq: i64) {
-    companion.marks.note(user, conversation, seq);
+    if companion.halls.kind(conversation).is_none() {
+        companion.marks.note(user, conversation, seq);
+    }
 }
 
 /// Keeps and tells marks, until the runtime ends.
@@ -122,6 +130,9 @@ pub(crate) async fn keep_marked(companion: Companion) {
         match keep(&companion, waiting).await {
             Ok(told) => {
                 for (conversation, marks) in told {
+                    if companion.hub.audience(&conversation) > AUDIENCE {
+                        continue;
+                    }
                     let told = message(
                         "marks",
                         json!({"conversation": conversation, "marks": marks}),
@@ -135,40 +146,25 @@ pub(crate) async fn keep_marked(companion: Companion) {
     }
 }
 
-/// Keeps marks; gives those of each conversation that is no room.
+/// Keeps marks; gives those of each conversation.
 async fn keep(
     companion: &Companion,
     waiting: HashMap<(String, String), i64>,
 ) -> Result<HashMap<String, Vec<Value>>, StoreError> {
+    let waiting: Vec<((String, String), i64)> = waiting.into_iter().collect();
     companion
         .store
         .write(move |tx| {
             async move {
                 let mut told: HashMap<String, Vec<Value>> = HashMap::new();
-                let mut rooms: HashSet<String> = HashSet::new();
-                for ((conversation, user), seq) in waiting {
-                    if rooms.contains(&conversation) {
-                        continue;
-                    }
-                    let kept: Option<(i64, i64, String)> = sqlx::query_as(
-                        "UPDATE members SET delivered_seq = CASE WHEN delivered_seq < $3 THEN $3 ELSE delivered_seq END \
-                         WHERE conversation = $1 AND user_id = $2 RETURNING delivered_seq, read_seq, \
-                         (SELECT c.kind FROM conversations c WHERE c.id = $1)",
-                    )
-                    .bind(conversation.clone())
-                    .bind(user.clone())
-                    .bind(seq)
-                    .fetch_optional(tx.connection())
-                    .await?;
-                    match kept {
-                        Some((_, _, kind)) if kind == "room" => {
-                            rooms.insert(conversation);
-                        }
-                        Some((delivered, read, _)) => {
+                for some in waiting.chunks(ROWS) {
+                    let mut rest = some;
+                    while let Some((chunk, after)) = power(rest) {
+                        for (conversation, user, delivered, read) in update(tx, chunk).await? {
                             let mark = json!({"user": user, "delivered": delivered.max(read), "read": read});
                             told.entry(conversation).or_default().push(mark);
                         }
-                        None => {}
+                        rest = after;
                     }
                 }
                 Ok(told)
@@ -176,6 +172,24 @@ async fn keep(
             .boxed()
         })
         .await
+}
+
+/// What is kept of a mark: conversation, user, delivered, read.
+type Kept = (String, String, i64, i64);
+
+async fn update(tx: &mut Tx, marks: &[((String, String), i64)]) -> Result<Vec<Kept>, StoreError> {
+    let sql = format!(
+        "UPDATE members SET delivered_seq = CASE WHEN members.delivered_seq < v.column3 THEN v.column3 \
+         ELSE members.delivered_seq END FROM (VALUES {}) AS v \
+         WHERE members.conversation = v.column1 AND members.user_id = v.column2 \
+         RETURNING members.conversation, members.user_id, members.delivered_seq, members.read_seq",
+        places(tx.dialect(), marks.len(), 3)
+    );
+    let mut query = sqlx::query_as::<_, Kept>(AssertSqlSafe(sql));
+    for ((conversation, user), seq) in marks {
+        query = query.bind(conversation).bind(user).bind(*seq);
+    }
+    Ok(query.fetch_all(tx.connection()).await?)
 }
 
 /// `typing`

@@ -14,7 +14,7 @@ use crate::server::hub::SIGNED_OUT;
 use crate::server::people::{Role, User};
 use crate::server::protocol::{Answer, Code, Refusal, raw};
 use crate::server::socket::{Client, Device, Hello};
-use crate::server::{Companion, contacts};
+use crate::server::{Companion, contacts, lists};
 use crate::visibility::{Field, Level, Seen, sees};
 
 /// People whom a socket watches beside its contacts.
@@ -283,6 +283,21 @@ pub(super) async fn people(client: &Client, search: Search) -> Answer {
     let found = directory.search(&search.query, limit, |user| {
         sees(level(client, &viewer, user), Field::Profile)
     });
+    Ok(json!({
+        "people": users_of(client, &found),
+        "presence": raws(&presences(client, &found)),
+        "lists": lists::search(client, &search.query).await?,
+    }))
+}
+
+/// Those of `ids` who are known, as the client sees them.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn people_of(client: &Client, ids: &[String]) -> Answer {
+    let directories = &client.companion.directories;
+    let directory = directories.holding(&client.companion.store, ids).await?;
+    let found: Vec<_> = ids.iter().filter_map(|id| directory.get(id)).collect();
     Ok(json!({
         "people": users_of(client, &found),
         "presence": raws(&presences(client, &found)),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use sqlx::AssertSqlSafe;
 
 use crate::server::protocol::Kind;
-use crate::server::store::{Dialect, Draft, StoreError, Tx};
+use crate::server::store::{Dialect, Draft, StoreError, Tx, places};
 use crate::words::tokens;
 
 /// Rows of one statement.
@@ -180,14 +180,7 @@ async fn insert_chunk(tx: &mut Tx, rows: &[Row<'_>]) -> Result<(), StoreError> {
         Dialect::Sqlite => 4,
         Dialect::Postgres => 3,
     };
-    let values: Vec<String> = (0..rows.len())
-        .map(|row| {
-            let places: Vec<String> = (1..=columns)
-                .map(|column| format!("${}", row * columns + column))
-                .collect();
-            format!("({})", places.join(", "))
-        })
-        .collect();
+    let values = places(dialect, rows.len(), columns);
     let (into, columns) = match dialect {
         Dialect::Sqlite => ("rowid, words, keys", "v.column3, v.column4"),
         Dialect::Postgres => ("pos, words", "CAST(v.column3 AS tsvector)"),
@@ -195,7 +188,7 @@ async fn insert_chunk(tx: &mut Tx, rows: &[Row<'_>]) -> Result<(), StoreError> {
     let sql = format!(
         "INSERT INTO post_words ({into}) SELECT e.pos, {columns} FROM (VALUES {}) AS v CROSS JOIN events e \
          WHERE e.conversation = v.column1 AND e.seq = v.column2",
-        values.join(", ")
+        values
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for row in rows {

@@ -38,6 +38,8 @@ const STEPS: &[(i64, Sql)] = &[
             postgres: include_str!("migrations/0021_words.postgres.sql"),
         },
     ),
+    (30, Sql::Same(include_str!("migrations/0030_phones.sql"))),
+    (31, Sql::Same(include_str!("migrations/0031_lists.sql"))),
 ];
 
 /// Takes each step that `connection`'s database lacks, each in a transaction.

@@ -163,7 +163,7 @@ impl Tx {
             let sql = format!(
                 "SELECT e.conversation, e.sender, e.client_id, e.seq, e.ts FROM events e WHERE \
                  (e.conversation, e.sender, e.client_id) IN (VALUES {})",
-                places(chunk.len(), 3)
+                places(self.dialect, chunk.len(), 3)
             );
             let mut query =
                 sqlx::query_as::<_, (String, String, String, i64, i64)>(AssertSqlSafe(sql));
@@ -192,7 +192,7 @@ impl Tx {
     async fn insert(&mut self, rows: &[(&Draft, Receipt)]) -> Result<(), StoreError> {
         let sql = format!(
             "INSERT INTO events (conversation, seq, kind, sender, client_id, target, body, ts) VALUES {}",
-            places(rows.len(), 8)
+            places(self.dialect, rows.len(), 8)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for (draft, receipt) in rows {
@@ -266,16 +266,19 @@ impl Tx {
 }
 
 /// The longest run of a power of two from the front: statements of few different lengths stay prepared.
-fn power<T>(items: &[T]) -> Option<(&[T], &[T])> {
+pub(crate) fn power<T>(items: &[T]) -> Option<(&[T], &[T])> {
     let length = items.len().checked_ilog2().map(|log| 1_usize << log)?;
     items.split_at_checked(length)
 }
 
-/// `($1, $2), ($3, $4)` for two rows of two.
-fn places(rows: usize, columns: usize) -> String {
+/// `($1, $2), ($3, $4)` for two rows of two. SQLite looks for a numbered one in a list, each time: there they are `?`.
+pub(crate) fn places(dialect: Dialect, rows: usize, columns: usize) -> String {
     let row = |row: usize| {
         let places: Vec<String> = (1..=columns)
-            .map(|column| format!("${}", row * columns + column))
+            .map(|column| match dialect {
+                Dialect::Sqlite => "?".to_owned(),
+                Dialect::Postgres => format!("${}", row * columns + column),
+            })
             .collect();
         format!("({})", places.join(", "))
     };

@@ -100,7 +100,8 @@ export const de: Words = {
     cancel: 'Abbrechen',
     someone: 'Jemand',
   },
-  people: { search: 'Personen suchen', none: 'Niemand gefunden', chosen: 'Gewählt', remove: (name) => `${name} entfernen`, add: (name) => `${name} hinzufügen` },
+  people: {
+    list: (count: number) => `Verteilerliste, ${count} ${count === 1 ? 'Person' : 'Personen'}`, search: 'Personen suchen', none: 'Niemand gefunden', chosen: 'Gewählt', remove: (name) => `${name} entfernen`, add: (name) => `${name} hinzufügen` },
   talk: {
     region: (name) => `Unterhaltung: ${name}`,
     timeline: 'Nachrichten',
@@ -194,6 +195,8 @@ export const de: Words = {
     close: 'Schließen',
   },
   card: {
+    schedule: 'Termine',
+    busy: 'Beschäftigt',
     open: (name) => `Karte von ${name}`,
     write: 'Schreiben',
     call: 'Anrufen',
@@ -313,6 +316,7 @@ export const de: Words = {
     onlyMissed: 'Nur verpasste',
     which: 'Welche Anrufe',
     by: (name) => `von ${name}`,
+    dialled: 'Angerufen',
     more: 'Frühere Anrufe',
     back: 'Zurückrufen',
     open: 'Unterhaltung öffnen',

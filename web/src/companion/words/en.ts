@@ -99,6 +99,7 @@ export const en = {
     someone: 'Somebody',
   },
   people: {
+    list: (count: number) => `Distribution list, ${count} ${count === 1 ? 'person' : 'people'}`,
     search: 'Search people',
     none: 'Nobody found',
     chosen: 'Chosen',
@@ -190,6 +191,8 @@ export const en = {
     close: 'Close',
   },
   card: {
+    schedule: 'Schedule',
+    busy: 'Busy',
     open: (name: string) => `Card of ${name}`,
     write: 'Write',
     call: 'Call',
@@ -309,6 +312,7 @@ export const en = {
     onlyMissed: 'Missed only',
     which: 'Which calls',
     by: (name: string) => `from ${name}`,
+    dialled: 'Called by phone',
     more: 'Earlier calls',
     back: 'Call back',
     open: 'Open conversation',

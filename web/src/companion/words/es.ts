@@ -100,7 +100,8 @@ export const es: Words = {
     cancel: 'Cancelar',
     someone: 'Alguien',
   },
-  people: { search: 'Buscar personas', none: 'Nadie encontrado', chosen: 'Elegidos', remove: (name) => `Quitar a ${name}`, add: (name) => `Añadir a ${name}` },
+  people: {
+    list: (count: number) => `Lista de distribución, ${count} ${count === 1 ? 'persona' : 'personas'}`, search: 'Buscar personas', none: 'Nadie encontrado', chosen: 'Elegidos', remove: (name) => `Quitar a ${name}`, add: (name) => `Añadir a ${name}` },
   talk: {
     region: (name) => `Conversación: ${name}`,
     timeline: 'Mensajes',
@@ -194,6 +195,8 @@ export const es: Words = {
     close: 'Cerrar',
   },
   card: {
+    schedule: 'Agenda',
+    busy: 'Ocupado',
     open: (name) => `Ficha de ${name}`,
     write: 'Escribir',
     call: 'Llamar',
@@ -313,6 +316,7 @@ export const es: Words = {
     onlyMissed: 'Solo perdidas',
     which: 'Qué llamadas',
     by: (name) => `de ${name}`,
+    dialled: 'Llamada a teléfono',
     more: 'Llamadas anteriores',
     back: 'Devolver la llamada',
     open: 'Abrir conversación',

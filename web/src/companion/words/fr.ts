@@ -100,7 +100,8 @@ export const fr: Words = {
     cancel: 'Annuler',
     someone: 'Quelqu’un',
   },
-  people: { search: 'Chercher des personnes', none: 'Personne trouvé', chosen: 'Choisis', remove: (name) => `Retirer ${name}`, add: (name) => `Ajouter ${name}` },
+  people: {
+    list: (count: number) => `Liste de diffusion, ${count} ${count === 1 ? 'personne' : 'personnes'}`, search: 'Chercher des personnes', none: 'Personne trouvé', chosen: 'Choisis', remove: (name) => `Retirer ${name}`, add: (name) => `Ajouter ${name}` },
   talk: {
     region: (name) => `Conversation : ${name}`,
     timeline: 'Messages',
@@ -194,6 +195,8 @@ export const fr: Words = {
     close: 'Fermer',
   },
   card: {
+    schedule: 'Agenda',
+    busy: 'Occupé',
     open: (name) => `Fiche de ${name}`,
     write: 'Écrire',
     call: 'Appeler',
@@ -313,6 +316,7 @@ export const fr: Words = {
     onlyMissed: 'Manqués seulement',
     which: 'Quels appels',
     by: (name) => `de ${name}`,
+    dialled: 'Appel vers un téléphone',
     more: 'Appels précédents',
     back: 'Rappeler',
     open: 'Ouvrir la conversation',

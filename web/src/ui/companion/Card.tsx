@@ -1,12 +1,13 @@
-import { useEffect } from 'react'
+import { useEffect, useState } from 'react'
 import { Button, Switch } from 'react-aria-components'
-import { LEVELS, type Id, type Level } from '../../companion/protocol'
-import { when, words } from '../../companion/words'
+import { LEVELS, type FreeBusy, type Id, type Level } from '../../companion/protocol'
+import { period, when, words } from '../../companion/words'
 import { IconButton } from '../controls'
 import { CameraIcon, PhoneIcon } from '../icons'
 import { Choice, Face } from './bits'
 import { confer } from './confer'
 import { nameOf, nobody, placeText, presenceOf, stateText, useCompanion, useNow, usePage } from './context'
+import { Dial } from './Dial'
 import { BackIcon, ChatIcon, MailIcon } from './icons'
 
 /** The card in the main place. */
@@ -29,8 +30,14 @@ export function Card({ user, done, titled = false }: { readonly user: Id; readon
   const person = state.people[user] ?? nobody
   const shown = presenceOf(state, user)
   const self = user === state.me?.id
+  const [busy, setBusy] = useState<readonly FreeBusy[]>([])
   useEffect(() => {
-    if (!self) void client.learn(user)
+    let here = true
+    if (!self) void client.learn(user).then((told) => here && setBusy(told))
+    return () => {
+      here = false
+      setBusy([])
+    }
   }, [client, user, self])
   const write = async (media: readonly string[] | null) => {
     const made = await client.open([user])
@@ -75,6 +82,7 @@ export function Card({ user, done, titled = false }: { readonly user: Id; readon
         </div>
       )}
       <Facts user={user} />
+      <Schedule busy={busy} />
       {!self && state.me?.role !== 'guest' && <Mine user={user} />}
     </section>
   )
@@ -113,11 +121,32 @@ function Facts({ user }: { readonly user: Id }) {
           <div key={label}>
             <dt>{label}</dt>
             <dd>
-              <a href={`tel:${encodeURIComponent(value)}`}>{value}</a>
+              <Dial phone={value} name={nameOf(state, user)}>
+                {value}
+              </Dial>
             </dd>
           </div>
         ))}
     </dl>
+  )
+}
+
+/** When this person is busy or out of office, as far as I may know. */
+function Schedule({ busy }: { readonly busy: readonly FreeBusy[] }) {
+  const now = useNow()
+  const next = busy.filter(({ until }) => until === 0 || until > now).slice(0, 6)
+  if (next.length === 0) return null
+  return (
+    <section className="card-schedule" aria-label={words.card.schedule}>
+      <h2 className="label">{words.card.schedule}</h2>
+      <ul>
+        {next.map(({ kind, from, until, subject }) => (
+          <li key={`${kind}-${from}-${until}-${subject}`} data-kind={kind}>
+            <span>{period(from, until, now)}</span> {subject || (kind === 'busy' ? words.card.busy : words.card.out)}
+          </li>
+        ))}
+      </ul>
+    </section>
   )
 }
 

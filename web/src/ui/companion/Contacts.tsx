@@ -6,6 +6,7 @@ import { words } from '../../companion/words'
 import { IconButton } from '../controls'
 import { CloseIcon, MoreIcon, PhoneIcon } from '../icons'
 import { Choice, Face, Field, Nothing, Sheet } from './bits'
+import { Dial } from './Dial'
 import { nameOf, placeText, presenceOf, stateText, useCompanion, usePage } from './context'
 import { MobileIcon, PlusIcon, TagIcon } from './icons'
 import { useFound } from './PeoplePicker'
@@ -108,9 +109,9 @@ function Found({ query }: { readonly query: string }) {
         ))}
         {NUMBER.test(typed) && (
           <li>
-            <a className="row" href={`tel:${encodeURIComponent(typed)}`}>
+            <Dial className="row" phone={typed}>
               <PhoneIcon /> {words.contacts.dial} {typed}
-            </a>
+            </Dial>
           </li>
         )}
       </ul>
@@ -228,7 +229,7 @@ function Phone({ contact }: { readonly contact: Contact }) {
   const { client } = usePage()
   return (
     <li className="row-pair">
-      <a className="row" href={`tel:${encodeURIComponent(contact.phone)}`} aria-label={`${words.contacts.dial} ${contact.name || contact.phone}`}>
+      <Dial className="row" phone={contact.phone} name={contact.name}>
         <span className="face face-small">
           <span className="avatar avatar-small avatar-many" aria-hidden="true">
             <PhoneIcon />
@@ -238,7 +239,7 @@ function Phone({ contact }: { readonly contact: Contact }) {
           <span className="row-name">{contact.name || contact.phone}</span>
           <span className="row-last">{contact.phone}</span>
         </span>
-      </a>
+      </Dial>
       <IconButton className="quiet" label={words.people.remove(contact.name || contact.phone)} onPress={() => void client.request('contact_remove', { contact: contact.id })}>
         <CloseIcon />
       </IconButton>

@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'react'
 import { Button, Input } from 'react-aria-components'
-import { list, user as asUser, type Id } from '../../companion/protocol'
+import { list, peopleList, user as asUser, type Id, type PeopleList } from '../../companion/protocol'
 import { words } from '../../companion/words'
-import { CloseIcon } from '../icons'
+import { CloseIcon, PeopleIcon } from '../icons'
 import { Face } from './bits'
 import { nameOf, useCompanion, usePage } from './context'
 import { PlusIcon } from './icons'
@@ -10,25 +10,36 @@ import { PlusIcon } from './icons'
 /** Rest between the last key and the question to the server, in ms. */
 const REST = 150
 
+interface Found {
+  readonly query: string
+  readonly ids: readonly Id[]
+  readonly lists: readonly PeopleList[]
+}
+
+const NOBODY: readonly Id[] = []
+const NO_LISTS: readonly PeopleList[] = []
+
 /** People by name: contacts at once, then whoever the server finds. */
-export function useFound(query: string, limit: number): readonly Id[] {
+export const useFound = (query: string, limit: number): readonly Id[] => useSearch(query, limit)[0]
+
+/** The same, with the house's distribution lists. */
+function useSearch(query: string, limit: number): readonly [readonly Id[], readonly PeopleList[]] {
   const { client } = usePage()
   const state = useCompanion()
-  const [found, setFound] = useState<{ readonly query: string; readonly ids: readonly Id[] }>({ query: '', ids: [] })
+  const [found, setFound] = useState<Found>({ query: '', ids: [], lists: NO_LISTS })
   const sought = query.trim()
   useEffect(() => {
     if (sought === '') return
     const timer = setTimeout(() => {
-      void client.meet('people', { query: sought, limit }).then((answer) => answer && setFound({ query: sought, ids: list(answer, 'people', asUser).map(({ id }) => id) }))
+      void client.meet('people', { query: sought, limit }).then((answer) => answer && setFound({ query: sought, ids: list(answer, 'people', asUser).map(({ id }) => id), lists: list(answer, 'lists', peopleList) }))
     }, REST)
     return () => clearTimeout(timer)
   }, [client, sought, limit])
-  if (sought === '') return []
+  if (sought === '') return [NOBODY, NO_LISTS]
   const known = state.contacts.contacts.map(({ user }) => user).filter((id) => id !== '' && nameOf(state, id).toLowerCase().includes(sought.toLowerCase()))
-  return [...new Set([...known, ...(found.query === sought ? found.ids : [])])].slice(0, limit)
+  const current = found.query === sought
+  return [[...new Set([...known, ...(current ? found.ids : [])])].slice(0, limit), current ? found.lists : NO_LISTS]
 }
-
-const NOBODY: readonly Id[] = []
 
 interface PickerProps {
   readonly chosen: readonly Id[]
@@ -39,11 +50,20 @@ interface PickerProps {
 
 /** Several people, chosen by name. */
 export function PeoplePicker({ chosen, onChange, without = NOBODY }: PickerProps) {
+  const { client } = usePage()
   const state = useCompanion()
   const [query, setQuery] = useState('')
-  const found = useFound(query, 12)
+  const [found, lists] = useSearch(query, 12)
   const suggested = query.trim() === '' ? [...new Set([...state.contacts.recent, ...state.contacts.contacts.map(({ user }) => user)])].slice(0, 12) : found
   const offered = suggested.filter((id) => id !== '' && id !== state.me?.id && !chosen.includes(id) && !without.includes(id))
+  // Whoever should not be meant is taken out again.
+  const expand = async ({ id }: PeopleList) => {
+    const answer = await client.meet('list', { list: id })
+    if (!answer) return
+    const people = list(answer, 'people', asUser).map((one) => one.id)
+    onChange([...new Set([...chosen, ...people.filter((one) => one !== state.me?.id && !without.includes(one))])])
+    setQuery('')
+  }
   return (
     <div className="picker">
       <ul className="chips" aria-label={words.people.chosen}>
@@ -77,7 +97,23 @@ export function PeoplePicker({ chosen, onChange, without = NOBODY }: PickerProps
             </Button>
           </li>
         ))}
-        {query.trim() !== '' && offered.length === 0 && <li className="hint">{words.people.none}</li>}
+        {lists.map((one) => (
+          <li key={one.id}>
+            <Button className="row" aria-label={words.people.add(one.name)} onPress={() => void expand(one)}>
+              <span className="face face-small">
+                <span className="avatar avatar-small avatar-many" aria-hidden="true">
+                  <PeopleIcon />
+                </span>
+              </span>
+              <span className="row-text">
+                <span className="row-name">{one.name}</span>
+                <span className="row-last">{words.people.list(one.count)}</span>
+              </span>
+              <PlusIcon />
+            </Button>
+          </li>
+        ))}
+        {query.trim() !== '' && offered.length + lists.length === 0 && <li className="hint">{words.people.none}</li>}
       </ul>
     </div>
   )

@@ -3,6 +3,7 @@ import { Button } from 'react-aria-components'
 import { posts, whole, type Post } from '../../companion/log'
 import { plain } from '../../companion/markdown'
 import type { Outgoing, Talk } from '../../companion/state'
+import { around, earlier, later, windowOf, type Window } from '../../companion/window'
 import { day, joined, words } from '../../companion/words'
 import { nameOf, useCompanion, usePage } from './context'
 import { Entry } from './Entry'
@@ -29,36 +30,39 @@ export function Timeline({ talk, editing, setEditing }: TimelineProps) {
   const shown = useMemo(() => posts(log).filter(tells), [log])
   const waiting = state.outbox.filter((one) => one.conversation === id)
   const [readThen] = useState(() => (talk.info.unread > 0 ? read_seq : null))
-  const { place, scrolled, older } = useScroll(talk, shown, waiting.length, excerpt !== null)
   const wanted = route.screen === 'talk' ? route.seq : 0
+  const [window, move] = useWindow(shown, wanted)
+  const { place, scrolled, older } = useScroll(talk, shown, window, move, waiting.length, excerpt !== null)
+  const drawn = shown.slice(window.start, window.end)
+  const before = (at: number) => shown[window.start + at - 1]
   const divider = readThen === null ? undefined : shown.find(({ seq, sender }) => seq > readThen && sender !== state.me?.id)?.seq
-  useWanted(place, wanted, shown)
+  useWanted(place, wanted, drawn)
 
   return (
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reached by keyboard
     <div className="timeline" ref={place} onScroll={scrolled} role="region" aria-label={words.talk.timeline} tabIndex={0}>
-      {excerpt === null && !whole(talk.log) && talk.log.events.length > 0 && (
+      {(window.start > 0 || (excerpt === null && !whole(talk.log) && talk.log.events.length > 0)) && (
         <Button className="link-button timeline-older" onPress={() => void older()}>
           {words.talk.older}
         </Button>
       )}
-      {excerpt === null && whole(talk.log) && <p className="timeline-note">{words.talk.start}</p>}
+      {excerpt === null && window.start === 0 && whole(talk.log) && <p className="timeline-note">{words.talk.start}</p>}
       <ol>
-        {shown.map((post, at) => (
+        {drawn.map((post, at) => (
           <Fragment key={post.seq}>
             {post.seq === divider && <li className="unread-line"><span>{words.talk.divider}</span></li>}
-            {newDay(post, shown[at - 1]) && <li className="day"><span>{day(post.ts)}</span></li>}
+            {newDay(post, before(at)) && <li className="day"><span>{day(post.ts)}</span></li>}
             <Entry
               post={post}
               talk={talk}
-              below={follows(post, shown[at - 1]) && post.seq !== divider}
+              below={follows(post, before(at)) && post.seq !== divider}
               wanted={post.seq === wanted}
               editing={post.seq === editing}
               setEditing={setEditing}
             />
           </Fragment>
         ))}
-        {excerpt === null && waiting.map((outgoing) => <Pending key={outgoing.client_id} outgoing={outgoing} />)}
+        {excerpt === null && window.end === shown.length && waiting.map((outgoing) => <Pending key={outgoing.client_id} outgoing={outgoing} />)}
       </ol>
       {excerpt === null && <Receipts talk={talk} shown={shown} waiting={waiting} />}
       {excerpt !== null && (
@@ -80,26 +84,47 @@ const newDay = (post: Post, before: Post | undefined): boolean => !before || new
 const follows = (post: Post, before: Post | undefined): boolean =>
   before !== undefined && before.sender === post.sender && post.ts - before.ts < TOGETHER && ['text', 'ink'].includes(post.kind) && ['text', 'ink'].includes(before.kind) && !newDay(post, before)
 
-/** Keeps the end in view while it is in view, the place while older posts come in above, and the server's read mark. */
-function useScroll({ info, log, head }: Talk, shown: readonly Post[], waiting: number, excerpt: boolean) {
+/** Which posts are drawn, and how to move there. */
+function useWindow(shown: readonly Post[], wanted: number) {
+  const [last, setLast] = useState<number | null>(null)
+  const [sought, setSought] = useState(0)
+  const there = shown.some(({ seq }) => seq === wanted)
+  // While it draws: what is wanted is drawn at once.
+  if (wanted !== sought && (there || wanted === 0)) {
+    setSought(wanted)
+    setLast(wanted === 0 ? null : around(shown, wanted, last))
+  }
+  return [useMemo(() => windowOf(shown, last), [shown, last]), setLast] as const
+}
+
+/** A post that is drawn before and after the window moves, and where it stood. */
+interface Anchor {
+  readonly seq: string
+  readonly top: number
+}
+
+/** Keeps the end in view while it is in view, the place while other posts are drawn around it, and the server's read mark. */
+function useScroll({ info, log, head }: Talk, shown: readonly Post[], window: Window, move: (last: number | null) => void, waiting: number, excerpt: boolean) {
   const { client } = usePage()
   const place = useRef<HTMLDivElement>(null)
   const end = useRef(true)
-  const kept = useRef<number | null>(null)
-  const first = shown[0]?.seq
+  const kept = useRef<Anchor | null>(null)
+  const tail = window.end === shown.length
+  const first = shown[window.start]?.seq
   useLayoutEffect(() => {
     const element = place.current
-    if (element && kept.current !== null) {
-      element.scrollTop = element.scrollHeight - kept.current
-      kept.current = null
-    }
-    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- measured after older posts were drawn
-  }, [first])
+    const anchor = kept.current
+    if (!element || !anchor) return
+    const post = element.querySelector(`[data-seq="${anchor.seq}"]`)
+    if (post) element.scrollTop += post.getBoundingClientRect().top - anchor.top
+    kept.current = null
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- measured after other posts were drawn
+  }, [first, window.end])
   useLayoutEffect(() => {
     const element = place.current
-    if (element && end.current && !excerpt) element.scrollTop = element.scrollHeight
+    if (element && end.current && tail && !excerpt) element.scrollTop = element.scrollHeight
     // oxlint-disable-next-line react/exhaustive-effect-dependencies -- measured after each drawing of these
-  }, [shown, waiting, excerpt])
+  }, [shown, tail, waiting, excerpt])
   useEffect(() => {
     const element = place.current
     if (!element) return undefined
@@ -123,13 +148,29 @@ function useScroll({ info, log, head }: Talk, shown: readonly Post[], waiting: n
   const scrolled = () => {
     const element = place.current
     if (!element) return
-    end.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR
+    if (kept.current) keep()
+    const left = element.scrollHeight - element.scrollTop - element.clientHeight
+    if (!tail && left < element.clientHeight) {
+      keep()
+      move(later(shown, window))
+    }
+    end.current = tail && left < NEAR
     if (end.current && document.hasFocus() && !excerpt) void client.read(info.id, head)
   }
-  const older = () => {
-    const element = place.current
-    kept.current = element ? element.scrollHeight - element.scrollTop : null
-    return client.older(info.id)
+  const keep = () => {
+    const top = place.current?.getBoundingClientRect().top ?? 0
+    const lines = [...(place.current?.querySelectorAll<HTMLElement>('[data-seq]') ?? [])]
+    const post = lines.find((one) => one.getBoundingClientRect().bottom > top)
+    kept.current = post ? { seq: post.dataset['seq'] ?? '', top: post.getBoundingClientRect().top } : null
+  }
+  const older = async () => {
+    const next = earlier(shown, window)
+    keep()
+    end.current = false
+    if (window.start === 0) await client.older(info.id)
+    if (next === null) return
+    keep()
+    move(next)
   }
   return { place, scrolled, older }
 }

@@ -1,13 +1,22 @@
 /** From a conversation into a conference, in a window of its own: this page stays, and with it one's presence. */
 
 import type { Companion } from '../../companion/client'
-import { text, type Id } from '../../companion/protocol'
+import { text, type Fields, type Id } from '../../companion/protocol'
 import { words } from '../../companion/words'
 
 export async function confer(client: Companion, conversation: Id, media: readonly string[]): Promise<void> {
   // Opened within the click, or the browser takes it for an advertisement.
   const tab = open('', '_blank')
-  const answer = await client.request('confer', { conversation, media })
+  follow(client, tab, await client.request('confer', { conversation, media }), media)
+}
+
+/** Calls a phone: into a conference of one's own, which opens. */
+export async function dial(client: Companion, phone: string, name: string): Promise<void> {
+  const tab = open('', '_blank')
+  follow(client, tab, await client.request('dial', { phone, ...(name !== '' && { name }) }), ['audio'])
+}
+
+function follow(client: Companion, tab: Window | null, answer: Fields | null, media: readonly string[]): void {
   const link = answer ? conferenceLink(text(answer, 'link'), client.snapshot().me?.name ?? '', media) : null
   if (link === null) return tab?.close()
   if (!tab) return client.notify({ kind: 'said', text: words.notices.popup })
