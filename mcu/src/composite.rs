@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use plenum_codecs::video::h264::Limit;
+use plenum_mixer::Ladder;
 use plenum_mixer::compose::{Fonts, Layout};
 use prometheus::Registry;
 
@@ -103,10 +104,7 @@ impl Composites {
 
     /// What the whole picture takes, in bit/s, where each viewer is sent so much at most.
     pub(crate) fn bitrate(&self, most: Option<u64>) -> u32 {
-        let configured = self.shared.config.bitrate;
-        // Below half of it a smaller size shows more.
-        let most = most.map_or(configured, |most| u32::try_from(most).unwrap_or(u32::MAX));
-        most.clamp(configured / 2, configured)
+        Ladder::whole_within(self.shared.config.bitrate, most)
     }
 }
 

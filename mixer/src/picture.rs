@@ -2,6 +2,8 @@
 
 use plenum_codecs::video::VideoCodec;
 
+use crate::video::MARGIN;
+
 /// How large a rendition of the composite is, and so what a line must carry for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Size {
@@ -129,9 +131,36 @@ impl Ladder {
         Self([whole, part(Self::HALF), part(Self::QUARTER)])
     }
 
+    /// What the whole picture takes, in bit/s, where viewers are sent so much at most and it may take `configured`: so much less that they
+    /// get it, but not below half of that. There a smaller size shows more, whose share is that of the whole as it was.
+    #[must_use]
+    pub fn whole_within(configured: u32, most: Option<u64>) -> u32 {
+        let fits = most.map(|most| most.saturating_mul(MARGIN.1) / MARGIN.0);
+        let fits = fits.and_then(|fits| u32::try_from(fits).ok());
+        fits.filter(|fits| (configured / 2..configured).contains(fits))
+            .unwrap_or(configured)
+    }
+
     /// In bit/s.
     #[must_use]
     pub const fn rate(&self, size: Size) -> u32 {
         self.0[size.place()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_picture_gives_way_to_a_limit_as_far_as_half() {
+        let whole = |most| Ladder::whole_within(1_500_000, most);
+        assert_eq!(whole(None), 1_500_000);
+        assert_eq!(whole(Some(5_000_000)), 1_500_000);
+        // What is new to a viewer leaves a fifth of the line free.
+        assert_eq!(whole(Some(1_200_000)), 1_000_000);
+        assert_eq!(whole(Some(900_000)), 750_000);
+        assert_eq!(whole(Some(800_000)), 1_500_000);
+        assert_eq!(whole(Some(u64::MAX)), 1_500_000);
     }
 }

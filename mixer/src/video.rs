@@ -22,6 +22,7 @@ use crate::legs::Legs;
 use crate::{Event, Leg, LegId, Output, Track};
 
 use composite::Composite;
+pub(crate) use layers::MARGIN;
 use publisher::{Arrival, Publisher, Route, StreamKey};
 pub use view::Viewing;
 use viewer::Incoming;

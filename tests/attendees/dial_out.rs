@@ -344,13 +344,14 @@ async fn a_host_on_the_phone_hands_its_place_to_another_phone_and_a_guest_may_no
             // It hangs up by itself when it hears that the other is in.
             phone.wait_closed(SOON).unwrap();
             called.wait_established(SOON).unwrap();
-            there(2).await;
-            let view = bob.bot.view();
-            assert!(
-                view.roster.values().any(|it| it.name == "30155•••23"),
-                "{:?}",
-                view.roster
-            );
+            until("the other in its place", SOON, || {
+                let view = bob.bot.view();
+                let other = view.roster.values().any(|it| it.name == "30155•••23");
+                ensure!(view.roster.len() == 2 && other, "{:?}", view.roster);
+                Ok(())
+            })
+            .await
+            .unwrap();
         } else {
             sleep(Duration::from_secs(2)).await;
             phone.check_in_call().unwrap();

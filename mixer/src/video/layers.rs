@@ -11,7 +11,7 @@ const TRUST: Duration = Duration::from_secs(3);
 /// Samples remembered for that, five a second and some more.
 const SAMPLES: usize = 32;
 /// What a layer that is not seen yet must leave free, as its rate is not steady: a fifth.
-const MARGIN: (u64, u64) = (6, 5);
+pub(crate) const MARGIN: (u64, u64) = (6, 5);
 /// Layers that all but the first slot may have: their tiles are small.
 const SMALL_TILE: usize = 2;
 /// Taken for the rate of a layer that has not been measured, in bit/s, by its place from below.
