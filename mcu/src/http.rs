@@ -35,6 +35,7 @@ use utoipa::{OpenApi, ToSchema};
 
 use crate::auth::ApiKeys;
 use crate::conference::Conferences;
+use crate::config::Config;
 use crate::signal::protocol::DialIn;
 use crate::signal::{self, MAX_FRAME, Signalling};
 use problem::Problem;
@@ -84,19 +85,19 @@ struct DemoInfo {
 }
 
 impl PublicInfo {
-    pub(crate) fn new(demo: bool, companion: bool, conferences: &Conferences) -> Self {
+    pub(crate) fn new(config: &Config, conferences: &Conferences) -> Self {
         use crate::demo::{GUEST_PIN, HOST_PIN, NUMBER};
         let around = conferences.around();
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            demo: demo.then(|| DemoInfo {
+            demo: config.demo.enabled.then(|| DemoInfo {
                 conference: NUMBER,
                 guest_pin: GUEST_PIN,
                 host_pin: HOST_PIN,
                 dial_in: around.dial_in(NUMBER),
             }),
             sip: around.sip.as_ref().map(|sip| format!("sip:{sip}")),
-            companion,
+            companion: config.companion.enabled,
         }
     }
 }

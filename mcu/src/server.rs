@@ -193,11 +193,7 @@ impl Server {
             signalling: Signalling::new(conferences.clone(), stopped),
             keys,
             registry,
-            public: Arc::new(PublicInfo::new(
-                config.demo.enabled,
-                config.companion.enabled,
-                &conferences,
-            )),
+            public: Arc::new(PublicInfo::new(config, &conferences)),
             conferences: conferences.clone(),
         };
         let web = serve(listener, config.http_address(), tls, api)?;

@@ -34,6 +34,32 @@ fn ready(server: &Server) -> (u16, String) {
     (answer.status().as_u16(), text)
 }
 
+/// The carrier's three servers by the ports that they have, the first to be tried first, and answers that hold for 300 s.
+fn carrier(first: u16, second: u16, third: u16) -> NameServer {
+    let service = |priority, port, host| {
+        (
+            "_sip._udp.carrier.test",
+            Record::Srv(priority, 10, port, host),
+        )
+    };
+    NameServer::start(
+        vec![
+            service(30, third, "c.carrier.test"),
+            service(20, second, "b.carrier.test"),
+            service(10, first, "a.carrier.test"),
+            // An address that nobody can send to: there is no way.
+            (
+                "a.carrier.test",
+                Record::A(Ipv4Addr::new(255, 255, 255, 255)),
+            ),
+            ("b.carrier.test", LOCAL),
+            ("c.carrier.test", LOCAL),
+        ],
+        300,
+    )
+    .unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn srv_records_lead_past_a_server_that_fails_and_its_calls_are_taken() {
     let folder = scratch("named-trunks-phone").unwrap();
@@ -49,28 +75,7 @@ async fn srv_records_lead_past_a_server_that_fails_and_its_calls_are_taken() {
         .unwrap();
     let (second, requests) = registrar();
     let mut heard = Heard::new(requests);
-    let service = |priority, port, host| {
-        (
-            "_sip._udp.carrier.test",
-            Record::Srv(priority, 10, port, host),
-        )
-    };
-    let names = NameServer::start(
-        vec![
-            service(30, phone.sip.port(), "c.carrier.test"),
-            service(20, second.port(), "b.carrier.test"),
-            service(10, nobody.port(), "a.carrier.test"),
-            // An address that nobody can send to: there is no way.
-            (
-                "a.carrier.test",
-                Record::A(Ipv4Addr::new(255, 255, 255, 255)),
-            ),
-            ("b.carrier.test", LOCAL),
-            ("c.carrier.test", LOCAL),
-        ],
-        300,
-    )
-    .unwrap();
+    let names = carrier(nobody.port(), second.port(), phone.sip.port());
     let password = folder.join("password");
     std::fs::write(&password, "zebra\n").unwrap();
     let login = format!(
