@@ -8,7 +8,7 @@ const ZERO_DBM0: f64 = 22_300.0;
 const ALL: &str = "0123456789*#ABCD";
 
 /// What is keyed: frequencies off by parts of one, levels in dBm0, times in ms.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Press {
     off: (f64, f64),
     level: (f64, f64),
@@ -93,47 +93,41 @@ fn after_silence(phase: usize, sound: Vec<i16>) -> Vec<i16> {
     all
 }
 
+/// Every digit for 40 ms, in each combination of twist, frequency and level that a receiver has to take.
+fn grid() -> impl Iterator<Item = (char, Press)> {
+    let offs = [
+        (0.0, 0.0),
+        (0.015, 0.015),
+        (-0.015, -0.015),
+        (0.015, -0.015),
+        (-0.015, 0.015),
+    ];
+    let levels = [-3.0, -10.0, -17.0, -25.0].into_iter().flat_map(|level| {
+        // The stronger of both has the level.
+        [-8.0, -4.0, 0.0, 4.0]
+            .map(|twist| (level - f64::max(twist, 0.0), level + f64::min(twist, 0.0)))
+    });
+    let presses = offs.into_iter().flat_map(move |off| {
+        levels.clone().map(move |level| Press {
+            off,
+            level,
+            millis: 40,
+        })
+    });
+    ALL.chars()
+        .flat_map(move |digit| presses.clone().map(move |press| (digit, press)))
+}
+
 #[test]
 fn every_digit_of_40_ms_is_heard_across_the_grid_of_twist_frequency_and_level() {
     let mut count = 0;
-    for digit in ALL.chars() {
-        for off in [
-            (0.0, 0.0),
-            (0.015, 0.015),
-            (-0.015, -0.015),
-            (0.015, -0.015),
-            (-0.015, 0.015),
-        ] {
-            for level in [-3.0, -10.0, -17.0, -25.0] {
-                for twist in [-8.0, -4.0, 0.0, 4.0] {
-                    // The stronger of both has the level.
-                    let level = if twist > 0.0 {
-                        (level - twist, level)
-                    } else {
-                        (level, level + twist)
-                    };
-                    for phase in [0, 7, 13, 21, 34] {
-                        for law in [Law::A, Law::Mu] {
-                            let samples = after_silence(
-                                phase,
-                                press(
-                                    digit,
-                                    Press {
-                                        off,
-                                        level,
-                                        millis: 40,
-                                    },
-                                ),
-                            );
-                            assert_eq!(
-                                heard(law, &samples),
-                                digit.to_string(),
-                                "{digit} {off:?} {level:?} {phase}"
-                            );
-                            count += 1;
-                        }
-                    }
-                }
+    for (digit, given) in grid() {
+        for phase in [0, 7, 13, 21, 34] {
+            let samples = after_silence(phase, press(digit, given));
+            for law in [Law::A, Law::Mu] {
+                let seen = heard(law, &samples);
+                assert_eq!(seen, digit.to_string(), "{digit} {given:?} {phase}");
+                count += 1;
             }
         }
     }
@@ -260,34 +254,12 @@ fn noise_is_no_digit() {
 #[test]
 fn in_g722_every_digit_of_40_ms_is_heard_across_the_grid_too() {
     let mut count = 0;
-    for digit in ALL.chars() {
-        for off in [
-            (0.0, 0.0),
-            (0.015, 0.015),
-            (-0.015, -0.015),
-            (0.015, -0.015),
-            (-0.015, 0.015),
-        ] {
-            for level in [-3.0, -10.0, -17.0, -25.0] {
-                for twist in [-8.0, -4.0, 0.0, 4.0] {
-                    let level = if twist > 0.0 {
-                        (level - twist, level)
-                    } else {
-                        (level, level + twist)
-                    };
-                    for phase in [0, 130] {
-                        let millis = 40;
-                        let press = Press { off, level, millis };
-                        let samples = after_silence(phase, press_at(48_000.0, digit, press));
-                        assert_eq!(
-                            heard_wide(&samples),
-                            digit.to_string(),
-                            "{digit} {off:?} {level:?} {phase}"
-                        );
-                        count += 1;
-                    }
-                }
-            }
+    for (digit, given) in grid() {
+        for phase in [0, 130] {
+            let samples = after_silence(phase, press_at(48_000.0, digit, given));
+            let seen = heard_wide(&samples);
+            assert_eq!(seen, digit.to_string(), "{digit} {given:?} {phase}");
+            count += 1;
         }
     }
     assert_eq!(count, 2_560);
