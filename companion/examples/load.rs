@@ -65,10 +65,6 @@ impl Bridge for NoEngine {
         false
     }
 
-    fn remember<'a>(&'a self, _: &'a str) -> Pending<'a, ()> {
-        Box::pin(async {})
-    }
-
     fn dials(&self) -> bool {
         false
     }

@@ -98,23 +98,12 @@ impl Bridge for Engine {
                 } else {
                     name
                 },
+                is_call: occasion == Occasion::Call,
                 ..NewConference::default()
             };
             let made = conference::create(&around.store, &around.pins, wanted).await;
             let created = made.map_err(|error| BridgeError::Unavailable(error.to_string()))?;
-            if occasion == Occasion::Call {
-                around.talks.add(&created.record.id);
-            }
             Ok(created.record.number)
-        })
-    }
-
-    fn remember<'a>(&'a self, conference: &'a str) -> Pending<'a, ()> {
-        Box::pin(async move {
-            let around = self.conferences.around();
-            if let Ok(Some(record)) = around.store.find(conference).await {
-                around.talks.add(&record.id);
-            }
         })
     }
 

@@ -9,6 +9,7 @@ mod aside;
 mod audience;
 mod channels;
 mod dialling;
+mod engagement;
 mod entry;
 mod focus;
 mod handover;
@@ -32,7 +33,6 @@ mod room;
 mod roster;
 mod seat;
 mod sound;
-mod talks;
 mod telling;
 mod viewing;
 
@@ -59,7 +59,6 @@ use seat::FocusHandle;
 pub(crate) use seat::{
     Action, Command, Link, MediaHold, Newcomer, Notice, Order, Outgoing, Seat, Summary, Transfer,
 };
-pub(crate) use talks::Talks;
 
 use plenum_companion::server::Presence;
 
@@ -102,8 +101,6 @@ pub(crate) struct Surroundings {
     pub(crate) sip: Option<String>,
     /// The way to phones that are called, if there is one.
     pub(crate) dialler: Option<Dialler>,
-    /// Which conferences are calls.
-    pub(crate) talks: Talks,
     /// Number of the demo conference and its host's clip, once it is made.
     pub(crate) demo: Option<(String, watch::Receiver<Option<Clip>>)>,
 }
@@ -181,6 +178,8 @@ pub struct NewConference {
     pub max_minutes: Option<u32>,
     /// Who waits before it, and when it ends without its leader.
     pub manners: Manners,
+    /// It is to call somebody.
+    pub is_call: bool,
 }
 
 impl std::fmt::Debug for NewConference {
@@ -252,6 +251,7 @@ pub async fn create(
         guest_pin_expires_ms,
         max_minutes,
         manners,
+        is_call,
     } = wanted;
     let name = name.trim().to_owned();
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
@@ -310,6 +310,7 @@ pub async fn create(
             max_minutes,
             manners,
             locked: false,
+            is_call,
             created_ms: now_ms(),
         };
         match store.create(&record).await {
@@ -454,13 +455,12 @@ impl Conferences {
         Ok(())
     }
 
-    /// Locks or unlocks the conference of `record` when nobody is in it, until it ends.
-    pub(crate) async fn lock_empty(
-        &self,
-        record: &ConferenceRecord,
-        on: bool,
-    ) -> Result<(), StoreError> {
-        self.around.store.set_locked(&record.id, on).await
+    /// Locks or unlocks the conference of `record`, whether anybody is in it or not, until it ends.
+    pub(crate) async fn lock(&self, record: &ConferenceRecord, on: bool) -> Result<(), StoreError> {
+        self.around.store.set_locked(&record.id, on).await?;
+        // Nobody is in it, or it ends: what is kept counts.
+        let _ = self.order(&record.id, Order::Lock(on)).await;
+        Ok(())
     }
 
     /// Tells the hosts of the conference with ULID `id` that its door is shut to guessers.

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::auth::{ApiKeyError, ApiKeys, Guard, Lockout, PinError, PinVerifier, Tokens};
 use crate::companion::{self, Engine};
 use crate::composite::Composites;
-use crate::conference::{ConferenceError, Conferences, Dialler, Surroundings, Talks, Tones};
+use crate::conference::{ConferenceError, Conferences, Dialler, Surroundings, Tones};
 use crate::config::Config;
 use crate::http::{self, Api, PublicInfo};
 use crate::media::{Clip, Media, MediaConfig, MediaError};
@@ -167,7 +167,6 @@ impl Server {
             config: config.conference.clone(),
             sip: announced,
             dialler,
-            talks: Talks::default(),
             demo: clip,
         });
         let sip = shell.as_ref().map(telephony::local);
@@ -403,6 +402,7 @@ async fn settle_demo(config: &Config, store: &Store, pins: &PinVerifier) -> Resu
             max_minutes: None,
             manners: crate::conference::Manners::default(),
             locked: false,
+            is_call: false,
             created_ms: store::now_ms(),
         };
         store.create(&record).await?;

@@ -53,6 +53,8 @@ pub struct ConferenceRecord {
     pub manners: Manners,
     /// Guests stay out, until somebody unlocks it or it ends.
     pub locked: bool,
+    /// Made to call somebody.
+    pub is_call: bool,
     /// Milliseconds since 1970.
     pub created_ms: i64,
 }
@@ -116,6 +118,7 @@ impl FromRow<'_, sqlx::sqlite::SqliteRow> for ConferenceRecord {
                 max_video_kbps: row.try_get("max_video_kbps")?,
             },
             locked: row.try_get("locked")?,
+            is_call: row.try_get("is_call")?,
             created_ms: row.try_get("created_ms")?,
         })
     }
@@ -161,8 +164,8 @@ impl Store {
         let done = sqlx::query(
             "INSERT INTO conferences (id, number, name, host_pin, guest_pin, created_ms, max_minutes, \
              lobby, wait_for_leader, end_with_leader_seconds, video, max_video_kbps, host_pin_expires_ms, \
-             guest_pin_expires_ms, locked) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (number) DO NOTHING",
+             guest_pin_expires_ms, locked, is_call) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (number) DO NOTHING",
         )
         .bind(&record.id)
         .bind(&record.number)
@@ -179,6 +182,7 @@ impl Store {
         .bind(record.pins.host_expires_ms)
         .bind(record.pins.guest_expires_ms)
         .bind(record.locked)
+        .bind(record.is_call)
         .execute(&self.writer)
         .await?;
         if done.rows_affected() == 1 {
@@ -378,6 +382,7 @@ mod tests {
                 ..Manners::default()
             },
             locked: number.ends_with('2'),
+            is_call: number.ends_with('1'),
             created_ms: now_ms(),
         }
     }

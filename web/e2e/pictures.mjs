@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 
 const MOST = 60_000
-const STORIES = ['signing_in', 'two_people', 'contacts', 'a_card_leads', 'my_own_state', 'draws', 'rooms', 'a_room_shows', 'searches', 'filters_and', 'calls_a_phone', 'rings', 'settings', 'on_a_phone', 'in_the_dark', 'is_busy', 'distribution_list']
+const STORIES = ['signing_in', 'two_people', 'contacts', 'a_card_leads', 'my_own_state', 'draws', 'rooms', 'a_room_shows', 'searches', 'filters_and', 'calls_a_phone', 'rings', 'settings', 'on_a_phone', 'in_the_dark', 'card_tells', 'writes_to_a_distribution']
 const PICTURES = [
   'signin-light',
   ...['chat', 'contacts', 'rooms', 'search', 'filters', 'settings'].flatMap((screen) => [`${screen}-light`, `${screen}-dark`]),

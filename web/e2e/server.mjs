@@ -17,7 +17,7 @@ import { PASSWORD, people, stories } from './server-stories.mjs'
 const binary = process.env.PLENUM_BINARY ?? fileURLToPath(new URL('../../target/release/plenum', import.meta.url))
 const folder = await mkdtemp(join(tmpdir(), 'plenum-companion-'))
 const shots = process.env.PLENUM_SHOTS ?? folder
-const only = process.env.PLENUM_E2E ?? ''
+const only = (process.env.PLENUM_E2E ?? '').split(',')
 
 /** A port that was free a moment ago. */
 const port = () =>
@@ -69,7 +69,7 @@ const browsers = {
 const failures = []
 let passed = 0
 for (const [name, story] of Object.entries(stories)) {
-  if (!name.includes(only)) continue
+  if (!only.some((part) => name.includes(part))) continue
   const contexts = []
   const complaints = []
   const open = async (path, login) => {

@@ -39,9 +39,6 @@ pub trait Bridge: Send + Sync + 'static {
         occasion: Occasion,
     ) -> Pending<'a, Result<String, BridgeError>>;
 
-    /// `conference` was made for calls before the engine was started anew.
-    fn remember<'a>(&'a self, conference: &'a str) -> Pending<'a, ()>;
-
     /// Whether phones can be called at all.
     fn dials(&self) -> bool;
 

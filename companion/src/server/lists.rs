@@ -221,20 +221,27 @@ pub(super) async fn search(client: &Client, query: &str) -> Result<Vec<Value>, R
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<(String, String, i64)> = sqlx::query_as(
-        "SELECT l.id, l.name, (SELECT COUNT(*) FROM list_people p JOIN users u ON u.id = p.user_id WHERE p.list = l.id \
-         AND u.disabled = 0) FROM lists l ORDER BY l.name, l.id",
-    )
-    .fetch_all(client.companion.store.reader())
-    .await?;
+    let reader = client.companion.store.reader();
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT id, name FROM lists ORDER BY name, id")
+            .fetch_all(reader)
+            .await?;
     let meant = |name: &str| {
         let name = fold(name);
         let begins = |word: &&str| name.split_whitespace().any(|one| one.starts_with(*word));
         wanted.iter().all(begins)
     };
-    let hits = rows.into_iter().filter(|(_, name, _)| meant(name));
-    let told = hits.map(|(id, name, count)| json!({"id": id, "name": name, "count": count}));
-    Ok(told.take(HITS).collect())
+    let mut hits = Vec::new();
+    for (id, name) in rows.into_iter().filter(|(_, name)| meant(name)).take(HITS) {
+        let (count,): (i64,) = sqlx::query_as(
+            "SELECT COUNT(*) FROM list_people p JOIN users u ON u.id = p.user_id WHERE p.list = $1 AND u.disabled = 0",
+        )
+        .bind(id.clone())
+        .fetch_one(reader)
+        .await?;
+        hits.push(json!({"id": id, "name": name, "count": count}));
+    }
+    Ok(hits)
 }
 
 /// `list`

@@ -9,6 +9,7 @@ use crate::stage::{Stage, on_both};
 on_both!(
     what_the_blocked_say_reaches_nobody_and_is_there_when_the_block_is_lifted,
     whom_one_has_blocked_one_does_not_write_to,
+    who_is_not_in_it_settles_nothing,
 );
 
 async fn what_the_blocked_say_reaches_nobody_and_is_there_when_the_block_is_lifted(stage: Stage) {
@@ -59,6 +60,27 @@ async fn whom_one_has_blocked_one_does_not_write_to(stage: Stage) {
     assert_eq!(ben.refused(open).await, "conflict");
     let talk = anna.open(&[&ben.id]).await;
     anna.say(&talk, "a1", "Hello?").await;
-    let heard = tokio::time::timeout(Duration::from_secs(1), ben.hear_type("conversation")).await;
-    assert!(heard.is_err(), "{heard:?}");
+    for kind in ["conversation", "gone"] {
+        let heard = tokio::time::timeout(Duration::from_secs(1), ben.hear_type(kind)).await;
+        assert!(heard.is_err(), "{heard:?}");
+    }
+}
+
+async fn who_is_not_in_it_settles_nothing(stage: Stage) {
+    let mut anna = stage.person("anna").await;
+    let mut ben = stage.person("ben").await;
+    let mut carl = stage.person("carl").await;
+    let talk = anna.open(&[&ben.id]).await;
+    anna.say(&talk, "a1", "before").await;
+    ben.hear_event("text").await;
+    for by in [&mut anna, &mut ben] {
+        by.done(json!({"type": "level_set", "user": carl.id, "level": "blocked"}))
+            .await;
+    }
+    let typing = json!({"type": "typing", "conversation": talk});
+    assert_eq!(carl.refused(typing).await, "not_found");
+    for one in [&mut anna, &mut ben] {
+        let heard = tokio::time::timeout(Duration::from_millis(500), one.hear_type("gone")).await;
+        assert!(heard.is_err(), "{heard:?}");
+    }
 }

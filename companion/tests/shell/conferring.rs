@@ -141,10 +141,6 @@ async fn calls_are_taken_up_after_a_restart(stage: Stage) {
     let confer = json!({"type": "confer", "conversation": talk, "media": ["audio"]});
     let made = anna.done(confer.clone()).await;
     let stage = stage.again().await;
-    assert_eq!(
-        *stage.engine.remembered.lock().unwrap(),
-        [made["conference"].clone()]
-    );
     *stage.engine.present.lock().unwrap() = Some(vec![ben.clone()]);
     let mut anna = stage.connect(&anna.cookie).await;
     let again = anna.done(confer).await;
@@ -158,9 +154,4 @@ async fn calls_are_taken_up_after_a_restart(stage: Stage) {
         .hear(|message| message["events"][0]["body"]["state"] == "ended")
         .await;
     assert_eq!(over["events"][0]["body"]["conference"], made["conference"]);
-    let stage = stage.again().await;
-    assert!(
-        stage.engine.remembered.lock().unwrap().is_empty(),
-        "it has ended"
-    );
 }

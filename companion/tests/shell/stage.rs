@@ -84,8 +84,6 @@ pub(crate) struct Engine {
     pub(crate) present: Mutex<Option<Vec<String>>>,
     /// Phones that were called: conference, number, name.
     pub(crate) dialled: Mutex<Vec<(String, String, Option<String>)>>,
-    /// Conferences that were told to be of calls of an earlier run.
-    pub(crate) remembered: Mutex<Vec<String>>,
 }
 
 impl Bridge for Engine {
@@ -95,10 +93,6 @@ impl Bridge for Engine {
         _: Occasion,
     ) -> Pending<'a, Result<String, BridgeError>> {
         Box::pin(async move { Ok(format!("conference of {subject}")) })
-    }
-
-    fn remember<'a>(&'a self, conference: &'a str) -> Pending<'a, ()> {
-        Box::pin(async move { self.remembered.lock().unwrap().push(conference.to_owned()) })
     }
 
     fn dials(&self) -> bool {

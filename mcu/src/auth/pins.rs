@@ -60,7 +60,8 @@ impl std::fmt::Debug for Known {
 pub struct Checked {
     /// The conference's, with the role that it gives.
     pub role: Option<Role>,
-    /// What it would be kept as if it were somebody's own.
+    /// What it would be kept as if it were somebody's own. Under one salt for all of a conference: one hash says whose it is, and a PIN of
+    /// so few digits is no safer under a salt of its own.
     pub own: String,
 }
 
@@ -100,17 +101,6 @@ impl PinVerifier {
     /// When hashing fails.
     pub async fn hash(&self, pin: String) -> Result<String, PinError> {
         self.off_thread(move |kdf| hash(kdf, &pin)).await
-    }
-
-    /// What a personal PIN of the conference with ULID `conference` is kept as. Under one salt for all of a conference: one hash says
-    /// whose it is, and a PIN of so few digits is no safer under a salt of its own.
-    ///
-    /// # Errors
-    /// When hashing fails.
-    pub async fn hash_own(&self, conference: &str, pin: String) -> Result<String, PinError> {
-        let salt = salt_of(conference);
-        self.off_thread(move |kdf| kdf.hash(&pin, &salt).map_err(PinError::Hash))
-            .await
     }
 
     /// What `pin` is in `record`; no role when it is wrong or the conference unknown. All cost the same.
@@ -239,6 +229,7 @@ mod tests {
             max_minutes: None,
             manners: crate::conference::Manners::default(),
             locked: false,
+            is_call: false,
             created_ms: 0,
         };
         let role = async |record: Option<&ConferenceRecord>, pin: &str| {
@@ -267,7 +258,18 @@ mod tests {
     async fn a_personal_pin_is_kept_the_same_each_time_and_another_in_each_conference() {
         let verifier = PinVerifier::new().unwrap();
         let own = async |conference: &str, pin: &str| {
-            verifier.hash_own(conference, pin.to_owned()).await.unwrap()
+            let record = ConferenceRecord {
+                id: conference.to_owned(),
+                number: "4711".to_owned(),
+                name: "Talk".to_owned(),
+                pins: Pins::default(),
+                max_minutes: None,
+                manners: crate::conference::Manners::default(),
+                locked: false,
+                is_call: false,
+                created_ms: 0,
+            };
+            verifier.check(Some(&record), pin).await.unwrap().own
         };
         let kept = own("a", "12345678").await;
         assert!(kept.starts_with("$argon2id$") && !kept.contains("12345678"));

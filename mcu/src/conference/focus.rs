@@ -87,7 +87,7 @@ impl Focus {
         let (events, inbox) = mpsc::channel(ROOM_EVENTS);
         let rules = record.manners.rules(&around.config);
         let announcing = around.config.announce;
-        let is_talk = around.talks.contains(&record.id);
+        let is_talk = record.is_call;
         let picture = Picture::new(rules.video, around.config.layout.clone());
         let locked = record.locked;
         Self {
@@ -130,6 +130,7 @@ impl Focus {
             return;
         };
         self.around.metrics.conferences.inc();
+        self.read_lock().await;
         let mut presence = self.around.presence.changes();
         let mut clip = self
             .around
@@ -177,6 +178,8 @@ impl Focus {
                 },
             }
         }
+        // Before the next meeting may begin, whose lock and PINs would else be forgotten.
+        self.forget_meeting().await;
         commands.close();
         self.shut().await;
         self.around.metrics.conferences.dec();
@@ -467,6 +470,15 @@ impl Focus {
         self.opened = true;
     }
 
+    /// Whether it is locked now: whoever opened it may have read its record before.
+    async fn read_lock(&mut self) {
+        match self.around.store.find(&self.record.number).await {
+            Ok(Some(record)) => self.locked = record.locked,
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "store failed"),
+        }
+    }
+
     /// What is kept for this meeting alone: its lock, unless the server ends, and PINs of those who were known by their places.
     async fn forget_meeting(&self) {
         // Whoever found it locked and went again has not begun it.
@@ -489,7 +501,6 @@ impl Focus {
 
     /// The room and what is left in it.
     async fn shut(&mut self) {
-        self.forget_meeting().await;
         self.close(EndReason::ConferenceEnded).await;
         self.finish_recording().await;
         self.finish_composite();
@@ -497,53 +508,6 @@ impl Focus {
             && let Err(error) = self.around.media.close_room(room).await
         {
             tracing::warn!(%error, "room could not be closed");
-        }
-    }
-
-    pub(super) fn renew_presence(&self) {
-        for person in self.roster.iter().filter(|person| person.lost.is_none()) {
-            self.engage(person);
-        }
-    }
-
-    /// Tells presence that `person` is in here, and whether it shows its screen.
-    pub(super) fn engage(&self, person: &Participant) {
-        // Whom nobody knows has no wish that presenting be Do not disturb.
-        let presents = person.presenting && person.user != person.id;
-        let newcomer = self.roster.get(&person.id).is_none();
-        let people = self.roster.iter().count() + usize::from(newcomer);
-        self.around.presence.engaged(
-            &person.user,
-            &person.id,
-            self.engagement(people),
-            presents,
-            Some(&self.record.name),
-        );
-    }
-
-    fn presence_changed(
-        &mut self,
-        user: Result<Arc<str>, tokio::sync::broadcast::error::RecvError>,
-    ) {
-        let concerned = |person: &Participant| match &user {
-            Ok(user) => *person.user == **user,
-            // Missed some: look at everybody.
-            Err(_) => true,
-        };
-        let changed: Vec<_> = self
-            .roster
-            .iter()
-            .filter(|person| concerned(person))
-            .map(|person| (person.id.clone(), self.around.presence.state(&person.user)))
-            .collect();
-        for (participant, state) in changed {
-            if self
-                .roster
-                .get_mut(&participant)
-                .is_some_and(|person| std::mem::replace(&mut person.presence, state) != state)
-            {
-                self.show(&participant);
-            }
         }
     }
 }

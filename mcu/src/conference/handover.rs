@@ -1,6 +1,7 @@
 //! A phone goes from one conference to another without hanging up: its leg moves from room to room and keeps its stream, its call gets another
 //! seat.
 
+use plenum_mixer::LegId;
 use tokio::sync::mpsc;
 
 use super::Conferences;
@@ -8,8 +9,8 @@ use super::entry::Refusal;
 use super::focus::Focus;
 use super::order::Denied;
 use super::roster::Mute;
-use super::seat::{Action, Command, Link, Newcomer, Notice, Transfer};
-use crate::signal::protocol::{Kind, LeaveReason};
+use super::seat::{Action, Command, Link, Newcomer, Notice, Seat, Transfer};
+use crate::signal::protocol::{EndReason, Kind, LeaveReason};
 use crate::store::ConferenceRecord;
 
 /// What one conference hands to another. As long as it is on its way, nobody else can have it.
@@ -31,38 +32,66 @@ impl Conferences {
         if from == to.id {
             return Err(Denied::Forbidden("They are in this conference already."));
         }
-        let name = participant.to_owned();
+        let (conferences, to) = (self.clone(), to.clone());
+        let (from, participant) = (from.to_owned(), participant.to_owned());
+        // Beside whoever asks, who may be gone before it is done: a phone is in one conference or in the other.
+        let carried = tokio::spawn(async move { conferences.carry(&from, participant, &to).await });
+        let lost = |_| Err(Denied::Unavailable("They could not be moved."));
+        carried.await.unwrap_or_else(lost)
+    }
+
+    async fn carry(
+        &self,
+        from: &str,
+        participant: String,
+        to: &ConferenceRecord,
+    ) -> Result<(), Denied> {
+        let name = participant.clone();
         let handed = self.ask(from, |reply| {
             Command::Transfer(Transfer::HandOver {
                 participant: name,
                 reply,
             })
         });
-        let handed = handed.await.unwrap_or(Err(Denied::Nobody))?;
-        let joined = self.join(to, handed.newcomer).await;
-        let taken = joined.is_ok();
-        let call = handed.call;
-        let back = (!taken).then(|| call.clone());
-        let name = participant.to_owned();
+        let Handed {
+            newcomer,
+            call,
+            muted,
+        } = handed.await.unwrap_or(Err(Denied::Nobody))?;
+        let leg = newcomer.leg;
+        let joined = self.join(to, newcomer).await;
+        let back = joined.is_err().then(|| call.clone());
+        let outcome = match joined {
+            Ok(seat) => {
+                Self::seat_moved(seat, call, muted).await;
+                Ok(())
+            }
+            Err(Refusal::Full) => Err(Denied::Unavailable("The other conference is full.")),
+            Err(_) => Err(Denied::Unavailable(
+                "The other conference takes nobody now.",
+            )),
+        };
         let settled = self.ask(from, |reply| {
             Command::Transfer(Transfer::HandedOver {
-                participant: name,
+                participant,
+                leg,
                 back,
                 reply,
             })
         });
         // A conference that is gone has nobody to forget.
         let _ = settled.await;
-        let seat = joined.map_err(|refusal| match refusal {
-            Refusal::Full => Denied::Forbidden("The other conference is full."),
-            _ => Denied::Unavailable("The other conference takes nobody now."),
-        })?;
+        outcome
+    }
+
+    /// Tells the call of its new seat, before its old conference forgets it and may end.
+    async fn seat_moved(seat: Seat, call: mpsc::Sender<Notice>, muted: bool) {
         let act = |action| Command::Act {
             participant: seat.participant.clone(),
             generation: seat.generation,
             action,
         };
-        if handed.muted {
+        if muted {
             // Whoever is muted stays so; a focus that is gone mutes nobody.
             let _ = seat.commands.send(act(Action::Mute(true))).await;
         }
@@ -72,7 +101,6 @@ impl Conferences {
             // It hung up on its way, and knows nothing of its new seat.
             let _ = focus.send(leave).await;
         }
-        Ok(())
     }
 }
 
@@ -91,21 +119,24 @@ impl Focus {
             Transfer::HandOver { participant, reply } => {
                 if let Err(Ok(handed)) = reply.send(self.hand_over(&participant)) {
                     // Whoever asked is gone: it stays.
-                    self.handed_over(&participant, Some(handed.call));
+                    let leg = handed.newcomer.leg;
+                    self.handed_over(&participant, leg, Some(handed.call));
                 }
             }
             Transfer::HandedOver {
                 participant,
+                leg,
                 back,
                 reply,
             } => {
-                self.handed_over(&participant, back);
+                self.handed_over(&participant, leg, back);
                 let _ = reply.send(());
             }
         }
     }
 
-    /// What `participant` takes along. Until [`Focus::handed_over`] the call hears nothing of this conference.
+    /// What `participant` takes along. Until [`Focus::handed_over`] the call hears nothing of this conference, and what becomes of the
+    /// participant here is nothing to its leg.
     fn hand_over(&mut self, participant: &str) -> Result<Handed, Denied> {
         let person = self.roster.get_mut(participant).ok_or(Denied::Nobody)?;
         if person.kind != Kind::Phone {
@@ -119,12 +150,12 @@ impl Focus {
                 return Err(on_its_way);
             }
         };
-        Ok(Handed {
+        let handed = Handed {
             newcomer: Newcomer {
                 name: person.name.clone(),
                 kind: person.kind,
                 role: person.role,
-                user: None,
+                user: (person.user != person.id).then(|| person.user.clone()),
                 link: Link::Call(call.clone()),
                 leg: person.leg,
                 spoken: person.spoken.clone(),
@@ -133,21 +164,32 @@ impl Focus {
             },
             call,
             muted: person.mute != Mute::Off,
-        })
+        };
+        self.roster.set_leg(participant, None);
+        Ok(handed)
     }
 
-    /// It is gone, or back with its call.
-    fn handed_over(&mut self, participant: &str, back: Option<mpsc::Sender<Notice>>) {
-        if let Some(call) = back {
-            if let Some(person) = self.roster.get_mut(participant) {
-                person.link = Link::Call(call);
+    /// It is gone with `leg`, or back with its leg and its call.
+    fn handed_over(
+        &mut self,
+        participant: &str,
+        leg: Option<LegId>,
+        back: Option<mpsc::Sender<Notice>>,
+    ) {
+        let Some(call) = back else {
+            if let Some(leg) = leg {
+                self.forget_number(leg);
             }
+            // Its leg is in the other room and stays there.
+            self.take_out(participant, LeaveReason::Left);
             return;
+        };
+        if let Some(person) = self.roster.get_mut(participant) {
+            person.link = Link::Call(call);
+            self.roster.set_leg(participant, leg);
+        } else {
+            // Removed meanwhile: the call ends, and its leg with it.
+            let _ = call.try_send(Notice::Ended(EndReason::Removed));
         }
-        if let Some(leg) = self.roster.get(participant).and_then(|person| person.leg) {
-            self.forget_number(leg);
-        }
-        // Its leg is in the other room and stays there.
-        self.take_out(participant, LeaveReason::Left);
     }
 }

@@ -70,6 +70,10 @@ impl Focus {
         if waits && people.get(&id).is_some_and(Participant::leads) {
             self.let_in(&id).await;
         }
+        if self.leaders() > 0 {
+            // Others may have waited for them.
+            self.settle_lobby().await;
+        }
         Ok(seat)
     }
 
@@ -219,10 +223,14 @@ impl Focus {
         handset.link.end(why);
         self.drop_leg(handset.leg).await;
         let people = self.people_with(id);
-        if let Some(person) = people.get_mut(id) {
+        let face = people.get_mut(id).and_then(|person| {
             person.talking = false;
-        }
+            person.leg
+        });
         people.set_role(id, handset.page_role);
+        if let Some(face) = face {
+            self.picture.talking(face, false);
+        }
         true
     }
 

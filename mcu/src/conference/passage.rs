@@ -218,6 +218,7 @@ impl Focus {
         let Some((mut person, _)) = self.lobby.take(id) else {
             return;
         };
+        self.forget_pin(&person);
         person.end(end);
         for leg in person.legs() {
             self.drop_leg(leg).await;

@@ -112,16 +112,4 @@ impl Conferences {
     ) -> Result<Issued, ConferenceError> {
         issue(self.around(), record, holder, expires_ms).await
     }
-
-    /// Whether `pin` is somebody's own in the conference of `record`.
-    pub(super) async fn is_personal(
-        &self,
-        record: &ConferenceRecord,
-        pin: &str,
-    ) -> Result<bool, ConferenceError> {
-        let around = self.around();
-        let hash = around.pins.hash_own(&record.id, pin.to_owned()).await?;
-        let own = around.store.find_personal(&record.id, &hash, now_ms());
-        Ok(own.await?.is_some())
-    }
 }

@@ -116,7 +116,8 @@ impl Focus {
                 {
                     self.picture.talking(leg, true);
                 }
-                self.picture.floor(self.floor);
+                self.picture
+                    .floor(self.floor.map(|holder| self.face_of(holder)));
             }
             Err(error) => tracing::warn!(%error, "a composite did not begin"),
         }
@@ -210,7 +211,10 @@ impl Focus {
     /// Shows `target` large whoever speaks, or with `None` whoever speaks. Without media it waits until there is some.
     pub(super) fn order_spotlight(&mut self, target: Option<String>) -> Result<(), Denied> {
         let leg = match &target {
-            Some(target) => self.roster.get(target).ok_or(Denied::Nobody)?.leg,
+            Some(target) => {
+                let person = self.roster.get(target).ok_or(Denied::Nobody)?;
+                person.leg.or(person.ear())
+            }
             None => None,
         };
         if self.spotlight != target {

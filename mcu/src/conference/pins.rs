@@ -57,6 +57,10 @@ impl Conferences {
             return Err(ConferenceError::Invalid("a PIN must be 4 to 16 digits"));
         }
         let verifier = &self.around.pins;
+        // One that has expired may be made to hold again, and differs, too.
+        let mut timeless = record.clone();
+        timeless.pins.host_expires_ms = None;
+        timeless.pins.guest_expires_ms = None;
         // What one PIN becomes must not be what the other is.
         if host_pin.is_some() && host_pin == guest_pin {
             return Err(ConferenceError::Invalid(
@@ -71,13 +75,15 @@ impl Conferences {
                 Role::Guest => guest_pin.is_none(),
                 Role::Host => host_pin.is_none(),
             };
-            let checked = verifier.check(Some(record), pin).await?;
+            let checked = verifier.check(Some(&timeless), pin).await?;
             if other_stays && checked.role == Some(of_other) {
                 return Err(ConferenceError::Invalid(
                     "host_pin and guest_pin must differ",
                 ));
             }
-            if self.is_personal(record, pin).await? {
+            let store = &self.around.store;
+            let own = store.find_personal(&record.id, &checked.own, now_ms());
+            if own.await?.is_some() {
                 return Err(ConferenceError::Invalid("this PIN is somebody's own"));
             }
         }

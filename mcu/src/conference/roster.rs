@@ -170,9 +170,10 @@ impl Participant {
         }
     }
 
-    /// Nothing of it is heard. Who has muted themselves mutes the microphone alone: their page does, and what a tab of theirs plays goes on.
+    /// Nothing of it is heard. Who has muted themselves mutes the microphone alone: their page does, and what a tab of theirs plays goes on,
+    /// unless it is a phone that is heard of them.
     pub(super) fn is_silent(&self) -> bool {
-        let plays = self.presenting && self.shares_sound;
+        let plays = self.presenting && self.shares_sound && self.handset.is_none();
         match self.mute {
             Mute::Off => false,
             Mute::BySelf => !plays,
@@ -483,6 +484,16 @@ mod tests {
             assert_eq!(ann.is_silent(), silent, "{mute:?} {presenting} {sound}");
             assert_eq!(ann.view().muted, mute != Mute::Off);
         }
+        (ann.mute, ann.presenting, ann.shares_sound) = (Mute::BySelf, true, true);
+        ann.handset = Some(Handset {
+            leg: LegId(9),
+            room: None,
+            link: Link::None,
+            generation: 1,
+            role: Role::Guest,
+            page_role: Role::Guest,
+        });
+        assert!(ann.is_silent(), "the phone plays no tab");
     }
 
     fn person(id: &str, link: Link, leg: Option<LegId>) -> Participant {

@@ -279,6 +279,7 @@ pub(crate) enum Transfer {
     /// It has gone, unless its call is given back.
     HandedOver {
         participant: String,
+        leg: Option<LegId>,
         back: Option<mpsc::Sender<Notice>>,
         reply: oneshot::Sender<()>,
     },

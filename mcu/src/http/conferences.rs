@@ -165,6 +165,7 @@ pub(super) async fn create(
     }) = body?;
     let around = api.conferences.around();
     let wanted = NewConference {
+        is_call: false,
         name,
         number: id,
         host_pin,

@@ -217,7 +217,6 @@ pub(super) async fn change(
         host_expires_ms: host_pin_expires_ms,
         guest_expires_ms: guest_pin_expires_ms,
     };
-    let mut locked = locked;
     if !manners.is_empty() || !pins.is_empty() || locked.is_some() {
         let record = api.conferences.around().store.find(&id).await?;
         let record = record.ok_or_else(Problem::no_conference)?;
@@ -227,17 +226,13 @@ pub(super) async fn change(
         if !pins.is_empty() {
             api.conferences.set_pins(&record, pins).await?;
         }
-        if let Some(on) = locked
-            && api.conferences.summary(&record.id).await.is_none()
-        {
-            api.conferences.lock_empty(&record, on).await?;
-            locked = None;
+        if let Some(on) = locked {
+            api.conferences.lock(&record, on).await?;
         }
     }
     let extend = extend_minutes.map(|minutes| Order::Extend(Duration::from_secs(seconds(minutes))));
     let end = time_left_seconds.map(|left| Order::EndIn(Duration::from_secs(u64::from(left))));
     let orders = [
-        locked.map(Order::Lock),
         audience_muted.map(Order::MuteAudience),
         extend,
         end,

@@ -205,6 +205,7 @@ mod tests {
             max_minutes: None,
             manners: Manners::default(),
             locked: false,
+            is_call: false,
             created_ms: 0,
         };
         store.create(&conference).await.unwrap();

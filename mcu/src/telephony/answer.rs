@@ -25,6 +25,8 @@ pub(super) enum Step {
 /// See the module.
 pub(super) struct Negotiation {
     srtp: SrtpMode,
+    /// What `srtp` is without TLS, and over it.
+    modes: [SrtpMode; 2],
     policy: SessionPolicy,
     session: Option<Session>,
     audio: Option<AudioSession>,
@@ -49,6 +51,7 @@ impl Negotiation {
         };
         Self {
             srtp: trunk.srtp_of(over_tls),
+            modes: [false, true].map(|over_tls| trunk.srtp_of(over_tls)),
             policy,
             session: None,
             audio: None,
@@ -98,6 +101,18 @@ impl Negotiation {
             Some(offer) => self.answer(offer),
             None => self.offer(),
         }
+    }
+
+    /// The SDP for another far end, which is to take the place of this one: nothing is continued, no key is given twice. Refused, all
+    /// stays as it was.
+    pub(super) fn succeed(&mut self, offer: Option<&str>, over_tls: bool) -> Result<String, u16> {
+        let before = (self.session.take(), self.srtp);
+        self.srtp = self.modes[usize::from(over_tls)];
+        let said = self.start(offer);
+        if said.is_err() {
+            (self.session, self.srtp) = before;
+        }
+        said
     }
 
     /// Answers an offer; refused, all stays as it was.

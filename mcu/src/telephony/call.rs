@@ -305,6 +305,21 @@ pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Resu
                 }
             }
         }
+        CallEvent::Succeeded {
+            call,
+            offer,
+            over_tls,
+        } => {
+            negotiation.prepare(&line.conferences.around().media, offer.as_deref());
+            let said = negotiation.succeed(offer.as_deref(), over_tls);
+            let agreed = said.is_ok() && offer.is_some();
+            let command = match said {
+                Ok(sdp) => CallCommand::AcceptOffer { call, sdp },
+                Err(status) => CallCommand::RefuseOffer { call, status },
+            };
+            line.command(command).await;
+            if agreed { Step::Media } else { Step::Nothing }
+        }
         CallEvent::OfferWanted { call } => {
             let command = match negotiation.offer() {
                 Ok(sdp) => CallCommand::AcceptOffer { call, sdp },
@@ -427,12 +442,23 @@ async fn attend(
             Stay::Moved(other) => seat = *other,
         }
     };
-    leave(&seat).await;
+    leave_all(&seat, &mut ended).await;
     end
 }
 
+/// Takes the caller off the roster, and off that of a conference into which it was moved as it went.
+pub(super) async fn leave_all(seat: &Seat, notices: &mut mpsc::Receiver<Notice>) {
+    leave(seat).await;
+    notices.close();
+    while let Some(notice) = notices.recv().await {
+        if let Notice::Moved(other) = notice {
+            leave(&other).await;
+        }
+    }
+}
+
 /// Takes the caller off the roster.
-pub(super) async fn leave(seat: &Seat) {
+async fn leave(seat: &Seat) {
     let leave = Command::Act {
         participant: seat.participant.clone(),
         generation: seat.generation,

@@ -189,6 +189,8 @@ async fn bring_in(
     let mut moved = false;
     let end = loop {
         let stay = tokio::select! {
+            // Moved away it hears of that before the conference that it left may end.
+            biased;
             stay = call::confer(line, negotiation, leg, &seat, &mut ended) => stay,
             () = cancelled(&mut outcall.cancel), if !moved => break GONE,
         };
@@ -200,7 +202,7 @@ async fn bring_in(
             }
         }
     };
-    call::leave(&seat).await;
+    call::leave_all(&seat, &mut ended).await;
     (CallState::Ended, end)
 }
 

@@ -49,25 +49,35 @@ impl Directs {
         }
         known.insert(conversation.to_owned(), members);
     }
+
+    fn forget(&self, conversation: &str) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(conversation);
+    }
 }
 
-/// Before the client does anything in `conversation`: whether the other one hears of it.
+/// Before the client does anything in `conversation`: whether the other one hears of it. Whoever is not in it settles nothing.
 ///
 /// # Errors
 /// When the database fails.
 pub(super) async fn settle(client: &Client, conversation: &str) -> Result<(), Refusal> {
+    if !client
+        .companion
+        .hub
+        .is_member(&client.user.id, conversation)
+    {
+        return Ok(());
+    }
+    settle_mine(client, conversation).await
+}
+
+/// Whether the other one hears of what the client, who is in it, does.
+async fn settle_mine(client: &Client, conversation: &str) -> Result<(), Refusal> {
     let members = members(&client.companion, conversation).await?;
     let Some(other) = members.iter().find(|one| one.user != client.user.id) else {
         return Ok(());
     };
-    withhold(
-        &client.companion,
-        conversation,
-        &members,
-        &client.user,
-        other,
-    )
-    .await
+    withhold(&client.companion, conversation, &client.user, other).await
 }
 
 /// Refuses who wants to write to somebody whom they have blocked.
@@ -96,16 +106,15 @@ pub(super) async fn open(client: &Client, conversation: &str, other: &User) -> R
     let companion = &client.companion;
     let there = members(companion, conversation).await?;
     if let Some(me) = there.iter().find(|one| one.user == client.user.id) {
-        withhold(companion, conversation, &there, other, me).await?;
+        withhold(companion, conversation, other, me).await?;
     }
-    settle(client, conversation).await
+    settle_mine(client, conversation).await
 }
 
 /// Makes `to` a reader of what `from` says, or none.
 async fn withhold(
     companion: &Companion,
     conversation: &str,
-    members: &[Member],
     from: &User,
     to: &Member,
 ) -> Result<(), Refusal> {
@@ -129,17 +138,13 @@ async fn withhold(
         .boxed()
     });
     written.await?;
-    let now = members.iter().map(|one| Member {
-        withheld: if one.user == to.user {
-            withheld
-        } else {
-            one.withheld
-        },
-        ..one.clone()
-    });
-    companion.directs.keep(conversation, now.collect());
+    // The other one may have been settled meanwhile.
+    companion.directs.forget(conversation);
     if withheld {
-        dismiss(companion, conversation, &to.user);
+        // Whoever never had the conversation has nothing to lose.
+        if companion.hub.is_member(&to.user, conversation) {
+            dismiss(companion, conversation, &to.user);
+        }
         return Ok(());
     }
     announce(companion, conversation, std::slice::from_ref(&to.user)).await

@@ -238,7 +238,6 @@ pub(crate) async fn reopen_calls(companion: &Companion) -> Result<(), StoreError
         let Ok(Said { conference, media }) = serde_json::from_str(&body) else {
             continue;
         };
-        companion.bridge.remember(&conference).await;
         let call = Call {
             conference,
             by,

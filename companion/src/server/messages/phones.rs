@@ -79,8 +79,11 @@ pub(super) async fn dial(client: &mut Client, request: Dial) -> Answer {
             return Err(Refusal::new(Code::TooMany, "Too many calls wait already."));
         }
     }
-    let title = name.as_deref().unwrap_or(&number);
-    let made = companion.bridge.make(title, Occasion::Call).await;
+    // Whom somebody calls is their own affair, and others may see what a conference is called.
+    let made = companion
+        .bridge
+        .make(&client.user.name, Occasion::Call)
+        .await;
     let conference = made.map_err(refuse)?;
     keep(client, &number, name.as_deref()).await?;
     let link = link(client, &conference).await?;

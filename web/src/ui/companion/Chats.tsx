@@ -99,11 +99,12 @@ function lastLine(state: CompanionState, { info, typing }: Talk): string {
   const last = info.last
   if (!last) return info.room?.topic ?? ''
   const who = last.sender === state.me?.id ? words.chats.you : nameOf(state, last.sender)
+  const said = last.kind === 'text' || last.kind === 'edit' ? plain(last.body.text ?? '') : ''
   const what = {
-    text: plain(last.body.text ?? '') || last.body.files?.map(({ name }) => name).join(', ') || '',
+    text: said || last.body.files?.map(({ name }) => name).join(', ') || '',
     ink: words.talk.drawing,
     call: last.body.state === 'ended' ? words.talk.callEnded : words.talk.callStarted(who),
-    edit: plain(last.body.text ?? ''),
+    edit: said,
     delete: words.talk.deleted,
     react: last.body.emoji ?? '',
     join: '',

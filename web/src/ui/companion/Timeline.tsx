@@ -36,7 +36,7 @@ export function Timeline({ talk, editing, setEditing }: TimelineProps) {
   const drawn = shown.slice(window.start, window.end)
   const before = (at: number) => shown[window.start + at - 1]
   const divider = readThen === null ? undefined : shown.find(({ seq, sender }) => seq > readThen && sender !== state.me?.id)?.seq
-  useWanted(place, wanted, drawn)
+  useWanted(place, wanted, shown)
 
   return (
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reached by keyboard
