@@ -44,13 +44,18 @@ impl Cadence {
         }
     }
 
-    /// A picture that was begun then is made; how many were left out since something changed, as there was no time for them.
-    pub(super) fn made(&mut self, begun: Instant) -> u32 {
+    /// Nobody sees the picture, so that nothing waits.
+    pub(super) fn rest(&mut self) {
+        self.changed = None;
+    }
+
+    /// A picture is made, from `begun` to `ended`; how many were left out since something changed, as there was no time for them.
+    pub(super) fn made(&mut self, begun: Instant, ended: Instant) -> u32 {
         self.idle = begun + self.interval * 2;
         let Some(since) = self.changed.take() else {
             return 0;
         };
-        let late = begun.saturating_duration_since(self.earliest.max(since));
+        let late = ended.saturating_duration_since(self.earliest.max(since));
         let left_out = late.as_nanos() / self.interval.as_nanos().max(1);
         // A camera's pictures are not all equally far apart: what came late does not delay the next.
         self.earliest = (self.earliest + self.interval).max(begun + self.interval / 2);
@@ -76,7 +81,7 @@ mod tests {
             }
             if now >= cadence.due() {
                 made.push(millis);
-                left_out += cadence.made(now);
+                left_out += cadence.made(now, now + INTERVAL / 2);
             }
         }
         (made, left_out)
@@ -116,6 +121,9 @@ mod tests {
         let begin = Instant::now();
         let mut cadence = Cadence::new(begin, INTERVAL);
         cadence.changed(begin);
-        assert_eq!(cadence.made(begin + Duration::from_millis(100)), 3);
+        assert_eq!(cadence.made(begin, begin + Duration::from_millis(100)), 3);
+        cadence.changed(begin);
+        cadence.rest();
+        assert_eq!(cadence.since(), None);
     }
 }

@@ -276,15 +276,25 @@ impl Work {
             } else {
                 IDLE
             };
-            match inbox.recv_timeout(wait) {
-                Ok(Item::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(item) => self.item(item),
-                Err(RecvTimeoutError::Timeout) => {}
+            let first = match inbox.recv_timeout(wait) {
+                Ok(item) => Some(item),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            // All that has come by now: a picture that takes longer than an interval would else be made of each camera's in turn, and the
+            // queue would never be empty again.
+            for item in first.into_iter().chain(inbox.try_iter().take(PACKETS)) {
+                if matches!(item, Item::Stop) {
+                    return;
+                }
+                self.item(item);
             }
             let now = Instant::now();
-            if self.is_seen() && now >= self.cadence.due() {
+            if !self.is_seen() {
+                self.cadence.rest();
+            } else if now >= self.cadence.due() {
                 self.picture(now);
-                let left_out = self.cadence.made(now);
+                let left_out = self.cadence.made(now, Instant::now());
                 self.shared.figures.late.inc_by(left_out.into());
             }
             self.post();

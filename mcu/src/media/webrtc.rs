@@ -347,7 +347,7 @@ impl PeerTransport {
         while let Some(slot) = self.pacer.wish(now) {
             events.push(PeerEvent::KeyframeRequest { slot });
         }
-        if let Some(ssrc) = self.pleas.take() {
+        while let Some(ssrc) = self.pleas.take() {
             let slot = self.slots.iter().position(|slot| *slot.ssrc == ssrc);
             if let Some(slot) = slot.and_then(|slot| u8::try_from(slot).ok()) {
                 events.push(PeerEvent::KeyframeRequest { slot });

@@ -30,6 +30,8 @@ const LEAST_SOUGHT: u64 = 300_000;
 const BY_CHANCE: f32 = 0.12;
 /// A round trip that is longer than the shortest by so much has a queue in it; less is jitter.
 const LEAST_QUEUE: Duration = Duration::from_millis(80);
+/// Of what a round trip is longer than the shortest, so much is taken for the way's with each look: half a minute until most of it is.
+const PATH_CHANGES: u32 = 128;
 /// A look counts for so much of the smoothed rate: about a second of looks.
 const BORNE_SMOOTHING: u64 = 5;
 /// A change by less than one part in so many is not told.
@@ -75,9 +77,11 @@ impl Borne {
         let rate = sent.saturating_sub(sent_before).saturating_mul(8_000) / millis;
         self.rate = (self.rate * (BORNE_SMOOTHING - 1) + rate) / BORNE_SMOOTHING;
         let round_trip = stats.rtt?;
-        let least = self
-            .least_round_trip
-            .map_or(round_trip, |least| least.min(round_trip));
+        // It rises slowly: the way may be another one, and longer.
+        let least = self.least_round_trip.map_or(round_trip, |least| {
+            let risen = least + round_trip.saturating_sub(least) / PATH_CHANGES;
+            risen.min(round_trip)
+        });
         self.least_round_trip = Some(least);
         let flows = round_trip <= least + LEAST_QUEUE && stats.egress_loss_fraction? <= BY_CHANCE;
         flows.then_some(self.rate)

@@ -4,12 +4,16 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 /// Between the first plea for a packet and the one that is too many: three have failed.
 const OVERDUE: Duration = Duration::from_millis(350);
 /// A number that was not asked for since may be another packet's.
 const STALE: Duration = Duration::from_secs(2);
-/// Packets that are remembered; the oldest are forgotten, and then need longer.
-const MOST: usize = 128;
+/// Packets that are remembered of one stream; when more are missing, the oldest tell enough.
+const MOST: usize = 32;
+/// Streams: slots, and a screen.
+const STREAMS: usize = 16;
 /// RTCP: transport layer feedback, and NACK among it.
 const FEEDBACK: u8 = 205;
 const NACK: u8 = 1;
@@ -19,8 +23,8 @@ const NACK: u8 = 1;
 pub(super) struct Pleas {
     /// Oldest first.
     asked: VecDeque<Plea>,
-    /// The stream whose viewer waits in vain.
-    vain: Option<u32>,
+    /// The streams whose viewer waits in vain.
+    vain: SmallVec<[u32; 4]>,
 }
 
 #[derive(Debug)]
@@ -47,7 +51,8 @@ impl Pleas {
                 && let [.., a, b, c, d] = *head
             {
                 let ssrc = u32::from_be_bytes([a, b, c, d]);
-                for entry in entries.chunks_exact(4) {
+                // One that asks for more in one go tells nothing new.
+                for entry in entries.chunks_exact(4).take(MOST) {
                     if let [a, b, c, d] = *entry {
                         let (number, after) =
                             (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
@@ -70,14 +75,15 @@ impl Pleas {
         let mut known = self.asked.iter();
         match known.find(|plea| (plea.ssrc, plea.number) == (ssrc, number)) {
             Some(plea) if !plea.answered && past(plea) >= OVERDUE => {
-                self.vain = Some(ssrc);
+                self.vain.push(ssrc);
                 let stream = self.asked.iter_mut().filter(|plea| plea.ssrc == ssrc);
                 stream.for_each(|plea| plea.answered = true);
             }
             Some(_) => {}
             None => {
-                if self.asked.len() >= MOST {
-                    self.asked.pop_front();
+                let of_it = self.asked.iter().filter(|plea| plea.ssrc == ssrc).count();
+                if of_it >= MOST || self.asked.len() >= MOST * STREAMS {
+                    return;
                 }
                 self.asked.push_back(Plea {
                     ssrc,
@@ -89,9 +95,9 @@ impl Pleas {
         }
     }
 
-    /// The stream that needs a keyframe, once.
+    /// A stream that needs a keyframe, once.
     pub(super) fn take(&mut self) -> Option<u32> {
-        self.vain.take()
+        self.vain.pop()
     }
 }
 
@@ -125,6 +131,22 @@ mod tests {
     }
 
     #[test]
+    fn of_an_outage_on_several_streams_each_gets_its_keyframe() {
+        let now = Instant::now();
+        let mut pleas = Pleas::default();
+        for millis in [0, 120, 240, 360] {
+            for ssrc in [7, 8] {
+                for number in 0..240 {
+                    pleas.asks(now + Duration::from_millis(millis), ssrc, number);
+                }
+            }
+        }
+        let mut all = [pleas.take(), pleas.take()];
+        all.sort_unstable();
+        assert_eq!((all, pleas.take()), ([Some(7), Some(8)], None));
+    }
+
+    #[test]
     fn a_number_that_comes_round_again_is_another_packet() {
         let now = Instant::now();
         let mut pleas = Pleas::default();
@@ -146,6 +168,6 @@ mod tests {
             pleas.read(now, &bytes);
             pleas.read(now, &compound(random.u8(..)));
         }
-        assert!(pleas.asked.len() <= MOST);
+        assert!(pleas.asked.len() <= MOST * STREAMS);
     }
 }
