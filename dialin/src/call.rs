@@ -173,6 +173,16 @@ pub enum CallEvent {
         /// The call.
         call: CallId,
     },
+    /// Another far end is to take the place of this one (RFC 3891). Reply as to [`CallEvent::Offered`] or, without an offer, as to
+    /// [`CallEvent::OfferWanted`]: nothing of what was agreed with the one before holds, its keys least of all.
+    Succeeded {
+        /// The call.
+        call: CallId,
+        /// The SDP offer, if there is one.
+        offer: Option<String>,
+        /// Whether the INVITE came over TLS.
+        over_tls: bool,
+    },
     /// A SIP INFO arrived (already answered 200). See [`crate::info::digit`].
     Info {
         /// The call.
@@ -223,6 +233,7 @@ impl CallEvent {
             | Self::AnswerIn { call, .. }
             | Self::Offered { call, .. }
             | Self::OfferWanted { call }
+            | Self::Succeeded { call, .. }
             | Self::Info { call, .. }
             | Self::Referred { call, .. }
             | Self::Ringing { call }
@@ -259,6 +270,7 @@ impl fmt::Debug for CallEvent {
                     Self::AnswerIn { .. } => "AnswerIn",
                     Self::Offered { .. } => "Offered",
                     Self::OfferWanted { .. } => "OfferWanted",
+                    Self::Succeeded { .. } => "Succeeded",
                     Self::Referred { .. } => "Referred",
                     Self::Ringing { .. } => "Ringing",
                     Self::Answered { .. } => "Answered",

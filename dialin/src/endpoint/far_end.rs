@@ -203,6 +203,15 @@ impl SipEndpoint {
         // Challenges have counted on.
         binding.cseq = binding.cseq.max(super::digest::cseq_of(&client.bytes));
         if binding.leaving {
+            // Another of the servers may be the one that keeps it.
+            let more = self
+                .far_ends
+                .get(trunk)
+                .and_then(|far| far.targets.first())
+                .is_some_and(|targets| !targets.is_empty());
+            if matches!(status, 408 | 500..600) && more {
+                self.run_errand(now, trunk, Errand::Register, status);
+            }
             return;
         }
         match (status, response) {

@@ -40,7 +40,11 @@ impl SipEndpoint {
 
     pub(super) fn on_request(&mut self, now: MediaTime, arrival: Arrival, request: Box<Request>) {
         self.counters.requests += 1;
-        let Some(trunk) = self.trunk_of(arrival.source.ip()) else {
+        let source = arrival.source.ip();
+        let trunk = self
+            .trunk_of(source)
+            .or_else(|| self.vouched(source, &request));
+        let Some(trunk) = trunk else {
             self.counters.untrusted += 1;
             return self.refuse_stateless(now, arrival, &request, 403);
         };
@@ -218,6 +222,12 @@ impl SipEndpoint {
         if initial {
             self.tell(CallEvent::Confirmed { call: id });
         }
+    }
+
+    /// The trunk of a call that stands, for what comes from where it came from: its name may lead elsewhere by now.
+    fn vouched(&self, source: IpAddr, request: &Request) -> Option<usize> {
+        let call = self.calls.get(&self.dialog_of(request)?)?;
+        (call.peer.source.ip() == source).then_some(call.trunk)
     }
 
     pub(super) fn dialog_of(&self, request: &Request) -> Option<CallId> {

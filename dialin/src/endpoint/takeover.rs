@@ -1,10 +1,10 @@
 //! An INVITE that takes the place of a call that stands (Replaces, RFC 3891): the call keeps its id, its owner and its media and gets another
-//! far end, so that whoever is in a room stays there. Its owner hears of an offer, as of any re-INVITE.
+//! far end, so that whoever is in a room stays there. Its owner is asked for an answer, as of any re-INVITE, but to somebody else.
 
 use plenum_codecs::MediaTime;
 
-use super::SipEndpoint;
 use super::call::{Call, DialogKey, Pending, PendingKind, Phase};
+use super::{SipEndpoint, Way};
 use crate::call::{CallEvent, CallId, HangupReason};
 use crate::sip::{Replaces, Request};
 
@@ -51,6 +51,7 @@ impl SipEndpoint {
         offer: Option<String>,
     ) {
         let id = successor.id;
+        let over_tls = successor.peer.way == Way::Tls;
         let Some(mut pending) = successor.pending.take() else {
             return;
         };
@@ -64,9 +65,10 @@ impl SipEndpoint {
         call.pending = Some(pending);
         self.arm_call(id);
         self.trying(now, id);
-        self.tell(match offer {
-            Some(offer) => CallEvent::Offered { call: id, offer },
-            None => CallEvent::OfferWanted { call: id },
+        self.tell(CallEvent::Succeeded {
+            call: id,
+            offer,
+            over_tls,
         });
     }
 
@@ -75,6 +77,7 @@ impl SipEndpoint {
         // What the old far end has still to answer says nothing of the new one.
         self.clients.forget(id);
         self.send_bye(now, id, HangupReason::Normal);
+        self.clients.set_aside(id);
         let key = successor.key.clone();
         if let Some(old) = self.calls.insert(id, successor) {
             self.dialogs.remove(&old.key);

@@ -21,7 +21,7 @@ use crate::sip::{self, Method, Response};
 pub(super) enum Purpose {
     /// A dialog.
     Dialog(CallId),
-    /// CANCEL, whose INVITE's answer tells the rest, or PRACK.
+    /// CANCEL, whose INVITE's answer tells the rest, PRACK, or BYE to whose place another took.
     Aside,
     /// A trunk's registrar keeps where we are.
     Register(usize),
@@ -97,6 +97,14 @@ impl Clients {
         for id in gone {
             self.remove(id);
         }
+    }
+
+    /// What a call waits for is no more the call's, which is another dialog now.
+    pub(super) fn set_aside(&mut self, call: CallId) {
+        let clients = self.by_id.values_mut().map(|running| &mut running.client);
+        clients
+            .filter(|client| client.purpose == Purpose::Dialog(call))
+            .for_each(|client| client.purpose = Purpose::Aside);
     }
 
     fn remove(&mut self, id: u64) -> Option<Client> {

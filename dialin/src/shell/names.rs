@@ -20,7 +20,7 @@ use crate::trunk::{Proxy, Transport};
 /// Servers of one name, and addresses of each.
 const MAX_RECORDS: usize = 32;
 const MAX_ADDRESSES: usize = 8;
-/// A question waits so long for its answer, and is asked twice: a call gives its look-ups ten seconds.
+/// A question waits so long for its answer, and is asked twice, for SRV and for addresses: a call gives its look-ups ten seconds.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Names that are kept.
 const CACHE: u64 = 256;
@@ -109,7 +109,8 @@ fn resolver(
     };
     let options: &mut ResolverOpts = builder.options_mut();
     options.timeout = TIMEOUT;
-    options.attempts = 2;
+    // Beside the first.
+    options.attempts = 1;
     options.cache_size = CACHE;
     options.ip_strategy = if has_ipv6 {
         LookupIpStrategy::Ipv4AndIpv6
@@ -220,10 +221,12 @@ impl Resolver {
         }
         let mut records = Vec::new();
         while let Some(found) = asked.join_next().await {
-            if let Ok((record, holds)) = found
-                && !record.addresses.is_empty()
-            {
-                ttl = ttl.min(holds);
+            let Ok((record, holds)) = found else {
+                continue;
+            };
+            // One that was not found is asked for again soon: its calls are nobody's until then.
+            ttl = ttl.min(holds);
+            if !record.addresses.is_empty() {
                 records.push(record);
             }
         }

@@ -178,6 +178,55 @@ fn calls_from_where_the_name_leads_are_the_trunks_until_it_leads_elsewhere() {
 }
 
 #[test]
+fn a_call_that_stands_may_say_goodbye_from_where_its_trunk_has_moved_away() {
+    let (mut line, call) = calling(&[server(&[A], 1, 0)]);
+    let (_, invite) = last(&line);
+    line.ask_from(A, &taken(&invite, "a"));
+    line.events.clear();
+    line.pass(301 * SECOND);
+    assert_eq!(answer(&mut line, &[server(&[B], 1, 0)], 300), 1);
+    let bye = |from: &str, branch: &str| {
+        let (to, sender) = (header(&invite, "From"), header(&invite, "To"));
+        let id = header(&invite, "Call-ID");
+        format!(
+            "BYE sip:plenum@192.0.2.9 SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK-{branch}\r\nFrom: {sender};tag=a\r\nTo: {to}\r\n\
+             Call-ID: {id}\r\nCSeq: 1 BYE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    assert_eq!(statuses(&line.ask_from(C, &bye(C, "stranger"))), [403]);
+    assert!(line.events.is_empty(), "{:?}", line.events);
+    assert_eq!(statuses(&line.ask_from(A, &bye(A, "goodbye"))), [200]);
+    assert!(matches!(&line.events[..], [CallEvent::Ended { call: of, .. }] if *of == call));
+}
+
+#[test]
+fn what_is_taken_back_at_the_end_is_so_at_the_server_that_can_be_reached() {
+    let mut settings = named();
+    settings.trunks[0].outbound.as_mut().unwrap().register = Some(SECOND * 600);
+    let mut line = Line::with(settings);
+    line.input(SipInput::Tick);
+    let records = [server(&[A], 1, 0), server(&[B], 2, 0)];
+    answer(&mut line, &records, 3_600);
+    let (to, text) = last(&line);
+    assert_eq!(to, A);
+    let contact = format!("Contact: {};expires=600\r\n", header(&text, "Contact"));
+    line.ask_from(A, &reply(&text, 200, "a", &contact, ""));
+    line.sent.clear();
+    line.input(SipInput::Leaving);
+    answer(&mut line, &records, 3_600);
+    assert_eq!(last(&line).0, A);
+    line.input(SipInput::Unreachable {
+        to: A.parse().unwrap(),
+    });
+    let (to, text) = last(&line);
+    assert_eq!(to, B);
+    assert!(
+        text.starts_with("REGISTER ") && text.contains("Expires: 0"),
+        "{text}"
+    );
+}
+
+#[test]
 fn an_address_in_the_configuration_is_its_trunks_whatever_names_say() {
     let mut settings = named();
     settings.trunks[0].name = "named".into();

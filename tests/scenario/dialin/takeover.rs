@@ -75,8 +75,12 @@ fn a_newcomer_takes_the_place_and_who_was_there_is_hung_up_on() {
     let replaces = replaces(&tag);
     let invite = newcomer(&replaces);
     assert_eq!(statuses(&line.ask_from(OTHER, &invite.text())), [100]);
-    let offer = OFFER.to_owned();
-    assert_eq!(line.events, [CallEvent::Offered { call, offer }]);
+    let asked = CallEvent::Succeeded {
+        call,
+        offer: Some(OFFER.to_owned()),
+        over_tls: false,
+    };
+    assert_eq!(line.events, [asked]);
     line.events.clear();
     let sent = accept(&mut line, call);
     let [(to_old, bye), (to_new, answer)] = &sent[..] else {
