@@ -76,6 +76,8 @@ export const screens = {
     await button(page, 'Add a phone number').click()
     await page.getByLabel('Name', { exact: true }).fill('Workshop')
     await button(page, 'Save').click()
+    // The sheet holds the keyboard until it is gone.
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
     await page.getByLabel('Search people and numbers').fill('')
     await page.getByRole('link', { name: 'Dial Workshop' }).waitFor()
     await button(page, 'New group').click()
