@@ -1,7 +1,9 @@
 //! Where things are: the repository, the built binary, the folder for what a test leaves behind.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -43,11 +45,23 @@ pub fn plenum() -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// A fresh folder for what one test leaves behind, under the target folder so that it can be looked at afterwards.
+/// A fresh folder for what one test leaves behind, under the target folder so that it can be looked at afterwards. The tests run in
+/// parallel: the second that asks for `name` gets `name-2`.
 ///
 /// # Errors
 /// When it cannot be created.
 pub fn scratch(name: &str) -> Result<PathBuf> {
+    static ASKED: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
+    let times = {
+        let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = asked.entry(name.to_owned()).or_default();
+        *times += 1;
+        *times
+    };
+    let name = match times {
+        1 => name.to_owned(),
+        times => format!("{name}-{times}"),
+    };
     let dir = profile_dir()?.join("interop").join(name);
     if dir.exists() {
         std::fs::remove_dir_all(&dir).with_context(|| format!("emptying {}", dir.display()))?;

@@ -30,62 +30,70 @@ const shots = process.env.PLENUM_SHOTS ?? (await mkdtemp(join(tmpdir(), 'plenum-
 const only = (process.env.PLENUM_E2E ?? '').split(',')
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
-const mock = new Mock()
-const address = await mock.start(dist)
-const other = new CompanionMock()
-const app = await other.start(dist)
-const browser = await chromium.launch({ executablePath, args: FLAGS })
-const media = await answerer(browser)
+/** Stories at once: most of their time is spent waiting. */
+const AT_ONCE = 2
 
 const failures = []
 let passed = 0
-const stories = { ...tests, ...companion, ...screens, ...phones, ...byPhone, ...calls, ...composite, ...directing, ...lobby, ...quality, ...sharing }
-for (const [name, test] of Object.entries(stories)) {
-  if (!only.some((part) => name.includes(part))) continue
-  mock.reset()
-  other.reset()
-  mock.cameras = []
-  mock.mids = []
-  mock.answer = async (id, sdp) => {
-    const answered = await media.answer(id, sdp)
-    mock.mids = answered.slotMids
-    return answered
+const all = { ...tests, ...companion, ...screens, ...phones, ...byPhone, ...calls, ...composite, ...directing, ...lobby, ...quality, ...sharing }
+const stories = Object.entries(all).filter(([name]) => only.some((part) => name.includes(part)))
+
+/** Plays stories until none is left, with a browser and servers of its own. */
+async function play() {
+  const mock = new Mock()
+  const address = await mock.start(dist)
+  const other = new CompanionMock()
+  const app = await other.start(dist)
+  const browser = await chromium.launch({ executablePath, args: FLAGS })
+  const media = await answerer(browser)
+  for (let next = stories.shift(); next !== undefined; next = stories.shift()) {
+    const [name, test] = next
+    mock.reset()
+    other.reset()
+    mock.cameras = []
+    mock.mids = []
+    mock.answer = async (id, sdp) => {
+      const answered = await media.answer(id, sdp)
+      mock.mids = answered.slotMids
+      return answered
+    }
+    const contexts = []
+    const complaints = []
+    const open = async (path, options = {}) => {
+      const context = await browser.newContext({ viewport: { width: 1280, height: 760 }, ...options })
+      contexts.push(context)
+      const page = await context.newPage()
+      page.setDefaultTimeout(8_000)
+      page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+      page.on('pageerror', (error) => complaints.push(String(error)))
+      if (options.before) await options.before(page)
+      await page.goto((path.startsWith('/app') ? app : address) + path)
+      return page
+    }
+    const shot = (page, as) => page.screenshot({ path: join(shots, `${as}.png`) })
+    const started = Date.now()
+    try {
+      await test({ open, shot, mock, media, address, other, app, dist })
+      const bad = complaints.filter((text) => !/WebSocket connection|ERR_CONNECTION|Failed to load resource/.test(text))
+      if (bad.length > 0) throw new Error(`the console complained: ${bad.join(' | ')}`)
+      passed += 1
+      console.log(`ok    ${name} (${Date.now() - started} ms)`)
+    } catch (error) {
+      failures.push(name)
+      console.log(`FAIL  ${name}: ${error.stack}`)
+      const pages = contexts.flatMap((context) => context.pages())
+      for (const [at, page] of pages.entries()) await shot(page, `failed-${name}-${at}`).catch(() => undefined)
+    }
+    for (const context of contexts) await context.close()
+    mock.answer = async () => null
+    await media.clear()
   }
-  const contexts = []
-  const complaints = []
-  const open = async (path, options = {}) => {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 760 }, ...options })
-    contexts.push(context)
-    const page = await context.newPage()
-    page.setDefaultTimeout(8_000)
-    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
-    page.on('pageerror', (error) => complaints.push(String(error)))
-    if (options.before) await options.before(page)
-    await page.goto((path.startsWith('/app') ? app : address) + path)
-    return page
-  }
-  const shot = (page, as) => page.screenshot({ path: join(shots, `${as}.png`) })
-  const started = Date.now()
-  try {
-    await test({ open, shot, mock, media, address, other, app, dist })
-    const bad = complaints.filter((text) => !/WebSocket connection|ERR_CONNECTION|Failed to load resource/.test(text))
-    if (bad.length > 0) throw new Error(`the console complained: ${bad.join(' | ')}`)
-    passed += 1
-    console.log(`ok    ${name} (${Date.now() - started} ms)`)
-  } catch (error) {
-    failures.push(name)
-    console.log(`FAIL  ${name}: ${error.stack}`)
-    const pages = contexts.flatMap((context) => context.pages())
-    for (const [at, page] of pages.entries()) await shot(page, `failed-${name}-${at}`).catch(() => undefined)
-  }
-  for (const context of contexts) await context.close()
-  mock.answer = async () => null
-  await media.clear()
+  mock.stop()
+  other.stop()
+  await browser.close()
 }
 
-mock.stop()
-other.stop()
-await browser.close()
+await Promise.all(Array.from({ length: AT_ONCE }, play))
 console.log(`screenshots: ${shots}`)
 if (failures.length > 0) console.log(`failed: ${failures.join(', ')}`)
 console.log(`e2e result: ${passed} passed, ${failures.length} failed`)

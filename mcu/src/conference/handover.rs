@@ -71,6 +71,7 @@ impl Conferences {
                 "The other conference takes nobody now.",
             )),
         };
+        let left = back.clone();
         let settled = self.ask(from, |reply| {
             Command::Transfer(Transfer::HandedOver {
                 participant,
@@ -79,8 +80,12 @@ impl Conferences {
                 reply,
             })
         });
-        // A conference that is gone has nobody to forget.
-        let _ = settled.await;
+        if settled.await.is_none()
+            && let Some(call) = left
+        {
+            // Its conference has ended without it.
+            let _ = call.try_send(Notice::Ended(EndReason::ConferenceEnded));
+        }
         outcome
     }
 
