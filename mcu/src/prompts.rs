@@ -295,19 +295,6 @@ fn decoded(name: &str, bytes: &[u8]) -> Result<Arc<[i16]>, PromptError> {
     Ok(samples.into())
 }
 
-/// Sounds one after the other with a breath between, as one.
-pub(crate) fn concatenated(sounds: &[Arc<[i16]>]) -> Arc<[i16]> {
-    const BREATH: usize = 48_000 / 4;
-    let mut whole = Vec::new();
-    for sound in sounds {
-        if !whole.is_empty() {
-            whole.resize(whole.len() + BREATH, 0);
-        }
-        whole.extend_from_slice(sound);
-    }
-    whole.into()
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests {

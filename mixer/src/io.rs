@@ -10,7 +10,7 @@ use plenum_codecs::video::VideoCodec;
 use plenum_codecs::video::h264::Limit;
 use plenum_codecs::{AudioLevel, MediaPacket, MediaTime};
 
-use crate::{Channel, Channels, Ladder, Rendition, Renditions, Viewing};
+use crate::{Channel, Channels, Ladder, Rendition, Renditions, Sound, Viewing};
 
 /// One participant's media; unique in the process, kept over moves between rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -224,8 +224,8 @@ pub enum Command {
         play: PlayId,
         /// Who hears it.
         to: Audience,
-        /// 48 kHz mono.
-        pcm: Arc<[i16]>,
+        /// What.
+        sound: Sound,
         /// From the beginning again at its end, until stopped.
         repeat: bool,
     },

@@ -45,6 +45,7 @@ pub use io::{
 };
 pub use leg::Leg;
 pub use picture::{Ladder, Rendition, Renditions, Size};
+pub use player::Sound;
 pub use plenum_codecs::telephone_event::{Digit, DigitSource};
 pub use plenum_codecs::video::VideoCodec;
 pub use room::Room;

@@ -323,9 +323,9 @@ impl Room {
             Command::Play {
                 play,
                 to,
-                pcm,
+                sound,
                 repeat,
-            } => self.play(play, to, pcm, repeat),
+            } => self.play(play, to, sound, repeat),
             Command::StopPlay { play } => self.players.stop(play),
             Command::Capture { leg, longest } => {
                 if let Some(leg) = self.legs.wake(leg) {
@@ -356,19 +356,13 @@ impl Room {
         }
     }
 
-    fn play(
-        &mut self,
-        play: crate::PlayId,
-        to: Audience,
-        pcm: std::sync::Arc<[i16]>,
-        repeat: bool,
-    ) {
+    fn play(&mut self, play: crate::PlayId, to: Audience, sound: crate::Sound, repeat: bool) {
         if let Audience::Leg(leg) = to
             && !self.legs.contains(leg)
         {
             return;
         }
-        if let Some(displaced) = self.players.start(play, to, pcm, repeat) {
+        if let Some(displaced) = self.players.start(play, to, sound, repeat) {
             self.event(Event::PlayFinished { play: displaced });
         }
     }

@@ -291,7 +291,7 @@ fn a_prompt_is_heard_by_whom_it_is_for_and_reports_its_end() {
     let play = Command::Play {
         play: PlayId(1),
         to,
-        pcm: pcm.clone().into(),
+        sound: vec![pcm.clone().into()].into(),
         repeat: false,
     };
     conference.rooms[0].handle(began, Input::Command(play));
@@ -308,7 +308,7 @@ fn a_prompt_is_heard_by_whom_it_is_for_and_reports_its_end() {
     let play = Command::Play {
         play: PlayId(2),
         to: Audience::Everyone,
-        pcm: pcm.into(),
+        sound: vec![pcm.into()].into(),
         repeat: true,
     };
     let now = conference.now;

@@ -245,7 +245,7 @@ fn an_announcement_is_heard_by_everyone_or_by_who_hears_its_channel() {
         let command = Command::Play {
             play,
             to,
-            pcm: pcm.into(),
+            sound: vec![pcm.into()].into(),
             repeat: true,
         };
         order(&mut conference, command);
@@ -395,7 +395,7 @@ fn whatever_is_ordered_everybody_gets_a_packet_every_tick_and_encodes_stay_few()
                         1 => Audience::Channel(some(&mut random)),
                         _ => Audience::Everyone,
                     },
-                    pcm: pcm.clone(),
+                    sound: pcm.clone().into(),
                     repeat: on,
                 },
             };

@@ -212,7 +212,7 @@ fn a_held_leg_hears_its_music_and_nothing_else() {
         Command::Play {
             play: PlayId(1),
             to: Audience::Leg(leg),
-            pcm: pcm.into(),
+            sound: vec![pcm.into()].into(),
             repeat: true,
         },
     ] {

@@ -14,7 +14,7 @@ use super::seat::Order;
 use crate::auth::Role;
 use crate::config::Announce;
 use crate::media::clock;
-use crate::prompts::{Counted, concatenated};
+use crate::prompts::Counted;
 use crate::signal::protocol::{EndReason, Kind, LeaveReason};
 
 /// Names in one roll call; of more people only how many they are.
@@ -109,7 +109,7 @@ impl Focus {
     }
 
     fn tell_alone(&mut self, leg: LegId, sounds: Vec<Arc<[i16]>>) {
-        self.play(Audience::Leg(leg), concatenated(&sounds));
+        self.play(Audience::Leg(leg), sounds);
     }
 
     fn toggle_mute(&mut self, participant: &str, leg: LegId) {

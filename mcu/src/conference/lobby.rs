@@ -16,7 +16,6 @@ use super::roster::{Mute, Participant, Roster};
 use super::seat::{Action, Link};
 use crate::auth::{Role, Shut};
 use crate::media::{LegGone, RoomEvent, RoomId};
-use crate::prompts::concatenated;
 use crate::signal::protocol::{EndReason, Kind, ServerMessage, WaitingView};
 use crate::store::now_ms;
 
@@ -247,7 +246,7 @@ impl Focus {
         self.command_lobby(Command::Play {
             play,
             to: Audience::Leg(leg),
-            pcm: concatenated(&sounds),
+            sound: sounds.into(),
             repeat: false,
         });
         Some(play)
@@ -462,7 +461,7 @@ impl Focus {
         self.command_lobby(Command::Play {
             play,
             to: Audience::Everyone,
-            pcm: self.around.prompts.music(),
+            sound: self.around.prompts.music().into(),
             repeat: true,
         });
     }

@@ -16,7 +16,6 @@ use super::roster::Participant;
 use super::seat::{Newcomer, Seat};
 use crate::auth::Role;
 use crate::media::{MediaError, RoomId};
-use crate::prompts::concatenated;
 use crate::signal::protocol::{EndReason, Kind, LeaveReason};
 
 impl Focus {
@@ -150,7 +149,7 @@ impl Focus {
             .iter()
             .map(|word| self.around.prompts.say(person.language, *word))
             .collect();
-        self.play(plenum_mixer::Audience::Leg(leg), concatenated(&sounds));
+        self.play(plenum_mixer::Audience::Leg(leg), sounds);
     }
 
     /// Tells the room all about the leg of `id`, which is new in it.

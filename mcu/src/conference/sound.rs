@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use plenum_codecs::audio::SAMPLE_RATE;
 use plenum_dialin::attendant::{Language, PromptKey};
-use plenum_mixer::{Audience, Command, LegId, PlayId};
+use plenum_mixer::{Audience, Command, LegId, PlayId, Sound};
 
 use super::focus::Focus;
 use super::roster::Participant;
 use crate::config::{Announce, LonelyMusic};
-use crate::prompts::concatenated;
 use crate::signal::protocol::{Kind, RecordingState};
 
 /// Entry tones are heard in conferences up to this size.
@@ -50,7 +49,7 @@ impl Company {
 #[derive(Debug, Default)]
 pub(super) struct Spoken {
     playing: Option<PlayId>,
-    waiting: VecDeque<Arc<[i16]>>,
+    waiting: VecDeque<Sound>,
 }
 
 impl Focus {
@@ -96,7 +95,7 @@ impl Focus {
         match name.filter(|_| announce == Announce::Names) {
             Some(name) if self.spoken.waiting.len() < WAITING => {
                 let words = self.around.prompts.say(self.common_language(), words);
-                self.spoken.waiting.push_back(concatenated(&[name, words]));
+                self.spoken.waiting.push_back(vec![name, words].into());
                 self.speak_next();
             }
             _ => {
@@ -159,17 +158,17 @@ impl Focus {
         self.play(Audience::Everyone, pcm);
     }
 
-    pub(super) fn play(&mut self, to: Audience, pcm: Arc<[i16]>) -> PlayId {
-        self.start_player(to, pcm, false)
+    pub(super) fn play(&mut self, to: Audience, sound: impl Into<Sound>) -> PlayId {
+        self.start_player(to, sound.into(), false)
     }
 
-    fn start_player(&mut self, to: Audience, pcm: Arc<[i16]>, repeat: bool) -> PlayId {
+    fn start_player(&mut self, to: Audience, sound: Sound, repeat: bool) -> PlayId {
         self.next_play += 1;
         let play = PlayId(self.next_play);
         self.command_room(Command::Play {
             play,
             to,
-            pcm,
+            sound,
             repeat,
         });
         play
@@ -212,7 +211,7 @@ impl Focus {
             let music = match change {
                 Ok(leg) => {
                     let pcm = self.around.prompts.music();
-                    Some(self.start_player(Audience::Leg(leg), pcm, true))
+                    Some(self.start_player(Audience::Leg(leg), pcm.into(), true))
                 }
                 Err(play) => {
                     self.command_room(Command::StopPlay { play });

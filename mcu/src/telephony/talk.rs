@@ -20,7 +20,6 @@ use crate::auth::GuardKey;
 use crate::conference::{Admission, Conferences, Credential, Refusal};
 use crate::config::Announce;
 use crate::media::{RoomEvent, clock};
-use crate::prompts::concatenated;
 
 /// Last words of a call that the attendant no longer leads are cut after this.
 const FAREWELL: Duration = Duration::from_secs(8);
@@ -234,11 +233,10 @@ fn sounds(line: &Line, language: Language, prompts: &[PromptKey]) -> Vec<Arc<[i1
 }
 
 pub(super) fn play(conferences: &Conferences, leg: &Leg, number: u64, sounds: &[Arc<[i16]>]) {
-    let pcm = concatenated(sounds);
     let command = Command::Play {
         play: PlayId(number),
         to: Audience::Leg(leg.leg),
-        pcm,
+        sound: sounds.to_vec().into(),
         repeat: false,
     };
     order(conferences, leg, command);
