@@ -63,7 +63,7 @@ async function play() {
       const context = await browser.newContext({ viewport: { width: 1280, height: 760 }, ...options })
       contexts.push(context)
       const page = await context.newPage()
-      page.setDefaultTimeout(8_000)
+      page.setDefaultTimeout(15_000)
       page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
       page.on('pageerror', (error) => complaints.push(String(error)))
       if (options.before) await options.before(page)
