@@ -12,6 +12,7 @@ import { chromium } from 'playwright-core'
 import { answerer } from './answerer.mjs'
 import { companion } from './companion.mjs'
 import { CompanionMock } from './companion-mock.mjs'
+import { past } from './companion-past.mjs'
 import { phones } from './companion-phones.mjs'
 import { screens } from './companion-screens.mjs'
 import { byPhone } from './by-phone.mjs'
@@ -39,7 +40,7 @@ const media = await answerer(browser)
 
 const failures = []
 let passed = 0
-const stories = { ...tests, ...companion, ...screens, ...phones, ...byPhone, ...calls, ...composite, ...directing, ...lobby, ...quality, ...sharing }
+const stories = { ...tests, ...companion, ...screens, ...phones, ...past, ...byPhone, ...calls, ...composite, ...directing, ...lobby, ...quality, ...sharing }
 for (const [name, test] of Object.entries(stories)) {
   if (!only.some((part) => name.includes(part))) continue
   mock.reset()
