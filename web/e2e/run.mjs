@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { answerer } from './answerer.mjs'
+import { axe } from './companion-axe.mjs'
 import { companion } from './companion.mjs'
 import { CompanionMock } from './companion-mock.mjs'
 import { past } from './companion-past.mjs'
@@ -20,6 +21,7 @@ import { calls } from './calls.mjs'
 import { composite } from './composite.mjs'
 import { directing } from './directing.mjs'
 import { FLAGS } from './flags.mjs'
+import { injection } from './injection.mjs'
 import { lobby } from './lobby.mjs'
 import { quality } from './quality.mjs'
 import { sharing } from './sharing.mjs'
@@ -40,7 +42,7 @@ const media = await answerer(browser)
 
 const failures = []
 let passed = 0
-const stories = { ...tests, ...companion, ...screens, ...phones, ...past, ...byPhone, ...calls, ...composite, ...directing, ...lobby, ...quality, ...sharing }
+const stories = { ...tests, ...companion, ...screens, ...phones, ...past, ...axe, ...byPhone, ...calls, ...composite, ...directing, ...injection, ...lobby, ...quality, ...sharing }
 for (const [name, test] of Object.entries(stories)) {
   if (!only.some((part) => name.includes(part))) continue
   mock.reset()
