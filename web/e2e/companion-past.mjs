@@ -54,11 +54,14 @@ export const past = {
     assert.equal(await history(page).getByRole('listitem').count(), 2)
     await annotate(page, 'Launch', '')
     await entry(page, 'Launch').waitFor({ state: 'detached' })
+    other.append('launch', 'cy', 'call', { conference: '8003', media: ['audio'], state: 'started' })
+    await page.getByLabel('Which calls').selectOption('all')
+    await until('a call that begins now', async () => (await entry(page, 'Launch').count()) === 2)
     for (const format of ['json', 'eml']) assert.equal(await history(page).locator(`a[download][href$="/calls/export?format=${format}"]`).count(), 1)
   },
 
   async companion_notes_on_conversations_are_found_by_search({ open, other, shot }) {
-    const page = await enter(open, 'ann', '/app/c/direct')
+    const page = await enter(open, 'ann', '/app/c/direct', { viewport: { width: 1040, height: 620 } })
     await button(page, 'People and settings').click()
     const note = page.getByRole('complementary').getByLabel('My note')
     await note.fill('Prefers to be called before ten')

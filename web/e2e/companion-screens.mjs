@@ -120,8 +120,11 @@ export const screens = {
     assert.deepEqual({ life_s, choice }, { life_s: 3600, choice: 'do_not_disturb' })
     await page.getByLabel('Note').fill('Budget week')
     await page.getByLabel('Where you are').fill('Berlin')
+    await page.getByLabel('Out of office').fill('At the fair')
+    await page.getByLabel('Back on').fill('2031-05-06')
     await button(page, 'Save').click()
     await until('note and place', () => other.presence.get('ann').note === 'Budget week' && other.presence.get('ann').location?.text === 'Berlin')
+    await until('the absence with its end', () => new Date(other.told('out_of_office')[0]?.until ?? 0).getFullYear() === 2031)
     // Nobody but Team disturbs now, and the server says who that is: the page stays quiet.
     other.append('direct', 'bo', 'text', { text: 'Psst' })
     await list(page, 'Chats').getByText('Psst').waitFor()

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { conferences, current, note, noteOn } from './past'
+import { conferences, current, lastCall, note, noteOn } from './past'
 import { conversation, event, type LogEvent } from './protocol'
 import type { Talk } from './state'
 
@@ -47,4 +47,6 @@ it('calls conversations current that were spoken in within the hour, or in which
     talk('called', 'group', call('called', 1, now - 9_000_000, { conference: '2', state: 'ended' })),
   ])
   expect(current(talks, now).map(({ info }) => info.id)).toEqual(['fresher', 'fresh', 'calls'])
+  expect(lastCall(talks)).toBe(now - 9_000_000)
+  expect(lastCall({})).toBe(0)
 })

@@ -82,3 +82,6 @@ export function current(talks: Readonly<Record<Id, Talk>>, now: number): readonl
     .filter(lives)
     .toSorted((a, b) => (b.info.last?.ts ?? 0) - (a.info.last?.ts ?? 0))
 }
+
+/** When a call last began or ended in any conversation, as far as it is the last that happened there. */
+export const lastCall = (talks: Readonly<Record<Id, Talk>>): number => Math.max(0, ...Object.values(talks).map(({ info: { last } }) => (last?.kind === 'call' ? last.ts : 0)))

@@ -69,6 +69,7 @@ export const de: Words = {
     locationPlaceholder: 'Büro, zu Hause, …',
     locationFor: 'Sichtbar für',
     out: 'Abwesenheitsnotiz',
+    outUntil: 'Zurück am',
     save: 'Speichern',
     signOut: 'Abmelden',
     signOutAll: 'Überall abmelden',

@@ -67,6 +67,7 @@ export const en = {
     locationPlaceholder: 'Office, home, …',
     locationFor: 'Seen by',
     out: 'Out of office',
+    outUntil: 'Back on',
     save: 'Save',
     signOut: 'Sign out',
     signOutAll: 'Sign out everywhere',

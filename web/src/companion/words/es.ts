@@ -69,6 +69,7 @@ export const es: Words = {
     locationPlaceholder: 'Oficina, casa…',
     locationFor: 'Visible para',
     out: 'Fuera de la oficina',
+    outUntil: 'De vuelta el',
     save: 'Guardar',
     signOut: 'Cerrar sesión',
     signOutAll: 'Cerrar todas las sesiones',

@@ -69,6 +69,7 @@ export const fr: Words = {
     locationPlaceholder: 'Bureau, maison…',
     locationFor: 'Visible par',
     out: 'Message d’absence',
+    outUntil: 'De retour le',
     save: 'Enregistrer',
     signOut: 'Se déconnecter',
     signOutAll: 'Se déconnecter partout',

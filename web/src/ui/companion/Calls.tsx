@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useState } from 'react'
 import { Button, Input } from 'react-aria-components'
-import { conferences, note as asNote, noteOn, phoneCall, type Held, type Note, type PhoneCall } from '../../companion/past'
+import { conferences, lastCall, note as asNote, noteOn, phoneCall, type Held, type Note, type PhoneCall } from '../../companion/past'
 import { event as asEvent, list, number, type Fields, type LogEvent } from '../../companion/protocol'
 import { callsAddress } from '../../companion/rest'
 import { joined, lasted, when, words } from '../../companion/words'
@@ -84,9 +84,10 @@ export function Calls() {
   )
 }
 
-/** The pages that were read so far, of what is sought. */
+/** The pages that were read so far, of what is sought; read anew when a call begins or ends. */
 function usePast(query: string) {
   const { client } = usePage()
+  const changed = lastCall(useCompanion().talks)
   const [found, setFound] = useState<Found | null>(null)
   const sought = query.trim()
   const ask = useCallback((before: number) => client.request('calls', { limit: PAGE, ...(sought !== '' && { query: sought }), ...(before > 0 && { before }) }), [client, sought])
@@ -97,7 +98,8 @@ function usePast(query: string) {
       here = false
       clearTimeout(timer)
     }
-  }, [ask, sought])
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- a call began or ended
+  }, [ask, sought, changed])
   const more = async () => {
     const answer = found && (await ask(found.next))
     if (!answer) return
@@ -180,7 +182,7 @@ function Conference({ held: { event, until, came }, note, missed, annotate }: Co
 
 function Annotate({ name, note, press }: { readonly name: string; readonly note: Note | null; readonly press: () => void }) {
   return (
-    <IconButton className={note ? 'is-pressed' : 'quiet'} label={words.notes.on(name)} onPress={press}>
+    <IconButton className={note ? 'quiet is-pressed' : 'quiet'} label={words.notes.on(name)} onPress={press}>
       <PenIcon />
     </IconButton>
   )

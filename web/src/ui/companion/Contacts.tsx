@@ -73,10 +73,10 @@ export function Contacts() {
             />
           </div>
           {state.contacts.contacts.length === 0 && <Nothing title={words.contacts.none} hint={words.contacts.noneHint} />}
-          <Current />
           {sections.map((section) => (
             <Group key={section.key} section={section} />
           ))}
+          <Current />
           {state.contacts.recent.length > 0 && (
             <div className="group">
               <h3>{words.contacts.recent}</h3>
