@@ -61,7 +61,7 @@ export const past = {
   },
 
   async companion_notes_on_conversations_are_found_by_search({ open, other, shot }) {
-    const page = await enter(open, 'ann', '/app/c/direct', { viewport: { width: 1040, height: 620 } })
+    const page = await enter(open, 'ann', '/app/c/direct', { viewport: { width: 1120, height: 600 } })
     await button(page, 'People and settings').click()
     const note = page.getByRole('complementary').getByLabel('My note')
     await note.fill('Prefers to be called before ten')

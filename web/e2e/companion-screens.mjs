@@ -245,6 +245,7 @@ export const screens = {
     await page.getByText('100 results').waitFor()
     assert.equal(new URL(page.url()).searchParams.get('q'), 'sketch from:cy')
     await accessible(page, 'search')
+    await page.getByRole('heading', { name: 'Search messages' }).scrollIntoViewIfNeeded()
     await shot(page, 'companion-search-light')
     await page.getByRole('button', { name: /Sketch 71\b/ }).click()
     await page.locator('[data-wanted]').filter({ hasText: 'Sketch 71' }).waitFor()
