@@ -36,7 +36,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// # Errors
-    /// `too_large` for more than 500 bytes.
+    /// `bad_request` for more than 500 bytes.
     pub(super) fn parse(query: &str) -> Result<Self, Refusal> {
         if query.len() > QUERY {
             return Err(Refusal::bad("A query has at most 500 bytes."));
@@ -83,6 +83,7 @@ pub(super) struct Calls {
 }
 
 pub(super) async fn calls(client: &mut Client, request: Calls) -> Answer {
+    client.rate.take()?;
     let query = request.query.unwrap_or_default();
     let wanted = Wanted::parse(&query)?;
     let limit = request.limit.unwrap_or(PAGE).clamp(1, PAGE);
@@ -93,7 +94,6 @@ pub(super) async fn calls(client: &mut Client, request: Calls) -> Answer {
     let (events, next) = if wanted.is_all() {
         page(&reader, &me, before, limit).await?
     } else {
-        client.rate.take()?;
         let places = places(&reader, &me).await?;
         let noted = Noted::new(&mine);
         let is_meant = |event: &Event| {
@@ -103,6 +103,7 @@ pub(super) async fn calls(client: &mut Client, request: Calls) -> Answer {
         search(&reader, &me, before, limit, is_meant).await?
     };
     let phones = phones::made(&reader, &me, next.unwrap_or(0), before, PHONES).await?;
+    let (events, next) = no_older(events, &phones, next);
     let phones: Vec<PhoneCall> = phones
         .into_iter()
         .filter(|call| {
@@ -163,6 +164,7 @@ pub(crate) async fn past_calls(
     let reader = companion.store.reader();
     let (events, next) = page(reader, me, before, PIECE).await?;
     let phones = phones::made(reader, me, next.unwrap_or(0), before, PHONES).await?;
+    let (events, next) = no_older(events, &phones, next);
     let places = places(reader, me).await?;
     let named = events.into_iter().map(|event| {
         let place = places.get(&event.conversation);
@@ -179,6 +181,18 @@ pub(crate) async fn past_calls(
 
 /// Events of calls before `before`, the newest first, and the `before` of the next page.
 type Found = (Vec<Event>, Option<i64>);
+
+/// Where there were too many calls to phones for one answer, what is older than the last of them is left to the next.
+fn no_older(mut events: Vec<Event>, phones: &[PhoneCall], next: Option<i64>) -> Found {
+    let most = usize::try_from(PHONES).unwrap_or(usize::MAX);
+    match phones.last() {
+        Some(last) if phones.len() >= most => {
+            events.retain(|event| event.ts >= last.ts);
+            (events, Some(last.ts))
+        }
+        _ => (events, next),
+    }
+}
 
 async fn page(reader: &AnyPool, me: &str, before: i64, limit: i64) -> Result<Found, StoreError> {
     let mut events = read(reader, me, before, limit + 1).await?;
