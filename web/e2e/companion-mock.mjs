@@ -162,6 +162,7 @@ export class CompanionMock {
       this.invited = JSON.parse(body.toString()).conversation
       return json(201, { invite: 'welcome', expires: 0 })
     }
+    if (what === 'calls') return json(200, { calls: [] })
     if (what === 'conversations') return json(200, this.conversations.get(id)?.events ?? [])
     return json(404)
   }

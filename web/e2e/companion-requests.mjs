@@ -138,10 +138,31 @@ export const requests = {
     const hits = found(mock, { words, from: /from:(\S+)/.exec(query)?.[1] }, user)
     return { hits: hits.slice(before, before + limit), ...(hits.length > before + limit && { next: before + limit }) }
   },
-  calls(mock, user) {
+  calls(mock, user, { query = '' }) {
     const events = [...mock.conversations.values()].filter(({ people }) => people.includes(user)).flatMap(({ events }) => events).filter(({ kind }) => kind === 'call')
-    return { events: events.toSorted((a, b) => b.ts - a.ts), phones: mock.dialled, more: false }
+    const notes = mock.notes.filter((one) => one.user === user)
+    const said = (test) => notes.filter(test).map(({ text }) => text).join(' ')
+    const has = (text) => query.toLowerCase().split(' ').every((word) => text.toLowerCase().includes(word))
+    const held = events.filter(({ conversation, body }) => {
+      const talk = mock.conversations.get(conversation)
+      return has(`${talk.subject} ${talk.people.map((id) => mock.users.get(id).name).join(' ')} ${said((one) => one.conversation === conversation && one.conference === body.conference)}`)
+    })
+    const phones = mock.dialled.filter(({ id, phone, name }) => has(`${phone} ${name} ${said((one) => one.phone_call === id)}`))
+    return { events: held.toSorted((a, b) => b.ts - a.ts), phones, notes, more: false }
   },
+  annotate(mock, user, { conversation, seq, phone_call, text }) {
+    const conference = seq && mock.conversations.get(conversation).events[seq - 1].body.conference
+    const same = (one) => one.user === user && one.conversation === conversation && one.conference === conference && one.phone_call === phone_call
+    mock.notes = mock.notes.filter((one) => !same(one))
+    if (text === '') return {}
+    const call = mock.dialled.find(({ id }) => phone_call && id === phone_call)
+    const note = { user, conversation, seq, conference, phone_call, phone: call?.phone, name: call?.name, text, ts: Date.now() }
+    mock.notes.push(note)
+    return { note }
+  },
+  notes: (mock, user, { conversation, query = '' }) => ({
+    notes: mock.notes.filter((one) => one.user === user && (!conversation || one.conversation === conversation) && one.text.toLowerCase().includes(query.toLowerCase())),
+  }),
   confer(mock, user, { conversation, media }) {
     const conference = `80${mock.next()}`
     const link = `/join/${conference}?token=signed`
@@ -152,7 +173,7 @@ export const requests = {
   dial(mock, user, { phone, name = '' }) {
     if (phone.startsWith('+900')) return { code: 'forbidden' }
     const conference = `80${mock.next()}`
-    mock.dialled.unshift({ phone, name, ts: Date.now() })
+    mock.dialled.unshift({ id: `p${mock.next()}`, phone, name, ts: Date.now() })
     return { conference, link: `/join/${conference}?token=signed` }
   },
   decline(mock, user, { conversation, conference }) {

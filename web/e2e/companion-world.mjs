@@ -42,6 +42,7 @@ export function world() {
     busy: new Map(),
     lists: [],
     dialled: [],
+    notes: [],
     limits: { message: 8_192, post: 32_768, file: 2_000_000, people: 100, contacts: 1_000 },
     users: new Map(
       people.map(([id, name, title]) => [id, { id, login: id, name, title, company: 'Plenum', email: `${id}@example.org`, work_phone: '+49 30 555 0123', role: 'user', ...(id === 'bo' && { mobile: '+49 170 555 99' }) }]),

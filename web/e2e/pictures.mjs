@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 
 const MOST = 60_000
-const STORIES = ['signing_in', 'two_people', 'contacts', 'a_card_leads', 'my_own_state', 'draws', 'rooms', 'a_room_shows', 'searches', 'filters_and', 'calls_a_phone', 'rings', 'settings', 'on_a_phone', 'in_the_dark', 'card_tells', 'writes_to_a_distribution']
+const STORIES = ['signing_in', 'two_people', 'contacts', 'a_card_leads', 'my_own_state', 'draws', 'rooms', 'a_room_shows', 'searches', 'filters_and', 'calls_a_phone', 'rings', 'settings', 'on_a_phone', 'in_the_dark', 'card_tells', 'writes_to_a_distribution', 'a_guest_comes', 'names_people', 'shows_older', 'keys', 'group_conversations', 'sends_files', 'history_has_notes', 'notes_on_conversations', 'history_in_the_dark', 'notices_are']
 const PICTURES = [
   'signin-light',
   ...['chat', 'contacts', 'rooms', 'search', 'filters', 'settings'].flatMap((screen) => [`${screen}-light`, `${screen}-dark`]),
@@ -20,13 +20,24 @@ const PICTURES = [
   'card-schedule',
   'card-dark',
   'history-phones',
-  'calls-dark',
+  'notes-light',
+  'notes-dark',
+  'talk-note',
+  'guest',
+  'mention',
+  'permalink',
+  'upload',
+  'notice',
+  'switcher',
   'state',
   'ink',
   'ring-light',
   'list',
   'phone-list',
   'phone-chat',
+  'phone-contacts',
+  'phone-rooms',
+  'phone-history',
 ]
 
 const folder = fileURLToPath(new URL('../../docs/images/companion', import.meta.url))

@@ -10,8 +10,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { answerer } from './answerer.mjs'
+import { axe } from './companion-axe.mjs'
 import { companion } from './companion.mjs'
 import { CompanionMock } from './companion-mock.mjs'
+import { past } from './companion-past.mjs'
 import { phones } from './companion-phones.mjs'
 import { screens } from './companion-screens.mjs'
 import { byPhone } from './by-phone.mjs'
@@ -19,6 +21,7 @@ import { calls } from './calls.mjs'
 import { composite } from './composite.mjs'
 import { directing } from './directing.mjs'
 import { FLAGS } from './flags.mjs'
+import { injection } from './injection.mjs'
 import { lobby } from './lobby.mjs'
 import { quality } from './quality.mjs'
 import { sharing } from './sharing.mjs'
@@ -35,7 +38,7 @@ const AT_ONCE = 2
 
 const failures = []
 let passed = 0
-const all = { ...tests, ...companion, ...screens, ...phones, ...byPhone, ...calls, ...composite, ...directing, ...lobby, ...quality, ...sharing }
+const all = { ...tests, ...companion, ...screens, ...phones, ...past, ...axe, ...byPhone, ...calls, ...composite, ...directing, ...injection, ...lobby, ...quality, ...sharing }
 const stories = Object.entries(all).filter(([name]) => only.some((part) => name.includes(part)))
 
 /** Plays stories until none is left, with a browser and servers of its own. */

@@ -104,11 +104,31 @@ export const stories = {
     const [hers] = await Promise.all([ann.waitForEvent('popup'), ring.getByRole('button', { name: 'Accept' }).click()])
     await join(hers)
     await mine.getByText('Ann Becker').first().waitFor()
+    // Who is in a call is looked at once a second.
+    await ann.waitForTimeout(2_500)
     await mine.close()
     await hers.close()
     await row(ann, 'Contacts', /^Available Bo Lindqvist/).first().waitFor({ timeout: 40_000 })
     await go(ann, 'History')
-    await ann.getByRole('button', { name: /Bo Lindqvist/ }).first().waitFor()
+    const held = ann.getByRole('region', { name: 'Calls and conferences' }).getByRole('listitem').filter({ hasText: 'Bo Lindqvist' }).first()
+    await held.filter({ hasText: /Took part · from Bo Lindqvist · \d+ min/ }).waitFor({ timeout: 40_000 })
+    await held.getByRole('button', { name: 'Note on Bo Lindqvist' }).click()
+    await ann.getByRole('dialog').getByLabel('My note').fill('Sends the drawing on Monday')
+    await button(ann, 'Keep note').click()
+    await held.getByText('Sends the drawing').waitFor()
+    await ann.reload()
+    await ann.getByLabel('Search by person, subject, number or note').fill('drawing mon')
+    await held.getByText('Sends the drawing').waitFor()
+    await shot(ann, 'server-history')
+    for (const format of ['json', 'eml']) {
+      const [saved] = await Promise.all([ann.waitForEvent('download'), ann.locator(`a[href$="/calls/export?format=${format}"]`).click()])
+      assert.equal(saved.suggestedFilename(), `calls.${format}`)
+    }
+    await go(ann, 'Search')
+    await ann.getByRole('searchbox', { name: 'Search messages' }).fill('drawing')
+    await ann.getByRole('searchbox', { name: 'Search messages' }).press('Enter')
+    await ann.getByRole('region', { name: 'My notes' }).getByRole('button', { name: /Bo Lindqvist/ }).click()
+    await ann.getByRole('heading', { name: /Bo Lindqvist/ }).waitFor()
   },
 
   async rooms_filters_and_search_find_what_was_posted({ open, shot }) {

@@ -2,6 +2,7 @@
 //!
 //! Whoever is in the conversation gets what they may read there. People are named as others see them, without address.
 
+pub(crate) mod calls;
 mod mail;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
+use super::messages::{Note, of_conversation};
 use super::problem::Problem;
 use super::protocol::{EVENT_COLUMNS, Event, EventRow};
 use super::rest::Signed;
@@ -72,6 +74,8 @@ struct Walk {
     format: Format,
     encoder: mail::Encoder,
     first: bool,
+    /// Of who exports, on the conversation and its calls.
+    notes: Vec<Note>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +112,7 @@ pub(crate) async fn export(
     let (kind, subject, created) =
         row.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "There is no such conversation."))?;
     let people = people(&companion, &id).await?;
+    let notes = of_conversation(&companion, &found.user.id, &id).await?;
     let head = Head {
         id,
         kind,
@@ -124,15 +129,12 @@ pub(crate) async fn export(
         format,
         encoder: mail::Encoder::default(),
         first: true,
+        notes,
     };
     Ok(respond(walk))
 }
 
 fn respond(walk: Walk) -> Response {
-    let (kind, extension) = match walk.format {
-        Format::Json => ("application/json", "json"),
-        Format::Eml => ("message/rfc822", "eml"),
-    };
     // Ids are of letters and digits.
     let name: String = walk
         .head
@@ -140,8 +142,19 @@ fn respond(walk: Walk) -> Response {
         .chars()
         .filter(char::is_ascii_alphanumeric)
         .collect();
-    let disposition = format!("attachment; filename=\"conversation-{name}.{extension}\"");
-    let mut response = Body::from_stream(try_unfold(walk, next)).into_response();
+    let format = walk.format;
+    let body = Body::from_stream(try_unfold(walk, next));
+    attachment(body, format, &format!("conversation-{name}"))
+}
+
+/// A file of that name, without its ending.
+fn attachment(body: Body, format: Format, name: &str) -> Response {
+    let (kind, extension) = match format {
+        Format::Json => ("application/json", "json"),
+        Format::Eml => ("message/rfc822", "eml"),
+    };
+    let disposition = format!("attachment; filename=\"{name}.{extension}\"");
+    let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Ok(value) = HeaderValue::from_str(&disposition) {
@@ -212,8 +225,8 @@ impl Walk {
                 let mut people: Vec<&Person> = self.people.values().collect();
                 people.sort_by(|a, b| a.id.cmp(&b.id));
                 let (conversation, people) = (json!(self.head), json!(people));
-                let exported = clock::now_ms();
-                format!("{{\"conversation\":{conversation},\"exported\":{exported},\"people\":{people},\"events\":[")
+                let (exported, notes) = (clock::now_ms(), json!(self.notes));
+                format!("{{\"conversation\":{conversation},\"exported\":{exported},\"people\":{people},\"notes\":{notes},\"events\":[")
                     .into_bytes()
             }
             Format::Eml => {
@@ -228,13 +241,15 @@ impl Walk {
                     .people
                     .get(&self.user)
                     .map(|me| (me.name.as_str(), me.login.as_str()));
-                mail::head(
+                let mut head = mail::head(
                     &self.head.id,
                     &self.head.subject,
                     self.head.created,
                     from,
                     &people,
-                )
+                );
+                self.write_note(None, &mut head);
+                head
             }
         }
     }
@@ -258,7 +273,16 @@ impl Walk {
                 if let Some(line) = mail::transcript(event, name) {
                     self.encoder.push(line.as_bytes(), piece);
                 }
+                self.write_note(Some(event.seq), piece);
             }
+        }
+    }
+
+    /// What was noted there, in a mail.
+    fn write_note(&mut self, seq: Option<i64>, piece: &mut Vec<u8>) {
+        if let Some(note) = self.notes.iter().find(|note| note.seq == seq) {
+            let line = mail::note(&note.text);
+            self.encoder.push(line.as_bytes(), piece);
         }
     }
 

@@ -9,6 +9,8 @@ mod ink;
 mod log;
 mod marks;
 mod members;
+mod notes;
+mod past;
 mod phones;
 mod rate;
 mod said;
@@ -23,6 +25,8 @@ pub(crate) use heads::{Heads, keep_told};
 pub(crate) use log::conversation;
 pub(crate) use marks::{Marks, delivered, keep_marked};
 pub(crate) use members::{announce, enter, members, note, require_users};
+pub(crate) use notes::{Note, erase_notes, of_conversation};
+pub(crate) use past::{History, past_calls};
 pub(crate) use phones::Phones;
 pub(crate) use rate::Rate;
 
@@ -33,7 +37,7 @@ use super::socket::Client;
 /// Requests that are answered here.
 pub(crate) const KINDS: &[&str] = &[
     "open", "add", "leave", "rename", "send", "edit", "delete", "react", "history", "read",
-    "typing", "notify", "confer", "decline", "calls", "dial",
+    "typing", "notify", "confer", "decline", "calls", "dial", "annotate", "notes",
 ];
 
 /// Those of them that others hear of.
@@ -60,7 +64,9 @@ pub(crate) async fn answer(client: &mut Client, kind: &str, body: Map<String, Va
         "react" => said::react(client, parse(body)?).await,
         "confer" => calls::confer(client, parse(body)?).await,
         "decline" => calls::decline(client, &parse(body)?),
-        "calls" => log::calls(client, parse(body)?).await,
+        "calls" => past::calls(client, parse(body)?).await,
+        "annotate" => notes::annotate(client, parse(body)?).await,
+        "notes" => notes::notes(client, parse(body)?).await,
         "dial" => phones::dial(client, parse(body)?).await,
         "history" => log::history(client, parse(body)?).await,
         "read" => marks::read(client, parse(body)?).await,

@@ -45,6 +45,7 @@ pub(crate) fn router(companion: Companion) -> Router {
             DEADLINE,
         ))
         .route("/conversations/{id}/export", get(export::export))
+        .route("/calls/export", get(export::calls::export))
         .route("/socket", get(socket::upgrade))
         .merge(super::badge::router())
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "There is no such resource.") })
@@ -63,6 +64,7 @@ pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
     description.merge(files::FilesDoc::openapi());
     description.merge(lists::ListsDoc::openapi());
     description.merge(export::ExportDoc::openapi());
+    description.merge(export::calls::CallsDoc::openapi());
     description
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
+use super::messages::erase_notes;
 use super::search::{index, position};
 use super::store::{Store, StoreError, Tx};
 use super::{Companion, clock};
@@ -69,6 +70,7 @@ pub(crate) async fn sweep(
     let mut gone = doomed(store).await?;
     for (kind, days) in policy.kinds() {
         let before = now_ms.saturating_sub(days.saturating_mul(DAY_MS));
+        forget_notes(store, kind, before).await?;
         if kind == "direct" {
             forget_phones(store, before).await?;
         }
@@ -96,14 +98,37 @@ pub(crate) async fn sweep(
     Ok(gone)
 }
 
+/// What was noted about a conversation is kept as long as what is said in it.
+async fn forget_notes(store: &Store, kind: &'static str, before: i64) -> Result<(), StoreError> {
+    let gone = store.write(move |tx| {
+        async move {
+            sqlx::query(
+                "DELETE FROM notes WHERE seq = 0 AND ts < $1 AND about IN (SELECT id FROM conversations WHERE kind = $2)",
+            )
+            .bind(before)
+            .bind(kind)
+            .execute(tx.connection())
+            .await?;
+            Ok(())
+        }
+        .boxed()
+    });
+    gone.await
+}
+
 /// Calls to phones are kept as long as direct conversations.
 async fn forget_phones(store: &Store, before: i64) -> Result<(), StoreError> {
     let gone = store.write(move |tx| {
         async move {
-            sqlx::query("DELETE FROM phone_calls WHERE ts < $1")
-                .bind(before)
-                .execute(tx.connection())
-                .await?;
+            for sql in [
+                "DELETE FROM notes WHERE seq = -1 AND about IN (SELECT id FROM phone_calls WHERE ts < $1)",
+                "DELETE FROM phone_calls WHERE ts < $1",
+            ] {
+                sqlx::query(sql)
+                    .bind(before)
+                    .execute(tx.connection())
+                    .await?;
+            }
             Ok(())
         }
         .boxed()
@@ -137,6 +162,7 @@ async fn doomed(store: &Store) -> Result<u64, StoreError> {
         }
         let done = store.write(move |tx| {
             async move {
+                erase_notes(tx, &room, None).await?;
                 sqlx::query("DELETE FROM doomed WHERE conversation = $1")
                     .bind(room)
                     .execute(tx.connection())
@@ -182,6 +208,7 @@ async fn erase_one(
     keep_last: bool,
 ) -> Result<(), StoreError> {
     index::remove(tx, pos).await?;
+    erase_notes(tx, conversation, Some(seq)).await?;
     sqlx::query("DELETE FROM filter_hits WHERE pos = $1")
         .bind(pos)
         .execute(tx.connection())

@@ -2,11 +2,12 @@
 //!
 //! `PLENUM_CRASH_CYCLES=200` makes it as long as one likes; scripts/crash.sh does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use plenum_companion::server::{
@@ -20,7 +21,13 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use crate::stage::{Engine, Folder, nobody};
 
 /// People who write.
-const WRITERS: usize = 8;
+const WRITERS: usize = 24;
+/// What each has said and not heard of yet: more than one, so that a kill always falls between a message and its acknowledgement.
+const AHEAD: usize = 4;
+/// Acknowledged before a server is killed.
+const BUSY: u64 = 100;
+/// Longest wait for that.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Says where the child's database is.
 const DATABASE: &str = "PLENUM_CRASH_DATABASE";
 
@@ -109,14 +116,14 @@ struct Writer {
     name: String,
     next: u64,
     /// Said, and not known to be kept.
-    open: Vec<String>,
+    open: VecDeque<String>,
     /// What the server acknowledged.
     kept: HashMap<String, i64>,
 }
 
 impl Writer {
     /// Says one message after the other, the open ones first, until the server is gone.
-    async fn write(&mut self, address: &str, group: &str) {
+    async fn write(&mut self, address: &str, group: &str, acknowledged: &AtomicU64) {
         let mut request = format!("ws://{address}/socket")
             .into_client_request()
             .unwrap();
@@ -126,40 +133,41 @@ impl Writer {
             return;
         };
         let hello = json!({"type": "hello", "id": 0, "version": 1, "device": "browser"});
-        let mut id = 0;
-        let mut message = hello;
+        if socket.send(Message::text(hello.to_string())).await.is_err() {
+            return;
+        }
+        // Numbers of requests begin at 1 with the oldest open message; answers come in the order of requests.
+        let (mut asked, mut answered) = (0_u64, 0_u64);
         loop {
-            if socket
-                .send(Message::text(message.to_string()))
-                .await
-                .is_err()
-            {
-                return;
-            }
-            let answer: Value = loop {
-                match socket.next().await {
-                    Some(Ok(Message::Text(text))) => {
-                        let value: Value = serde_json::from_str(&text).unwrap();
-                        if value["id"] == id {
-                            break value;
-                        }
-                    }
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-                    Some(Ok(_)) => {}
+            while asked - answered < AHEAD as u64 {
+                let at = usize::try_from(asked - answered).unwrap();
+                if at == self.open.len() {
+                    self.open.push_back(format!("{}-{}", self.name, self.next));
+                    self.next += 1;
                 }
+                asked += 1;
+                let message = json!({"type": "send", "id": asked, "conversation": group, "client_id": self.open[at], "kind": "text",
+                    "body": {"text": "survives"}});
+                if socket
+                    .send(Message::text(message.to_string()))
+                    .await
+                    .is_err()
+                {
+                    return;
+                }
+            }
+            let answer: Value = match socket.next().await {
+                Some(Ok(Message::Text(text))) => serde_json::from_str(&text).unwrap(),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => continue,
             };
-            assert_eq!(answer["type"], "done", "{answer}");
-            if id > 0 {
-                let said = self.open.remove(0);
+            if answer["id"] == answered + 1 {
+                assert_eq!(answer["type"], "done", "{answer}");
+                let said = self.open.pop_front().unwrap();
                 self.kept.insert(said, answer["seq"].as_i64().unwrap());
+                answered += 1;
+                acknowledged.fetch_add(1, Ordering::Relaxed);
             }
-            id += 1;
-            if self.open.is_empty() {
-                self.open.push(format!("{}-{}", self.name, self.next));
-                self.next += 1;
-            }
-            message = json!({"type": "send", "id": id, "conversation": group, "client_id": self.open[0], "kind": "text",
-                "body": {"text": "survives"}});
         }
     }
 }
@@ -188,18 +196,25 @@ async fn crash(at: &str, cycles: u64) {
     server.kill();
     for cycle in 0..cycles {
         let server = Server::start(at);
+        let acknowledged = Arc::new(AtomicU64::new(0));
         let tasks: Vec<_> = writers
             .drain(..)
             .map(|mut writer| {
                 let (address, group) = (server.address.clone(), group.clone());
+                let acknowledged = Arc::clone(&acknowledged);
                 tokio::spawn(async move {
-                    writer.write(&address, &group).await;
+                    writer.write(&address, &group, &acknowledged).await;
                     writer
                 })
             })
             .collect();
+        let begun = Instant::now();
+        while acknowledged.load(Ordering::Relaxed) < BUSY {
+            assert!(begun.elapsed() < PATIENCE, "the server takes nothing");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         // Moments that no clock of the server's falls together with.
-        tokio::time::sleep(Duration::from_millis(60 + cycle * 37 % 240)).await;
+        tokio::time::sleep(Duration::from_micros(cycle * 3_701 % 60_000)).await;
         server.kill();
         for task in tasks {
             writers.push(task.await.unwrap());
@@ -216,7 +231,11 @@ async fn crash(at: &str, cycles: u64) {
     let log = read_all(&server.address, &writers[0].token, &group).await;
     server.kill();
     let kept: usize = writers.iter().map(|writer| writer.kept.len()).sum();
-    assert!(kept > 20, "only {kept} messages in {cycles} cycles");
+    let open: usize = writers.iter().map(|writer| writer.open.len()).sum();
+    assert!(
+        kept as u64 >= cycles * BUSY && open >= WRITERS,
+        "{kept} acknowledged, {open} open"
+    );
     let mut stands: HashMap<String, i64> = HashMap::new();
     for (n, (seq, id)) in log.iter().enumerate() {
         assert_eq!(usize::try_from(*seq), Ok(n + 1), "a gap");
@@ -226,7 +245,7 @@ async fn crash(at: &str, cycles: u64) {
         assert_eq!(stands.get(id), Some(seq), "{id} was acknowledged");
     }
     println!(
-        "{cycles} cycles, {kept} acknowledged, {} in the log",
+        "{cycles} kills, {kept} messages acknowledged, {open} said and not acknowledged at the last kill, {} in the log: none lost, none doubled",
         log.len()
     );
 }

@@ -17,6 +17,7 @@ mod conversing;
 mod crash;
 mod groups;
 mod guests;
+mod noting;
 mod overload;
 mod people;
 mod postgres;

@@ -141,3 +141,14 @@ pub(crate) fn database() -> String {
     let host = server.folder.to_string_lossy().replace('/', "%2F");
     format!("postgres://plenum@{host}/{name}")
 }
+
+/// Restores a dump of `pg_dump` into an empty database, as docs/companion.md says.
+pub(crate) fn restore(dump: &Path, into: &str) {
+    let server = SERVER.get_or_init(start);
+    let restored = Command::new(server.bin.join("pg_restore"))
+        .args(["--exit-on-error", "--no-owner", "--dbname", into])
+        .arg(dump)
+        .output()
+        .unwrap();
+    assert!(restored.status.success(), "{restored:?}");
+}

@@ -324,7 +324,11 @@ async fn the_ego_filter_catches_my_name(stage: Stage) {
     assert_eq!((&told["filter"], &told["seq"]), (&json!(ego), &json!(seq)));
 }
 
-async fn export(stage: &Stage, cookie: &str, path: &str) -> (StatusCode, String, Vec<u8>) {
+pub(crate) async fn export(
+    stage: &Stage,
+    cookie: &str,
+    path: &str,
+) -> (StatusCode, String, Vec<u8>) {
     let request = Request::get(path)
         .header(header::COOKIE, format!("plenum_session={cookie}"))
         .body(Body::empty())
@@ -399,7 +403,7 @@ async fn a_conversation_is_exported_as_json_and_as_mail(stage: Stage) {
 }
 
 /// Decodes base64 (RFC 4648) with code of its own.
-fn base64(text: &str) -> String {
+pub(crate) fn base64(text: &str) -> String {
     let digit = |c: u8| match c {
         b'A'..=b'Z' => u32::from(c - b'A'),
         b'a'..=b'z' => u32::from(c - b'a') + 26,

@@ -22,6 +22,45 @@ async fn a_copy_made_while_in_use_is_whole() {
     assert_eq!(copied.check().await.unwrap(), Vec::<String>::new());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dump_is_restored_into_an_empty_database() {
+    let stage = Stage::open(On::Postgres).await;
+    let mut anna = stage.person("anna").await;
+    let ben = stage.user("ben").await;
+    let talk = anna.open(&[&ben]).await;
+    anna.say(&talk, "a1", "kept, with ünïcode 東京").await;
+    anna.done(json!({"type": "annotate", "conversation": talk, "text": "noted"}))
+        .await;
+    let upkeep = Upkeep::open(&stage.database).await.unwrap();
+    let dump = stage.folder.0.join("copy.dump");
+    upkeep.backup(&dump).await.unwrap();
+    assert!(upkeep.backup(&dump).await.is_err(), "it overwrites nothing");
+    anna.say(&talk, "a2", "later").await;
+    let mut other = Stage::open(On::Postgres).await;
+    let empty = crate::postgres::database();
+    crate::postgres::restore(&dump, &empty);
+    other.database = Database::Postgres(empty);
+    other.config.database = other.database.clone();
+    let other = other.again().await;
+    let whole = Upkeep::open(&other.database).await.unwrap();
+    assert_eq!(whole.check().await.unwrap(), Vec::<String>::new());
+    // The session, too, is of that moment.
+    let mut anna = other.connect(&anna.cookie).await;
+    let read = anna
+        .done(json!({"type": "history", "conversation": talk}))
+        .await;
+    let texts: Vec<&str> = read["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|event| event["body"]["text"].as_str())
+        .collect();
+    assert_eq!(texts, ["kept, with ünïcode 東京"]);
+    let found = anna.done(json!({"type": "search", "query": "東京"})).await;
+    assert_eq!(found["hits"][0]["seq"], read["events"][0]["seq"]);
+    assert_eq!(anna.say(&talk, "a3", "goes on").await, 2);
+}
+
 #[tokio::test]
 async fn damage_is_told() {
     for on in [On::Sqlite, On::Postgres] {

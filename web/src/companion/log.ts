@@ -103,18 +103,6 @@ export function posts(log: Log): readonly Post[] {
   return [...made.values()]
 }
 
-/** Of call events in any order one for each conference, with who began it, whether it ended and who missed it; newest first. */
-export function conferences(events: readonly LogEvent[]): readonly LogEvent[] {
-  const made = new Map<string, LogEvent>()
-  for (const event of events.toSorted((a, b) => a.ts - b.ts)) {
-    const key = `${event.conversation} ${event.body.conference ?? event.seq}`
-    const first = made.get(key)
-    const missed = [...new Set([...(first?.body.missed ?? []), ...(event.body.missed ?? [])])]
-    made.set(key, first ? { ...first, body: { ...first.body, state: event.body.state ?? '', missed } } : event)
-  }
-  return [...made.values()].toReversed()
-}
-
 function react(reactions: Post['reactions'], user: Id, emoji: string, on: boolean): Post['reactions'] {
   if (emoji === '') return reactions
   const known = reactions.some((one) => one.emoji === emoji)

@@ -181,13 +181,6 @@ export interface PeopleList {
   readonly count: number
 }
 
-/** A call of mine to a phone. */
-export interface PhoneCall {
-  readonly phone: string
-  readonly name: string
-  readonly ts: number
-}
-
 /** When somebody is busy or out, as far as I may know. */
 export interface FreeBusy {
   readonly kind: 'busy' | 'out_of_office'
@@ -433,11 +426,6 @@ export function limits(value: unknown): Limits {
 export function peopleList(value: unknown): PeopleList | null {
   const from = fields(value)
   return text(from, 'id') === '' ? null : { id: text(from, 'id'), name: text(from, 'name'), count: number(from, 'count') }
-}
-
-export function phoneCall(value: unknown): PhoneCall | null {
-  const from = fields(value)
-  return text(from, 'phone') === '' ? null : { phone: text(from, 'phone'), name: text(from, 'name'), ts: number(from, 'ts') }
 }
 
 export function freeBusy(value: unknown): FreeBusy | null {

@@ -58,6 +58,8 @@ export const imageAddress = (id: string): string => `${fileAddress(id)}/image`
 export const exportAddress = (conversation: string, format: 'json' | 'eml'): string =>
   `${BASE}/conversations/${encodeURIComponent(conversation)}/export?format=${format}`
 
+export const callsAddress = (format: 'json' | 'eml'): string => `${BASE}/calls/export?format=${format}`
+
 /** A new invitation of guests into `conversation`, as a link; `null` where there is none to be had. */
 export async function invite(conversation: string): Promise<string | null> {
   const response = await fetch(`${BASE}/invites`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ conversation }) }).catch(() => null)

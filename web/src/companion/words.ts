@@ -43,6 +43,11 @@ export function period(from: number, until: number, now: number): string {
   return from > now ? form.formatRange(from, until) : `– ${form.format(until)}`
 }
 
+/** How long something took, in whole minutes, one at least. */
+export function lasted(ms: number): string {
+  return new Intl.NumberFormat(locale(), { style: 'unit', unit: 'minute', unitDisplay: 'short' }).format(Math.max(1, Math.round(ms / 60_000)))
+}
+
 export function bytes(count: number): string {
   const [size, unit] = count < 1_024 ? [count, 'byte'] : count < 1_048_576 ? [count / 1_024, 'kilobyte'] : [count / 1_048_576, 'megabyte']
   return new Intl.NumberFormat(locale(), { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: 1 }).format(size)

@@ -133,17 +133,42 @@ pub(super) fn transcript(event: &Event, name: impl Fn(&str) -> String) -> Option
             } else {
                 format!(", missed by {}", names(&body.missed))
             };
+            let with = if body.users.is_empty() {
+                String::new()
+            } else {
+                format!(", with {}", names(&body.users))
+            };
             format!(
-                "Call ({}) {}{missed}",
+                "Call ({}) {}{with}{missed}",
                 body.media.join(", "),
                 body.state.unwrap_or_default()
             )
         }
     };
-    let at = Timestamp::from_millisecond(event.ts).unwrap_or_default();
-    let at = at.strftime("%Y-%m-%d %H:%M:%S");
-    let said = said.replace('\r', "").replace('\n', "\r\n    ");
-    Some(format!("#{} [{at} UTC] {said}\r\n", event.seq))
+    let at = at(event.ts);
+    Some(format!("#{} [{at}] {}\r\n", event.seq, indented(&said)))
+}
+
+/// The line of a call to a phone.
+pub(super) fn phone(phone: &str, name: &str, ts: i64) -> String {
+    let name = if name.is_empty() { phone } else { name };
+    format!("{name} [{}] Call to {phone}\r\n", at(ts))
+}
+
+/// A time in UTC.
+fn at(ts: i64) -> String {
+    let at = Timestamp::from_millisecond(ts).unwrap_or_default();
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The line of a note of whoever exports, below what it is about.
+pub(super) fn note(text: &str) -> String {
+    format!("    Note: {}\r\n", indented(text))
+}
+
+/// Further lines stand further in.
+fn indented(text: &str) -> String {
+    text.replace('\r', "").replace('\n', "\r\n    ")
 }
 
 /// Base64 in lines, of bytes that come piece by piece.

@@ -30,6 +30,8 @@ const RING: Duration = Duration::from_secs(45);
 const COMING: Duration = Duration::from_secs(60);
 /// Conversations that call at once.
 const CALLS: usize = 10_000;
+/// So many of those who were in a conference the log names.
+const TOLD: usize = 100;
 
 /// What a conference is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,8 @@ struct Call {
     ringing: BTreeSet<String>,
     /// Those who have not come, so far.
     missed: BTreeSet<String>,
+    /// Those who were in it, [`TOLD`] at most.
+    came: BTreeSet<String>,
     /// Somebody has been in it.
     has_run: bool,
 }
@@ -135,6 +139,7 @@ async fn begin(client: &Client, conversation: String, media: Vec<Media>) -> Answ
         since: clock::instant(),
         ringing: rung.clone(),
         missed: called,
+        came: BTreeSet::new(),
         has_run: false,
     };
     // Two at once: the first makes it.
@@ -245,6 +250,7 @@ pub(crate) async fn reopen_calls(companion: &Companion) -> Result<(), StoreError
             since: clock::instant(),
             ringing: BTreeSet::new(),
             missed: BTreeSet::new(),
+            came: BTreeSet::new(),
             has_run: false,
         };
         companion.calls.lock().insert(conversation, call);
@@ -340,9 +346,11 @@ async fn look(companion: &Companion, conversation: &str, call: Call) {
             companion.hub.tell(&call.by, told);
         }
     }
-    if present.is_some() {
+    if let Some(present) = present {
         if let Some(call) = companion.calls.lock().get_mut(conversation) {
             call.has_run = true;
+            let free = TOLD.saturating_sub(call.came.len());
+            call.came.extend(present.into_iter().take(free));
         }
         return;
     }
@@ -368,8 +376,12 @@ async fn end(companion: &Companion, conversation: &str) {
         companion.hub.tell(user, told);
     }
     let mut body = json!({"conference": call.conference, "media": call.media, "state": "ended"});
-    if let (Value::Object(fields), false) = (&mut body, call.missed.is_empty()) {
-        fields.insert("missed".to_owned(), json!(call.missed));
+    if let Value::Object(fields) = &mut body {
+        for (key, users) in [("missed", &call.missed), ("users", &call.came)] {
+            if !users.is_empty() {
+                fields.insert(key.to_owned(), json!(users));
+            }
+        }
     }
     let said = companion
         .store

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
-use super::{phones, require_member};
+use super::require_member;
 use crate::server::Companion;
 use crate::server::hub::Frame;
 use crate::server::protocol::{self, Answer, EVENT_COLUMNS, Event, EventRow, Refusal, message};
@@ -269,33 +269,4 @@ pub(super) async fn catch_up(
         }
     }
     Ok(())
-}
-
-/// `calls`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Calls {
-    before: Option<i64>,
-    limit: Option<i64>,
-}
-
-pub(super) async fn calls(client: &Client, request: Calls) -> Answer {
-    let limit = request.limit.unwrap_or(PAGE).clamp(1, PAGE);
-    let before = request.before.unwrap_or(i64::MAX);
-    let sql = format!(
-        "SELECT {EVENT_COLUMNS} FROM readers m JOIN events e ON e.conversation = m.conversation WHERE m.user_id = $1 \
-         AND e.kind = 'call' AND e.seq > m.from_seq AND e.ts < $2 ORDER BY e.ts DESC LIMIT $3"
-    );
-    let rows: Vec<EventRow> = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(client.user.id.clone())
-        .bind(before)
-        .bind(limit + 1)
-        .fetch_all(client.companion.store.reader())
-        .await?;
-    let wanted = usize::try_from(limit).unwrap_or(0);
-    let more = rows.len() > wanted;
-    let events: Vec<Event> = rows.into_iter().take(wanted).map(Event::from).collect();
-    let oldest = events.last().filter(|_| more).map_or(0, |event| event.ts);
-    let phones = phones::made(client, oldest, before, LATER).await?;
-    Ok(json!({"events": events, "more": more, "phones": phones}))
 }

@@ -12,14 +12,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::AnyPool;
 
 use super::calls::{link, refuse};
 use crate::contacts::phone;
 use crate::server::people::Role;
 use crate::server::protocol::{Answer, Code, Refusal, message};
 use crate::server::socket::Client;
+use crate::server::store::StoreError;
 use crate::server::{Companion, Occasion, clock};
 use crate::text;
 
@@ -122,28 +124,42 @@ async fn keep(client: &Client, number: &str, name: Option<&str>) -> Result<(), R
     Ok(kept.await?)
 }
 
-/// Calls of the client to phones with `after <= ts < before`, the newest first, `limit` at most.
+/// One of them in the history.
+#[derive(Debug, Serialize)]
+pub(crate) struct PhoneCall {
+    pub(crate) id: String,
+    pub(crate) phone: String,
+    pub(crate) name: String,
+    /// Milliseconds since 1970.
+    pub(crate) ts: i64,
+}
+
+/// Calls of `user` to phones with `after <= ts < before`, the newest first, `limit` at most.
 ///
 /// # Errors
 /// When the database fails.
 pub(super) async fn made(
-    client: &Client,
+    reader: &AnyPool,
+    user: &str,
     after: i64,
     before: i64,
     limit: i64,
-) -> Result<Vec<Value>, Refusal> {
-    let rows: Vec<(String, String, i64)> = sqlx::query_as(
-        "SELECT phone, name, ts FROM phone_calls WHERE user_id = $1 AND ts >= $2 AND ts < $3 ORDER BY ts DESC LIMIT $4",
+) -> Result<Vec<PhoneCall>, StoreError> {
+    let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
+        "SELECT id, phone, name, ts FROM phone_calls WHERE user_id = $1 AND ts >= $2 AND ts < $3 ORDER BY ts DESC LIMIT $4",
     )
-    .bind(client.user.id.clone())
+    .bind(user.to_owned())
     .bind(after)
     .bind(before)
     .bind(limit)
-    .fetch_all(client.companion.store.reader())
+    .fetch_all(reader)
     .await?;
-    let told = rows
-        .into_iter()
-        .map(|(phone, name, ts)| json!({"phone": phone, "name": name, "ts": ts}));
+    let told = rows.into_iter().map(|(id, phone, name, ts)| PhoneCall {
+        id,
+        phone,
+        name,
+        ts,
+    });
     Ok(told.collect())
 }
 

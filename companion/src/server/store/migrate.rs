@@ -40,6 +40,7 @@ const STEPS: &[(i64, Sql)] = &[
     ),
     (30, Sql::Same(include_str!("migrations/0030_phones.sql"))),
     (31, Sql::Same(include_str!("migrations/0031_lists.sql"))),
+    (32, Sql::Same(include_str!("migrations/0032_notes.sql"))),
 ];
 
 /// Takes each step that `connection`'s database lacks, each in a transaction.

@@ -1,13 +1,15 @@
 import { useState } from 'react'
 import { Button, DialogTrigger, Dialog, Input, Popover } from 'react-aria-components'
 import { arrange, type Section } from '../../companion/arrange'
+import { current } from '../../companion/past'
 import type { Contact, Id } from '../../companion/protocol'
 import { words } from '../../companion/words'
 import { IconButton } from '../controls'
 import { CloseIcon, MoreIcon, PhoneIcon } from '../icons'
 import { Choice, Face, Field, Nothing, Sheet } from './bits'
 import { Dial } from './Dial'
-import { nameOf, placeText, presenceOf, stateText, useCompanion, usePage } from './context'
+import { TalkFace } from './Chats'
+import { nameOf, placeText, presenceOf, stateText, title, useCompanion, useNow, usePage } from './context'
 import { MobileIcon, PlusIcon, TagIcon } from './icons'
 import { useFound } from './PeoplePicker'
 
@@ -74,6 +76,7 @@ export function Contacts() {
           {sections.map((section) => (
             <Group key={section.key} section={section} />
           ))}
+          <Current />
           {state.contacts.recent.length > 0 && (
             <div className="group">
               <h3>{words.contacts.recent}</h3>
@@ -89,6 +92,31 @@ export function Contacts() {
       {asked === 'phone' && <PhoneForm close={() => setAsked(null)} number={NUMBER.test(query.trim()) ? query.trim() : dropped} />}
       {asked === 'group' && <GroupForm close={() => setAsked(null)} group={null} name="" />}
     </section>
+  )
+}
+
+/** A group that makes itself: the conversations that go on. */
+function Current() {
+  const { go } = usePage()
+  const state = useCompanion()
+  const talks = current(state.talks, useNow())
+  if (talks.length === 0) return null
+  return (
+    <div className="group">
+      <h3>
+        {words.contacts.current} <small>{talks.length}</small>
+      </h3>
+      <ul className="rows">
+        {talks.map((talk) => (
+          <li key={talk.info.id}>
+            <Button className="row" onPress={() => go({ screen: 'talk', conversation: talk.info.id, seq: 0 })}>
+              <TalkFace talk={talk} />
+              <span className="row-name">{title(state, talk)}</span>
+            </Button>
+          </li>
+        ))}
+      </ul>
+    </div>
   )
 }
 

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState, type DragEvent } from 'react'
+import { lazy, Suspense, useEffect, useRef, useState, type DragEvent } from 'react'
 import { Button } from 'react-aria-components'
 import type { Talk } from '../../companion/state'
 import { joined, words } from '../../companion/words'
@@ -9,9 +9,10 @@ import { Composer, type ComposerHandle } from './Composer'
 import { confer } from './confer'
 import { nameOf, other, presenceOf, stateText, title, useCompanion, usePage } from './context'
 import { TalkFace } from './Chats'
-import { Details } from './Details'
 import { BackIcon, PersonAddIcon } from './icons'
 import { Timeline } from './Timeline'
+
+const Details = lazy(async () => ({ default: (await import('./Details')).Details }))
 
 /** One conversation: who, what was said, and the place to write. */
 export function Conversation({ talk }: { readonly talk: Talk }) {
@@ -60,7 +61,11 @@ export function Conversation({ talk }: { readonly talk: Talk }) {
         )}
         {over && <div className="drop-hint">{words.talk.drop}</div>}
       </section>
-      {details && <Details talk={talk} close={() => setDetails(false)} />}
+      {details && (
+        <Suspense fallback={<aside className="details" />}>
+          <Details talk={talk} close={() => setDetails(false)} />
+        </Suspense>
+      )}
     </div>
   )
 }

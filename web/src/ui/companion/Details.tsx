@@ -9,10 +9,14 @@ import { CloseIcon } from '../icons'
 import { Choice, Face, Field, Sheet } from './bits'
 import { copy } from './copy'
 import { nameOf, stateText, presenceOf, title, useCompanion, usePage } from './context'
+import { TalkNote } from './Note'
 import { PeoplePicker } from './PeoplePicker'
 import { RoomForm } from './RoomForm'
 
 type Role = 'member' | 'presenter' | 'manager'
+
+/** People whom the server appoints at once. */
+const AT_ONCE = 500
 
 /** Who is in it, and how it is kept. */
 export function Details({ talk, close }: { readonly talk: Talk; readonly close: () => void }) {
@@ -65,6 +69,7 @@ export function Details({ talk, close }: { readonly talk: Talk; readonly close: 
         </Button>
         {info.kind !== 'direct' && state.me?.role !== 'guest' && <Invite talk={talk} />}
         {info.kind === 'group' && <Subject talk={talk} />}
+        {state.me?.role !== 'guest' && <TalkNote conversation={info.id} />}
         <Level talk={talk} />
         <a className="link" href={exportAddress(info.id, 'json')} download>
           {words.details.export}
@@ -160,8 +165,9 @@ function Members({ room, close }: { readonly room: Id; readonly close: () => voi
     })
     // oxlint-disable-next-line react/exhaustive-effect-dependencies -- read anew after each change
   }, [client, room, changes])
-  const deed = async (type: string, request: object) => {
-    await client.request(type, { room, ...request })
+  const deed = async (type: string, { users, ...request }: { readonly users: readonly Id[]; readonly role?: Role }) => {
+    // oxlint-disable-next-line no-await-in-loop -- a distribution list may be longer than what is taken at once
+    for (let at = 0; at < users.length; at += AT_ONCE) await client.request(type, { room, users: users.slice(at, at + AT_ONCE), ...request })
     setChosen([])
     setChanges((count) => count + 1)
   }

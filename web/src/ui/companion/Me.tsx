@@ -102,10 +102,12 @@ function Told({ close }: { readonly close: () => void }) {
   const [place, setPlace] = useState(own.location)
   const [audience, setAudience] = useState<keyof typeof AUDIENCES>('team')
   const [out, setOut] = useState(own.oof)
+  const [back, setBack] = useState('')
   const save = async () => {
+    const until = new Date(`${back}T00:00`).getTime()
     if (note !== own.note) await client.request('note', { text: note })
     if (place !== own.location) await client.request('location', { text: place, kind: 'other', for: AUDIENCES[audience] })
-    if (out !== own.oof) await client.request('out_of_office', out === '' ? {} : { text: out })
+    if (out !== own.oof || back !== '') await client.request('out_of_office', out === '' ? {} : { text: out, ...(until > 0 && { until }) })
     close()
   }
   return (
@@ -134,6 +136,12 @@ function Told({ close }: { readonly close: () => void }) {
         <Label className="label">{words.me.out}</Label>
         <Input className="input" maxLength={500} />
       </TextField>
+      {out !== '' && (
+        <TextField className="field" type="date" value={back} onChange={setBack}>
+          <Label className="label">{words.me.outUntil}</Label>
+          <Input className="input" />
+        </TextField>
+      )}
       <Button className="button button-primary button-small" type="submit">
         {words.me.save}
       </Button>

@@ -1,9 +1,10 @@
 import { useEffect, useRef, useState } from 'react'
 import { Button, Input } from 'react-aria-components'
+import { note as asNote, type Note } from '../../companion/past'
 import { hit as asHit, list, type Hit } from '../../companion/protocol'
-import { words } from '../../companion/words'
+import { when, words } from '../../companion/words'
 import { Nothing } from './bits'
-import { usePage } from './context'
+import { title, useCompanion, useNow, usePage } from './context'
 import { Hits } from './Hits'
 
 /** What each chip puts into the field. */
@@ -63,12 +64,49 @@ export function Search({ query }: { readonly query: string }) {
         {found ? words.search.results(found.hits.length) : words.search.start}
       </p>
       {found?.hits.length === 0 && <Nothing title={words.search.none} hint={words.search.noneHint} />}
+      {complete && <Noted query={query} />}
       {found && <Hits hits={found.hits} />}
       {found && found.next !== undefined && (
         <Button className="button button-small" onPress={() => void more()}>
           {words.search.more}
         </Button>
       )}
+    </section>
+  )
+}
+
+/** My own notes with these words; a query with operators is about messages alone. */
+function Noted({ query }: { readonly query: string }) {
+  const { client, go } = usePage()
+  const state = useCompanion()
+  const now = useNow()
+  const [notes, setNotes] = useState<readonly Note[]>([])
+  const plain = !/(^|\s)(-|(from|in|before|after):)/.test(query)
+  useEffect(() => {
+    if (plain) void client.request('notes', { query: query.replaceAll('"', ''), limit: 20 }).then((answer) => answer && setNotes(list(answer, 'notes', asNote)))
+  }, [client, query, plain])
+  if (!plain || notes.length === 0) return null
+  return (
+    <section aria-label={words.notes.found}>
+      <h2 className="label">{words.notes.found}</h2>
+      <ol className="rows hits">
+        {notes.map(({ conversation, seq, phoneCall, phone, text, ts }) => {
+          const talk = state.talks[conversation]
+          return (
+            <li key={`${conversation}${phoneCall}-${seq}`}>
+              <Button className="row" onPress={() => go(conversation === '' ? { screen: 'calls' } : { screen: 'talk', conversation, seq })}>
+                <span className="row-text">
+                  <span className="row-title">
+                    <span className="row-name">{phone || (talk ? title(state, talk) : words.chats.someone)}</span>
+                    <time>{when(ts, now)}</time>
+                  </span>
+                  <span className="hit-text">{text}</span>
+                </span>
+              </Button>
+            </li>
+          )
+        })}
+      </ol>
     </section>
   )
 }
