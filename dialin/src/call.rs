@@ -122,6 +122,8 @@ pub enum HangupReason {
     Normal,
     /// No RTP came for too long.
     MediaTimeout,
+    /// The far end has shown another certificate than it named, or none in time: its media cannot be trusted.
+    MediaSecurity,
     /// The server stops.
     ServerStopping,
     /// Something of ours broke.
