@@ -329,8 +329,8 @@ pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Resu
             line.command(command).await;
             Step::Nothing
         }
-        CallEvent::Referred { to, .. } => {
-            transfer::begin(line, to);
+        CallEvent::Referred { refer, to, .. } => {
+            transfer::begin(line, refer, to);
             Step::Nothing
         }
         // Calls of ours: see [`super::outcall`].
