@@ -390,6 +390,14 @@ impl Phone {
 
     /// When handshakes are to be looked after, of video's, too.
     pub(super) fn handshakes_due(&mut self) -> Option<Instant> {
+        if self
+            .handshakes
+            .as_ref()
+            .is_some_and(|shakes| shakes.fault().is_some())
+        {
+            // To end the leg is due at once.
+            return Some(self.born);
+        }
         let own = self.handshakes.as_mut().and_then(|shakes| shakes.due());
         let video = self.video.as_mut().and_then(Video::handshakes_due);
         own.into_iter().chain(video).min()
