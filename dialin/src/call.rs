@@ -9,6 +9,10 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub u64);
 
+/// One REFER of a far end's, unique for the life of an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ReferId(pub(crate) u64);
+
 /// Ids of calls that we place have this bit; the endpoint counts those that come in from 0.
 const PLACED: u64 = 1 << 63;
 
@@ -122,6 +126,8 @@ pub enum HangupReason {
     Normal,
     /// No RTP came for too long.
     MediaTimeout,
+    /// The far end has shown another certificate than it named, or none in time: its media cannot be trusted.
+    MediaSecurity,
     /// The server stops.
     ServerStopping,
     /// Something of ours broke.
@@ -197,6 +203,8 @@ pub enum CallEvent {
     Referred {
         /// The call.
         call: CallId,
+        /// Which wish it is.
+        refer: ReferId,
         /// User part of Refer-To, percent-decoded, at most 64 characters.
         to: String,
     },
@@ -338,6 +346,8 @@ pub enum CallCommand {
     Referral {
         /// The call.
         call: CallId,
+        /// Whose wish it is about; of one that is over nothing is said any more.
+        refer: ReferId,
         /// SIP status of the other call.
         status: u16,
     },

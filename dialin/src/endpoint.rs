@@ -36,7 +36,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use plenum_codecs::MediaTime;
 
-use crate::call::{CallCommand, CallEvent, CallId};
+use crate::call::{CallCommand, CallEvent, CallId, ReferId};
 use crate::sip::{self, Guard, Parsed};
 use crate::trunk::{Proxy, Transport, Trunk};
 use call::{Call, DialogKey};
@@ -46,6 +46,7 @@ use limits::Meter;
 pub use limits::TrunkCounters;
 use outgoing::Outgoing;
 pub use resolve::Record;
+pub(crate) use resolve::{MAX_ADDRESSES, MAX_RECORDS};
 use streams::Streams;
 use tags::Tags;
 use timers::{Owner, Timers};
@@ -350,6 +351,7 @@ pub struct SipEndpoint {
     calls: HashMap<CallId, Call>,
     dialogs: HashMap<DialogKey, CallId>,
     next_call: u64,
+    next_refer: ReferId,
     /// Stateless refusals left in the running second, and that second.
     refusals: (u32, u64),
 }
@@ -382,6 +384,7 @@ impl SipEndpoint {
             streams: Streams::default(),
             calls: HashMap::new(),
             dialogs: HashMap::new(),
+            next_refer: ReferId::default(),
             next_call: 0,
             refusals: (config.limits.refusals_per_second, 0),
             config,

@@ -142,7 +142,7 @@ fn drain(endpoint: &mut SipEndpoint, now: MediaTime) {
     while let Some(output) = endpoint.poll_output() {
         if let SipOutput::Event(CallEvent::Incoming { call, offer, .. }) = output {
             let sdp = offer
-                .and_then(|offer| sdp::answer(&offer, &policy(), None).ok())
+                .and_then(|offer| sdp::answer(&offer, &policy(sdp::SrtpPolicy::Off), None).ok())
                 .map(|done| done.answer);
             let command = match sdp {
                 Some(sdp) => CallCommand::Answer { call, sdp },
@@ -153,7 +153,7 @@ fn drain(endpoint: &mut SipEndpoint, now: MediaTime) {
     }
 }
 
-fn policy() -> SessionPolicy {
+fn policy(srtp: sdp::SrtpPolicy) -> SessionPolicy {
     SessionPolicy {
         codecs: AudioCodec::ALL.to_vec(),
         telephone_event: true,
@@ -161,28 +161,39 @@ fn policy() -> SessionPolicy {
         local_rtcp_port: Some(20_001),
         local_video: Some(PEER),
         session_id: 1,
-        srtp: sdp::SrtpPolicy::Off,
+        srtp,
     }
 }
 
-/// A description as an offer, again as a changed offer, and as an answer to an offer of ours.
+/// A description as an offer, again as a changed offer, and as an answer to an offer of ours; plain, with keys in it, and with a handshake.
 pub fn sdp(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    let policy = policy();
-    if let Ok(first) = sdp::answer(text, &policy, None)
-        && let Ok(second) = sdp::answer(text, &policy, Some(&first.session))
+    let certificate = || sdp::Fingerprint::sha256([7; 32]);
+    let material = sdp::KeyMaterial::new(&[7; sdp::KeyMaterial::LENGTH]);
+    for srtp in [
+        sdp::SrtpPolicy::Off,
+        sdp::SrtpPolicy::Optional(material.with_certificate(certificate())),
+        sdp::SrtpPolicy::Dtls(certificate()),
+    ] {
+        negotiate(text, &policy(srtp));
+    }
+    let _offered = sdp::offers_video(text);
+}
+
+fn negotiate(text: &str, policy: &SessionPolicy) {
+    if let Ok(first) = sdp::answer(text, policy, None)
+        && let Ok(second) = sdp::answer(text, policy, Some(&first.session))
     {
         assert_eq!(
             first.answer, second.answer,
             "the same offer has the same answer"
         );
     }
-    let (_, session) = sdp::offer(&policy, None);
-    let _audio = sdp::accept_answer(text, &policy, &session);
-    let _video = sdp::accept_video_answer(text, &policy, &session);
-    let _offered = sdp::offers_video(text);
+    let (_, session) = sdp::offer(policy, None);
+    let _audio = sdp::accept_answer(text, policy, &session);
+    let _video = sdp::accept_video_answer(text, policy, &session);
 }
 
 /// An INFO body of each known type.

@@ -1,7 +1,8 @@
 //! SDP offer/answer (RFC 3264) of one phone call: one audio stream, one of video where that is wanted, both plain or with SRTP
-//! (RFC 4568), every other m-line refused with port 0. Tolerant of what comes in, strict in what goes out. Owns no sockets.
+//! (RFC 4568, RFC 5763), every other m-line refused with port 0. Tolerant of what comes in, strict in what goes out. Owns no sockets.
 
 mod crypto;
+mod dtls;
 mod read;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -16,6 +17,7 @@ use plenum_codecs::audio::AudioCodec;
 
 use crypto::{CryptoLine, Stream};
 pub use crypto::{CryptoSuite, KeyMaterial, MasterKey, SrtpKeys, SrtpPolicy};
+pub use dtls::{CertificateHash, DtlsRole, DtlsSession, Fingerprint, Protection};
 use read::{Description, Formats};
 pub use video::{KeyframeFeedback, VideoSession, accept_video_answer, offers_video};
 
@@ -88,8 +90,8 @@ pub struct Session {
 /// Keys of a session's audio and video: those agreed, and those that we offered.
 #[derive(Clone, Default, PartialEq, Eq)]
 struct Keys {
-    audio: Option<SrtpKeys>,
-    video: Option<SrtpKeys>,
+    audio: Option<Protection>,
+    video: Option<Protection>,
     audio_offered: Vec<CryptoLine>,
     video_offered: Vec<CryptoLine>,
 }
@@ -131,8 +133,8 @@ pub struct AudioSession {
     pub direction: Direction,
     /// Packet time that the far end wants, milliseconds, 10 to 120; 20 when it says nothing.
     pub ptime: u16,
-    /// Keys, if it is encrypted.
-    pub srtp: Option<SrtpKeys>,
+    /// How it is encrypted, if it is.
+    pub srtp: Option<Protection>,
 }
 
 /// The outcome of an offer that was answered.
@@ -246,7 +248,9 @@ pub fn answer(
 pub fn offer(policy: &SessionPolicy, previous: Option<&Session>) -> (String, Session) {
     let offered = offered_types(policy);
     // A session that has m-lines keeps them: the audio stream in the first place, refused ones as they were.
-    let profile = if policy.srtp.is_required() {
+    let profile = if policy.srtp.offers_handshake() {
+        dtls::PROFILE
+    } else if policy.srtp.is_required() {
         "RTP/SAVP"
     } else {
         "RTP/AVP"

@@ -38,6 +38,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use plenum_dialin::sdp::Fingerprint;
 use plenum_mixer::{Command, Compose, Input, Ladder, LegId, LegStats, RoomConfig, Tap, TapFrame};
 use tokio::sync::{mpsc, oneshot};
 
@@ -49,6 +50,7 @@ use self::worker::{Load, Message, WorkerHandle};
 
 pub use self::clip::{Clip, ClipError, ClipPicture};
 pub use self::offer::OfferError;
+pub use self::phone::dtls::Fault as NoKeys;
 pub use self::phone::{PhoneMedia, PhoneVideo};
 pub use self::ports::RtpSockets;
 
@@ -222,6 +224,8 @@ pub enum LegGone {
     RtpSilence,
     /// The peer broke the rules or its state faulted; it alone is dropped.
     PeerFault,
+    /// No handshake of a phone's gave keys: the peer's fault, or its line's.
+    NoKeys(NoKeys),
     /// The peer closed (DTLS close-notify).
     Closed,
     /// Our fault: the room's mixer panicked. All its legs go; the room takes no others.
@@ -250,6 +254,7 @@ pub struct Media {
 struct Shared {
     config: MediaConfig,
     workers: Vec<WorkerHandle>,
+    fingerprint: Fingerprint,
     directory: Arc<Directory>,
     ports: ports::PortPool,
     watch: Watch,
@@ -287,6 +292,10 @@ impl Media {
             Metrics::register(registry, count).map_err(|e| MediaError::Start(e.to_string()))?;
         let identity =
             Arc::new(Identity::generate().map_err(|e| MediaError::Start(e.to_string()))?);
+        let fingerprint = phone::dtls::Identity::get()
+            .ok_or_else(|| MediaError::Start("no certificate for phones".to_owned()))?
+            .fingerprint()
+            .clone();
         let directory = Arc::new(Directory::default());
         let shared = worker::Shared {
             config: &config,
@@ -301,11 +310,18 @@ impl Media {
             shared: Arc::new(Shared {
                 config,
                 workers,
+                fingerprint,
                 directory,
                 ports,
                 watch,
             }),
         })
+    }
+
+    /// Of the certificate that phones are shown.
+    #[must_use]
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.shared.fingerprint
     }
 
     /// The configuration the workers run with.

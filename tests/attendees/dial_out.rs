@@ -1,6 +1,6 @@
 //! Hosts and the API call phones: whoever presses 1 is in, and whatever else happens is told.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -17,13 +17,19 @@ use crate::stage::{Actor, SOON, Stage};
 const PHONE: f64 = 1_447.0;
 const NUMBER: &str = "3015550123";
 
-/// A phone of that number, and a server whose only way out leads to it.
-fn set_up(name: &str, picks_up: bool, more: &str) -> (Stage, Baresip) {
+/// A folder for the phone, and its voice in it.
+fn voice(name: &str) -> (PathBuf, PathBuf) {
     let folder = scratch(&format!("{name}-phone")).unwrap();
     let microphone = folder.join("voice.wav");
     sine(PHONE, -20.0, 120.0, 48_000)
         .write(&microphone)
         .unwrap();
+    (folder, microphone)
+}
+
+/// A phone of that number, and a server whose only way out leads to it.
+fn set_up(name: &str, picks_up: bool, more: &str) -> (Stage, Baresip) {
+    let (folder, microphone) = voice(name);
     let phone = Baresip::start_as(&folder, &microphone, NUMBER, picks_up).unwrap();
     let stage = Stage::open_with(name, &config(&phone, more)).unwrap();
     (stage, phone)
@@ -132,6 +138,33 @@ async fn whoever_presses_1_is_on_the_roster_and_heard_both_ways() {
     leaves_nothing(&stage).await;
     let log = stage.server.log_tail();
     assert!(!log.contains(NUMBER), "the number is in the log:\n{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_behind_a_trunk_of_handshakes_is_offered_one_and_is_heard_both_ways() {
+    let name = "dial-out-dtls";
+    let (folder, microphone) = voice(name);
+    let mut phone = Baresip::start_as_secret(&folder, &microphone, NUMBER).unwrap();
+    let config = config(&phone, "") + "srtp = \"dtls\"\n";
+    let stage = Stage::open_with(name, &config).unwrap();
+    let host = stage.enter(&stage.host(), 0, false).await.unwrap();
+    call(&host, NUMBER, None).await;
+    becomes(&host, "answered").await;
+    phone.wait_established(SOON).unwrap();
+    sleep(Duration::from_secs(1)).await;
+    phone.key("1").unwrap();
+    becomes(&host, "joined").await;
+    sleep(Duration::from_millis(1_500)).await;
+    host.bot.peer.senses.forget_sound();
+    sleep(Duration::from_secs(4)).await;
+    let heard = host.bot.peer.senses.heard();
+    judge(host.name, &heard, host.tone, &[PHONE]).unwrap();
+    let log = phone.log();
+    assert!(log.contains("DTLS-SRTP complete (audio/RTP)"), "{log}");
+    let heard = phone.hang_up().unwrap();
+    judge("the phone", &heard.last(3.0).unwrap(), PHONE, &[host.tone]).unwrap();
+    becomes(&host, "ended").await;
+    leaves_nothing(&stage).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,6 +33,23 @@ async fn phone_of(actor: &Actor) -> String {
     .unwrap()
 }
 
+/// Waits until the actor sees that the participant is muted, or is not.
+async fn see_muted(actor: &Actor, participant: &str, on: bool) {
+    let what = if on {
+        "the mute"
+    } else {
+        "the end of the mute"
+    };
+    until(what, SOON, || {
+        let view = actor.bot.view();
+        let person = view.roster.get(participant);
+        ensure!(person.is_some_and(|person| person.muted == on));
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
 fn heard_of(actor: &Actor) -> plenum_tests::tone::Recording {
     actor.bot.peer.senses.heard()
 }
@@ -71,9 +88,17 @@ async fn a_phone_is_moved_is_heard_there_and_comes_back_muted() {
     let browser = browser.iter().find(|(_, person)| person.kind == "browser");
     assert_eq!(post(&path(&here.id, browser.unwrap().0), &other.id), 409);
     sleep(Duration::from_secs(1)).await;
+    let mute =
+        |id: &str, on: bool| json!({"type": "mute_participant", "participant": id, "on": on});
+    ann.bot.say(mute(&id, true)).await.unwrap();
+    see_muted(&ann, &id, true).await;
 
     assert_eq!(post(&path(&here.id, &id), &other.id), 204);
     let there = phone_of(&bob).await;
+    // Muted by a host, it can be unmuted by one, wherever it is.
+    see_muted(&bob, &there, true).await;
+    bob.bot.say(mute(&there, false)).await.unwrap();
+    see_muted(&bob, &there, false).await;
     until("the phone gone from the first", SOON, || {
         ensure!(ann.bot.view().roster.len() == 1);
         Ok(())
@@ -90,24 +115,12 @@ async fn a_phone_is_moved_is_heard_there_and_comes_back_muted() {
     let alone = heard_of(&ann).loudness();
     assert!(alone < -55.0, "Ann, alone, hears {alone:.1} dB");
     phone.key("*6").unwrap();
-    until("the mute", SOON, || {
-        let view = bob.bot.view();
-        ensure!(view.roster.get(&there).is_some_and(|person| person.muted));
-        Ok(())
-    })
-    .await
-    .unwrap();
+    see_muted(&bob, &there, true).await;
 
     // Back, and Bob's conference ends: the phone's does not.
     assert_eq!(post(&path(&other.id, &there), &here.id), 204);
     let back = phone_of(&ann).await;
-    until("still muted", SOON, || {
-        let view = ann.bot.view();
-        ensure!(view.roster.get(&back).is_some_and(|person| person.muted));
-        Ok(())
-    })
-    .await
-    .unwrap();
+    see_muted(&ann, &back, true).await;
     bob.bot.say(json!({"type": "end"})).await.unwrap();
     sleep(Duration::from_secs(2)).await;
     phone.check_in_call().unwrap();

@@ -55,6 +55,18 @@ impl Baresip {
         Self::launch_account(folder, microphone, "", &account)
     }
 
+    /// A phone of number `user` that picks up by itself and takes media with keys of a handshake alone (DTLS-SRTP).
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_as_secret(folder: &Path, microphone: &Path, user: &str) -> Result<Self> {
+        let account = format!(
+            "<sip:{user}@127.0.0.1>;regint=0;answermode=auto;audio_codecs=pcmu/8000/1;dtmfmode=rtpevent;mediaenc=dtls_srtp\n"
+        );
+        let more = "module srtp.so\nmodule dtls_srtp.so\n";
+        Self::launch_account(folder, microphone, more, &account)
+    }
+
     /// Waits until it rings.
     ///
     /// # Errors

@@ -202,6 +202,7 @@ fn one_module_each_names_the_young_crates() {
             );
         };
     of("mcu", &["str0m"]);
+    of("mcu", &["rtc_dtls"]);
     assert_eq!(product_that_names("mcu", "dimpl"), [DTLS]);
     of("dialin", &["sipx_sip", "sipx_transport", "sipx_ua"]);
     for folder in ["codecs", "mixer", "companion"] {

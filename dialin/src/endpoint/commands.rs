@@ -35,7 +35,9 @@ impl SipEndpoint {
             CallCommand::Refuse { status, .. } => self.refuse_owned(now, id, status, true),
             CallCommand::RefuseOffer { status, .. } => self.refuse_owned(now, id, status, false),
             CallCommand::AskPicture { .. } => self.ask_picture(now, id),
-            CallCommand::Referral { status, .. } => self.referral(now, id, status),
+            CallCommand::Referral { refer, status, .. } => {
+                self.referral(now, (id, refer), status);
+            }
             CallCommand::Hangup { reason, .. } => self.hangup(now, id, reason),
         }
     }

@@ -17,8 +17,6 @@ use crate::sip::Method;
 pub(super) enum Errand {
     Register,
     Probe,
-    /// Where it is: nothing is sent there.
-    Locate,
 }
 
 impl Errand {
@@ -26,7 +24,6 @@ impl Errand {
         match self {
             Self::Register => 0,
             Self::Probe => 1,
-            Self::Locate => 2, // none
         }
     }
 }
@@ -50,16 +47,12 @@ impl SipEndpoint {
 
     /// Asks the next address; without one the errand has failed with `status`.
     pub(super) fn run_errand(&mut self, now: MediaTime, trunk: usize, errand: Errand, status: u16) {
-        if errand == Errand::Locate {
-            return;
-        }
         let far = self.far_ends.get_mut(trunk);
         let target = far.and_then(|far| far.targets.get_mut(errand.place())?.pop_front());
         let Some(target) = target else {
             return match errand {
                 Errand::Register => self.register_failed(now, trunk, status, None),
                 Errand::Probe => self.probed(now, trunk, false),
-                Errand::Locate => {}
             };
         };
         let wire = self.wire_to(now, trunk, target);
@@ -69,7 +62,7 @@ impl SipEndpoint {
         };
         let (purpose, method) = match errand {
             Errand::Register => (Purpose::Register(trunk), Method::Register),
-            Errand::Probe | Errand::Locate => (Purpose::Probe(trunk), Method::Options),
+            Errand::Probe => (Purpose::Probe(trunk), Method::Options),
         };
         let client = Client {
             purpose,
@@ -112,7 +105,7 @@ impl SipEndpoint {
         let (fresh_tag, fresh_id) = (self.tags.fresh(), self.tags.fresh());
         let announced = self.announced(target.way);
         let (method, local_tag, call_id, cseq, expires) = match errand {
-            Errand::Probe | Errand::Locate => (Method::Options, fresh_tag, fresh_id, 1, None),
+            Errand::Probe => (Method::Options, fresh_tag, fresh_id, 1, None),
             Errand::Register => {
                 let binding = self.far_ends.get_mut(trunk)?.binding.as_mut()?;
                 // All registrations of one start share Call-ID and tag (RFC 3261 section 10.2.4).

@@ -156,7 +156,7 @@ impl SipEndpoint {
             return;
         }
         far.armed = None;
-        let mut errands = Vec::new();
+        let mut asks = Vec::new();
         if let Some(binding) = &mut far.binding
             && binding.until.take_if(|until| *until <= now).is_some()
         {
@@ -166,17 +166,17 @@ impl SipEndpoint {
             if let Some(binding) = &mut far.binding
                 && binding.next.take_if(|next| *next <= now).is_some()
             {
-                errands.push(Errand::Register);
+                asks.push(Asks::Errand(trunk, Errand::Register));
             }
             if far.next_probe.take_if(|next| *next <= now).is_some() {
-                errands.push(Errand::Probe);
+                asks.push(Asks::Errand(trunk, Errand::Probe));
             }
             if far.located.is_due(now) {
-                errands.push(Errand::Locate);
+                asks.push(Asks::Whereabouts(trunk));
             }
         }
-        for errand in errands {
-            self.look_up(now, Asks::Errand(trunk, errand));
+        for asks in asks {
+            self.look_up(now, asks);
         }
         self.arm_far_end(trunk);
     }

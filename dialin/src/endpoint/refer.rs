@@ -6,7 +6,7 @@ use plenum_codecs::MediaTime;
 use super::call::Phase;
 use super::write::{Reply, phrase};
 use super::{Arrival, SipEndpoint};
-use crate::call::{CallEvent, CallId};
+use crate::call::{CallEvent, CallId, ReferId};
 use crate::sip::{Method, Request};
 
 /// REFERs of one call: a phone and we shall not send each other round in circles.
@@ -15,8 +15,8 @@ const MOST: u8 = 5;
 /// What a call has been asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Referral {
-    /// Number of the REFER that is under way.
-    running: Option<u32>,
+    /// The REFER that is under way, and its CSeq.
+    running: Option<(ReferId, u32)>,
     count: u8,
 }
 
@@ -48,21 +48,28 @@ impl SipEndpoint {
         if status != 202 {
             return self.refuse(now, server, arrival, request, status);
         }
-        call.referral.running = Some(request.cseq());
+        self.next_refer.0 = self.next_refer.0.wrapping_add(1);
+        let refer = self.next_refer;
+        call.referral.running = Some((refer, request.cseq()));
         call.referral.count += 1;
         let reply = Reply::new(request, 202, "")
             .header("Contact", &self.contact(arrival.way, request.is_sips()));
         self.reply(now, server, arrival, 202, reply);
-        self.referral(now, id, 100);
-        self.tell(CallEvent::Referred { call: id, to });
+        self.referral(now, (id, refer), 100);
+        self.tell(CallEvent::Referred {
+            call: id,
+            refer,
+            to,
+        });
     }
 
-    /// Tells who has sent REFER how far it is; a final status is the last word.
-    pub(super) fn referral(&mut self, now: MediaTime, id: CallId, status: u16) {
+    /// Tells who has sent this REFER how far it is; a final status is the last word. What is said of another one is said to nobody: its
+    /// sender has been told the last word, or another far end has taken its place.
+    pub(super) fn referral(&mut self, now: MediaTime, (id, refer): (CallId, ReferId), status: u16) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let Some(cseq) = call.referral.running else {
+        let Some((_, cseq)) = call.referral.running.filter(|(of, _)| *of == refer) else {
             return;
         };
         let status = status.clamp(100, 699);

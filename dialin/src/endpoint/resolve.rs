@@ -14,8 +14,8 @@ use crate::call::CallId;
 use crate::trunk::Transport;
 
 /// Servers of one name that are looked at, and addresses of each.
-const MAX_RECORDS: usize = 32;
-const MAX_ADDRESSES: usize = 8;
+pub(crate) const MAX_RECORDS: usize = 32;
+pub(crate) const MAX_ADDRESSES: usize = 8;
 
 /// One server that a name stands for: one SRV record, or the name itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub(super) enum Asks {
     Call(CallId),
     /// What goes to the trunk while nobody calls.
     Errand(usize, Errand),
+    /// Nobody but the trunk itself, whose calls come from there.
+    Whereabouts(usize),
 }
 
 impl SipEndpoint {
@@ -57,7 +59,7 @@ impl SipEndpoint {
     pub(super) fn look_up(&mut self, now: MediaTime, asks: Asks) {
         let trunk = match asks {
             Asks::Call(id) => self.outgoing.attempts.get(&id).map(|attempt| attempt.trunk),
-            Asks::Errand(trunk, _) => Some(trunk),
+            Asks::Errand(trunk, _) | Asks::Whereabouts(trunk) => Some(trunk),
         };
         let terms = trunk.and_then(|trunk| Some((trunk, self.config.trunks.get(trunk)?)));
         let Some((trunk, outbound)) =
@@ -102,6 +104,8 @@ impl SipEndpoint {
     fn found(&mut self, now: MediaTime, asks: Asks, targets: VecDeque<Target>) {
         match asks {
             Asks::Errand(trunk, errand) => self.errand_found(now, trunk, errand, targets),
+            // Kept already.
+            Asks::Whereabouts(_) => {}
             Asks::Call(id) => {
                 if let Some(attempt) = self.outgoing.attempts.get_mut(&id) {
                     attempt.targets = targets;

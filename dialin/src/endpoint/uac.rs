@@ -120,6 +120,9 @@ impl SipEndpoint {
         let reason = match reason {
             HangupReason::Normal => "Q.850;cause=16;text=\"Normal call clearing\"",
             HangupReason::MediaTimeout => "SIP;cause=408;text=\"No RTP\"",
+            HangupReason::MediaSecurity => {
+                "SIP;cause=488;text=\"No media with the certificate that was named\""
+            }
             HangupReason::ServerStopping => "SIP;cause=503;text=\"Server stopping\"",
             HangupReason::InternalError => "SIP;cause=500;text=\"Server error\"",
         };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::dtls::{DtlsLine, Fingerprint, Protection};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -84,9 +85,12 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// Random bytes that an offer or answer takes its keys from, each of them once. Debug shows nothing.
+/// Random bytes that an offer or answer takes its keys from, each of them once, and our certificate's name. Debug shows nothing.
 #[derive(Clone, PartialEq, Eq)]
-pub struct KeyMaterial([[[u8; LONGEST]; CryptoSuite::ALL.len()]; STREAMS]);
+pub struct KeyMaterial {
+    keys: [[[u8; LONGEST]; CryptoSuite::ALL.len()]; STREAMS],
+    certificate: Option<Fingerprint>,
+}
 
 impl KeyMaterial {
     /// Bytes that it takes.
@@ -98,13 +102,25 @@ impl KeyMaterial {
         let mut keys = [[[0; LONGEST]; CryptoSuite::ALL.len()]; STREAMS];
         let places = keys.iter_mut().flatten().flatten();
         places.zip(random).for_each(|(place, byte)| *place = *byte);
-        Self(keys)
+        Self {
+            keys,
+            certificate: None,
+        }
+    }
+
+    /// With a certificate, so that keys may come of a handshake, too.
+    #[must_use]
+    pub fn with_certificate(self, fingerprint: Fingerprint) -> Self {
+        Self {
+            certificate: Some(fingerprint),
+            ..self
+        }
     }
 
     fn key(&self, stream: Stream, suite: CryptoSuite) -> MasterKey {
         let keys = match stream {
-            Stream::Audio => &self.0[0],
-            Stream::Video => &self.0[1],
+            Stream::Audio => &self.keys[0],
+            Stream::Video => &self.keys[1],
         };
         let bytes = keys.get(suite.index()).map_or(&[][..], |key| &key[..]);
         MasterKey(bytes.iter().copied().take(suite.length()).collect())
@@ -127,18 +143,33 @@ pub enum SrtpPolicy {
     Optional(KeyMaterial),
     /// Always: plain streams are refused.
     Required(KeyMaterial),
+    /// Always, and by a handshake with this certificate of ours (DTLS-SRTP): keys in SDP are left alone.
+    Dtls(Fingerprint),
 }
 
 impl SrtpPolicy {
     const fn material(&self) -> Option<&KeyMaterial> {
         match self {
-            Self::Off => None,
+            Self::Off | Self::Dtls(_) => None,
             Self::Optional(material) | Self::Required(material) => Some(material),
         }
     }
 
     pub(super) const fn is_required(&self) -> bool {
-        matches!(self, Self::Required(_))
+        matches!(self, Self::Required(_) | Self::Dtls(_))
+    }
+
+    /// Our certificate's, if handshakes are to be had.
+    pub(super) fn certificate(&self) -> Option<&Fingerprint> {
+        match self {
+            Self::Dtls(fingerprint) => Some(fingerprint),
+            _ => self.material()?.certificate.as_ref(),
+        }
+    }
+
+    /// Whether offers of ours want a handshake.
+    pub(super) const fn offers_handshake(&self) -> bool {
+        matches!(self, Self::Dtls(_))
     }
 }
 
@@ -208,6 +239,13 @@ impl CryptoLine {
     }
 }
 
+/// How a stream of the far end's is protected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    Sdes(CryptoLine),
+    Dtls(DtlsLine),
+}
+
 /// The first line, in the far end's order, that we can do.
 pub(super) fn first<'a>(values: impl Iterator<Item = &'a str>) -> Option<CryptoLine> {
     values.take(MAX_LINES).find_map(CryptoLine::parse)
@@ -215,34 +253,48 @@ pub(super) fn first<'a>(values: impl Iterator<Item = &'a str>) -> Option<CryptoL
 
 /// What to answer a line with: the key that we have if nothing has changed, else a new one.
 pub(super) fn answer(
-    line: CryptoLine,
+    line: Line,
     policy: &SrtpPolicy,
     stream: Stream,
-    previous: Option<&SrtpKeys>,
-) -> Option<SrtpKeys> {
-    let kept = previous.filter(|keys| keys.suite == line.suite && keys.theirs == line.key);
+    previous: Option<&Protection>,
+) -> Option<Protection> {
+    let line = match line {
+        Line::Dtls(line) => return Some(Protection::Dtls(line.answered(previous))),
+        Line::Sdes(line) => line,
+    };
+    let kept = sdes(previous).filter(|keys| keys.suite == line.suite && keys.theirs == line.key);
     let ours = match kept {
         Some(keys) => keys.ours.clone(),
         None => policy.material()?.key(stream, line.suite),
     };
-    Some(SrtpKeys {
+    Some(Protection::Sdes(SrtpKeys {
         suite: line.suite,
         ours,
         theirs: line.key,
         tag: line.tag,
-    })
+    }))
 }
 
-/// The lines of an offer of ours: of a stream that is encrypted, the key that it has.
+fn sdes(protection: Option<&Protection>) -> Option<&SrtpKeys> {
+    match protection? {
+        Protection::Sdes(keys) => Some(keys),
+        Protection::Dtls(_) => None,
+    }
+}
+
+/// The lines of an offer of ours: of a stream that is encrypted, the key that it has; none where keys come of a handshake.
 pub(super) fn offer(
     policy: &SrtpPolicy,
     stream: Stream,
-    previous: Option<&SrtpKeys>,
+    previous: Option<&Protection>,
 ) -> Vec<CryptoLine> {
     let Some(material) = policy.material() else {
         return Vec::new();
     };
-    if let Some(keys) = previous {
+    if matches!(previous, Some(Protection::Dtls(_))) {
+        return Vec::new();
+    }
+    if let Some(keys) = sdes(previous) {
         return vec![CryptoLine {
             tag: 1,
             suite: keys.suite,
@@ -259,17 +311,25 @@ pub(super) fn offer(
         .collect()
 }
 
-/// The keys that the line of an answer to `offered` agrees on. `None`: it answers nothing that was offered.
-pub(super) fn accept(line: CryptoLine, offered: &[CryptoLine]) -> Option<SrtpKeys> {
+/// What the line of an answer to `offered`, or to an offer of a handshake, agrees on. `None`: it answers nothing that was offered.
+pub(super) fn accept(line: Line, offered: &[CryptoLine]) -> Option<Protection> {
+    let line = match line {
+        // Where no key was offered a handshake was, or nothing that a certificate is for.
+        Line::Dtls(line) => {
+            let offered = offered.is_empty();
+            return offered.then(|| Protection::Dtls(line.accepted()));
+        }
+        Line::Sdes(line) => line,
+    };
     let ours = offered
         .iter()
         .find(|ours| ours.tag == line.tag && ours.suite == line.suite)?;
-    Some(SrtpKeys {
+    Some(Protection::Sdes(SrtpKeys {
         suite: line.suite,
         ours: ours.key.clone(),
         theirs: line.key,
         tag: line.tag,
-    })
+    }))
 }
 
 #[cfg(test)]

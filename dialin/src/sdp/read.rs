@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use plenum_codecs::audio::AudioCodec;
 
-use super::crypto::{self, CryptoLine, SrtpPolicy};
+use super::crypto::{self, Line, SrtpPolicy};
+use super::dtls::DtlsLine;
 use super::video::{Bandwidth, KeyframeFeedback};
 use super::{Direction, SdpError};
 
@@ -24,7 +25,7 @@ pub(super) struct Formats(Vec<Format>);
 /// How the media of an m-line is protected.
 enum Protection {
     None,
-    Srtp(CryptoLine),
+    Srtp(Line),
     /// It is, and we cannot or may not.
     Unknown,
 }
@@ -70,7 +71,7 @@ impl Description {
     pub(super) fn choose_audio(
         &self,
         policy: &SrtpPolicy,
-    ) -> Result<(usize, Option<CryptoLine>), SdpError> {
+    ) -> Result<(usize, Option<Line>), SdpError> {
         let mut plain = None;
         let mut error = SdpError::NoAudio;
         for (index, media) in self.0.medias.iter().enumerate() {
@@ -95,19 +96,39 @@ impl Description {
     /// do without.
     fn protection(&self, index: usize, policy: &SrtpPolicy) -> Option<Protection> {
         let media = self.at(index)?;
-        let line = match policy {
-            SrtpPolicy::Off => None,
-            SrtpPolicy::Optional(_) | SrtpPolicy::Required(_) => {
-                crypto::first(media.get_attribute_values("crypto").flatten())
-            }
-        };
-        let otherwise = match media.proto.to_ascii_uppercase().as_str() {
-            "RTP/AVP" | "RTP/AVPF" => Protection::None,
-            "RTP/SAVP" | "RTP/SAVPF" => Protection::Unknown,
-            "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF" => return Some(Protection::Unknown),
+        let (otherwise, keys) = match media.proto.to_ascii_uppercase().as_str() {
+            "RTP/AVP" | "RTP/AVPF" => (Protection::None, true),
+            "RTP/SAVP" | "RTP/SAVPF" => (Protection::Unknown, true),
+            // Of a handshake alone (RFC 5764 section 8).
+            "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF" => (Protection::Unknown, false),
             _ => return None,
         };
+        let keys = match policy {
+            SrtpPolicy::Optional(_) | SrtpPolicy::Required(_) if keys => {
+                crypto::first(media.get_attribute_values("crypto").flatten()).map(Line::Sdes)
+            }
+            _ => None,
+        };
+        let line = keys.or_else(|| self.handshake(index, policy).map(Line::Dtls));
         Some(line.map_or(otherwise, Protection::Srtp))
+    }
+
+    /// What an m-line, or the session for all of them, says of its DTLS handshake, if we may have one.
+    fn handshake(&self, index: usize, policy: &SrtpPolicy) -> Option<DtlsLine> {
+        policy.certificate()?;
+        let media = self.at(index)?;
+        let own = media.has_attribute("fingerprint");
+        let of_media = media.get_attribute_values("fingerprint").flatten();
+        let of_session = self.0.get_attribute_values("fingerprint").flatten();
+        let setup = media
+            .get_first_attribute_value("setup")
+            .or_else(|| self.0.get_first_attribute_value("setup"))
+            .flatten();
+        if own {
+            DtlsLine::read(of_media, setup)
+        } else {
+            DtlsLine::read(of_session, setup)
+        }
     }
 
     pub(super) fn formats(&self, index: usize) -> Formats {
@@ -197,7 +218,7 @@ impl Description {
     }
 
     /// A video stream that is not refused and whose protection the policy allows, with its keys.
-    pub(super) fn video_at(&self, index: usize, policy: &SrtpPolicy) -> Option<Option<CryptoLine>> {
+    pub(super) fn video_at(&self, index: usize, policy: &SrtpPolicy) -> Option<Option<Line>> {
         self.at(index)
             .filter(|media| media.media.eq_ignore_ascii_case("video") && media.port != 0)?;
         match self.protection(index, policy)? {

@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 
 use plenum_codecs::video::h264::Limit;
 
-use super::crypto::{self, CryptoLine, SrtpKeys};
+use super::crypto::{self, Line};
+use super::dtls::Protection;
 use super::read::{Description, H264Format};
 use super::{Direction, SdpError, Session, SessionPolicy};
 
@@ -48,8 +49,8 @@ pub struct VideoSession {
     pub limit: Limit,
     /// By RTCP.
     pub feedback: KeyframeFeedback,
-    /// Keys, if it is encrypted.
-    pub srtp: Option<SrtpKeys>,
+    /// How it is encrypted, if it is.
+    pub srtp: Option<Protection>,
     /// `profile-level-id` of the answer.
     pub(super) profile: [u8; 3],
     /// `level-asymmetry-allowed` was offered.
@@ -109,7 +110,7 @@ pub(super) fn place(media: &[(String, String)]) -> Option<usize> {
 pub(super) fn choose(
     description: &Description,
     policy: &SessionPolicy,
-) -> Option<(usize, Option<CryptoLine>, VideoSession)> {
+) -> Option<(usize, Option<Line>, VideoSession)> {
     policy.local_video?;
     (0..description.media().len()).find_map(|index| {
         let line = description.video_at(index, &policy.srtp)?;

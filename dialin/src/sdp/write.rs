@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use plenum_codecs::audio::AudioCodec;
 
-use super::crypto::{CryptoLine, SrtpKeys};
+use super::crypto::CryptoLine;
+use super::dtls::{self, DtlsRole, Protection};
 use super::read::Description;
 use super::video::{KeyframeFeedback, OFFERED, OFFERED_PROFILE, VideoSession, place};
 use super::{AudioSession, Direction, Keys, SessionPolicy};
@@ -30,7 +31,7 @@ pub(super) fn answer(
                 direction: video.direction,
             };
             format.write(&mut text, policy);
-            crypto(&mut text, &agreed(video.srtp.as_ref()));
+            agreed(&mut text, video.srtp.as_ref(), policy);
             continue;
         }
         if at != index {
@@ -46,7 +47,7 @@ pub(super) fn answer(
             audio.comfort_noise,
             policy,
         );
-        crypto(&mut text, &agreed(audio.srtp.as_ref()));
+        agreed(&mut text, audio.srtp.as_ref(), policy);
         line(&mut text, &format!("a=ptime:{}", audio.ptime));
         line(&mut text, &format!("a={}", audio.direction.as_str()));
     }
@@ -80,7 +81,7 @@ pub(super) fn offer(
                 direction: Direction::SendReceive,
             };
             line.write(&mut text, policy);
-            crypto(&mut text, &keys.video_offered);
+            offered_keys(&mut text, &keys.video_offered, policy);
             continue;
         }
         if done || !kind.eq_ignore_ascii_case("audio") {
@@ -101,7 +102,7 @@ pub(super) fn offer(
             }
         }
         stream(&mut text, token(proto), offered, &events, None, policy);
-        crypto(&mut text, &keys.audio_offered);
+        offered_keys(&mut text, &keys.audio_offered, policy);
         line(&mut text, "a=ptime:20");
         line(&mut text, &format!("a={}", Direction::SendReceive.as_str()));
     }
@@ -115,14 +116,39 @@ fn crypto(text: &mut String, lines: &[CryptoLine]) {
     }
 }
 
-/// Our line of an answer.
-fn agreed(keys: Option<&SrtpKeys>) -> Vec<CryptoLine> {
-    let line = keys.map(|keys| CryptoLine {
-        tag: keys.tag,
-        suite: keys.suite,
-        key: keys.ours.clone(),
-    });
-    line.into_iter().collect()
+/// Our lines of an answer.
+fn agreed(text: &mut String, protection: Option<&Protection>, policy: &SessionPolicy) {
+    match protection {
+        None => {}
+        Some(Protection::Sdes(keys)) => {
+            let line = CryptoLine {
+                tag: keys.tag,
+                suite: keys.suite,
+                key: keys.ours.clone(),
+            };
+            crypto(text, &[line]);
+        }
+        Some(Protection::Dtls(session)) => certificate(text, policy, Some(session.role)),
+    }
+}
+
+/// Our keys of an offer, or that they come of a handshake.
+fn offered_keys(text: &mut String, lines: &[CryptoLine], policy: &SessionPolicy) {
+    if lines.is_empty() {
+        certificate(text, policy, None);
+    } else {
+        crypto(text, lines);
+    }
+}
+
+fn certificate(text: &mut String, policy: &SessionPolicy, role: Option<DtlsRole>) {
+    let lines = policy
+        .srtp
+        .certificate()
+        .map(|ours| dtls::lines(ours, role));
+    for one in lines.iter().flatten() {
+        line(text, one);
+    }
 }
 
 /// The whole description.

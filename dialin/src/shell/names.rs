@@ -14,12 +14,9 @@ use hickory_resolver::proto::rr::{Name, RData};
 use tokio::net::lookup_host;
 use tokio::task::JoinSet;
 
-use crate::endpoint::Record;
+use crate::endpoint::{MAX_ADDRESSES, MAX_RECORDS, Record};
 use crate::trunk::{Proxy, Transport};
 
-/// Servers of one name, and addresses of each.
-const MAX_RECORDS: usize = 32;
-const MAX_ADDRESSES: usize = 8;
 /// A question waits so long for its answer, and is asked twice, for SRV and for addresses: a call gives its look-ups ten seconds.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Names that are kept.

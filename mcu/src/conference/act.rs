@@ -21,6 +21,7 @@ impl Focus {
     async fn try_act(&mut self, actor: &str, action: Action) -> Result<(), Denied> {
         match action {
             Action::Mute(true) => self.set_mute(actor, Mute::BySelf),
+            Action::StayMuted => self.set_mute(actor, Mute::ByHost),
             Action::Mute(false) if self.is_silenced(actor) => {
                 return Err(Denied::Forbidden("The host has muted the audience."));
             }

@@ -18,7 +18,7 @@ use crate::store::ConferenceRecord;
 pub(crate) struct Handed {
     newcomer: Newcomer,
     call: mpsc::Sender<Notice>,
-    muted: bool,
+    mute: Mute,
 }
 
 impl Conferences {
@@ -56,14 +56,14 @@ impl Conferences {
         let Handed {
             newcomer,
             call,
-            muted,
+            mute,
         } = handed.await.unwrap_or(Err(Denied::Nobody))?;
         let leg = newcomer.leg;
         let joined = self.join(to, newcomer).await;
         let back = joined.is_err().then(|| call.clone());
         let outcome = match joined {
             Ok(seat) => {
-                Self::seat_moved(seat, call, muted).await;
+                Self::seat_moved(seat, call, mute).await;
                 Ok(())
             }
             Err(Refusal::Full) => Err(Denied::Unavailable("The other conference is full.")),
@@ -90,15 +90,20 @@ impl Conferences {
     }
 
     /// Tells the call of its new seat, before its old conference forgets it and may end.
-    async fn seat_moved(seat: Seat, call: mpsc::Sender<Notice>, muted: bool) {
+    async fn seat_moved(seat: Seat, call: mpsc::Sender<Notice>, mute: Mute) {
         let act = |action| Command::Act {
             participant: seat.participant.clone(),
             generation: seat.generation,
             action,
         };
-        if muted {
-            // Whoever is muted stays so; a focus that is gone mutes nobody.
-            let _ = seat.commands.send(act(Action::Mute(true))).await;
+        // Whoever is muted stays so, by whom they were; a focus that is gone mutes nobody.
+        let muted = match mute {
+            Mute::Off => None,
+            Mute::BySelf => Some(Action::Mute(true)),
+            Mute::ByHost => Some(Action::StayMuted),
+        };
+        if let Some(muted) = muted {
+            let _ = seat.commands.send(act(muted)).await;
         }
         let leave = act(Action::Leave);
         let focus = seat.commands.clone();
@@ -168,7 +173,7 @@ impl Focus {
                 invited: true,
             },
             call,
-            muted: person.mute != Mute::Off,
+            mute: person.mute,
         };
         self.roster.set_leg(participant, None);
         Ok(handed)

@@ -435,6 +435,7 @@ impl Focus {
         };
         match action {
             Action::Mute(true) => person.mute = Mute::BySelf,
+            Action::StayMuted => person.mute = Mute::ByHost,
             Action::Mute(false) => person.mute = Mute::Off,
             Action::Camera(on) => person.films = on,
             Action::View(view) => person.view = view,

@@ -100,6 +100,8 @@ pub(crate) struct Seat {
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
     Mute(bool),
+    /// They were muted by a host of the conference that they were moved from: hosts may unmute them here, too.
+    StayMuted,
     Camera(bool),
     Hand(bool),
     Leave,

@@ -66,15 +66,17 @@ pub struct TrunkConfig {
     pub outbound: Option<OutboundConfig>,
 }
 
-/// Whether media of calls is encrypted (SRTP, with keys in SDP).
+/// Whether media of calls is encrypted (SRTP), and where its keys come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SrtpMode {
     /// Never.
     Off,
-    /// If the caller offers keys.
+    /// If the caller offers keys or a handshake.
     Optional,
     /// Calls without are refused.
     Required,
+    /// Calls without a handshake (DTLS-SRTP) are refused, and calls of ours offer one.
+    Dtls,
 }
 
 impl SrtpMode {
@@ -84,6 +86,7 @@ impl SrtpMode {
             "off" => Ok(Some(Self::Off)),
             "optional" => Ok(Some(Self::Optional)),
             "required" => Ok(Some(Self::Required)),
+            "dtls" => Ok(Some(Self::Dtls)),
             _ => Err("no such way".to_owned()),
         }
     }
@@ -197,7 +200,7 @@ fn read_one(reader: &mut Reader, path: &str) -> TrunkConfig {
         &key("srtp"),
         None,
         SrtpMode::parse,
-        "use \"off\", \"optional\" or \"required\", or leave it out: optional over TLS, off otherwise",
+        "use \"off\", \"optional\", \"required\" or \"dtls\", or leave it out: optional over TLS, off otherwise",
     );
     let user = reader.parsed(
         &key("user"),

@@ -46,6 +46,7 @@ pub fn datagram(bytes: &[u8]) {
     let _kind = demux::kind_of(bytes);
     let _rtcp = demux::is_rtcp(bytes);
     let _success = demux::is_binding_success(bytes);
+    phone::dtls::look_at(bytes);
     if let Some(ufrag) = demux::receiver_ufrag(bytes) {
         assert!(
             bytes

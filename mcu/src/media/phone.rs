@@ -3,7 +3,9 @@
 //! The worker registers the sockets with its poll and calls in; packets that belong to the call come out for
 //! the mixer, telephone events among them.
 
+pub(super) mod dtls;
 pub(super) mod feedback;
+mod handshakes;
 mod latch;
 pub(super) mod reception;
 mod shield;
@@ -21,6 +23,8 @@ use plenum_codecs::audio::EncoderSetting;
 use plenum_dialin::sdp::Direction;
 use plenum_mixer::{AudioSetting, LegConfig, LegId, OutPacket};
 
+use self::dtls::Fault;
+use self::handshakes::{Addresses, Handshakes, Stream, is_handshake};
 use self::latch::{Latch, Seen};
 use self::reception::Reception;
 use self::shield::Shield;
@@ -43,6 +47,8 @@ pub(super) struct Phone {
     _lease: PortLease,
     media: PhoneMedia,
     shield: Shield,
+    /// Where keys come of them.
+    handshakes: Option<Box<Handshakes>>,
     latch: Latch,
     rtcp_source: Option<SocketAddr>,
     budget: Budget,
@@ -101,6 +107,8 @@ pub(super) enum PhoneInput {
     Unlatched,
     /// Beyond the leg's budget.
     OverBudget,
+    /// Of a handshake, which is looked after.
+    Handshake,
 }
 
 /// What became of an RTCP datagram.
@@ -110,6 +118,10 @@ pub(super) enum PhoneReport {
     Malformed,
     /// As with [`PhoneInput::Unauthentic`].
     Unauthentic,
+    /// As with [`PhoneInput::OverBudget`].
+    OverBudget,
+    /// As with [`PhoneInput::Handshake`].
+    Handshake,
     /// With the share of our packets that was lost since the report before, in 1/256, if it tells.
     Read { lost: Option<u8> },
 }
@@ -137,12 +149,18 @@ impl Phone {
             lease,
         } = sockets;
         let ssrc = fastrand::u32(1..);
+        let (rtp, rtcp) = (UdpSocket::from_std(rtp), UdpSocket::from_std(rtcp));
+        let mut handshakes = Handshakes::start(media.srtp.as_ref(), addresses(&media), now);
+        if let Some(handshakes) = &mut handshakes {
+            handshakes.send(&rtp, &rtcp);
+        }
         Self {
-            rtp: UdpSocket::from_std(rtp),
-            rtcp: UdpSocket::from_std(rtcp),
+            rtp,
+            rtcp,
             _lease: lease,
             latch: Latch::new(media.remote_rtp),
             shield: Shield::new(media.srtp.as_ref(), ssrc),
+            handshakes,
             media,
             rtcp_source: None,
             budget: Budget::new(limits, now),
@@ -212,7 +230,19 @@ impl Phone {
     /// Signalling has agreed on something else.
     pub(super) fn update(&mut self, media: PhoneMedia, now: Instant) {
         self.latch.signal(media.remote_rtp);
-        self.shield.update(media.srtp.as_ref(), self.ssrc);
+        let protection = media.srtp.as_ref();
+        self.shield.update(protection, self.ssrc);
+        let shield = (&mut self.shield, self.ssrc);
+        Handshakes::update(
+            &mut self.handshakes,
+            protection,
+            addresses(&media),
+            shield,
+            now,
+        );
+        if let Some(handshakes) = &mut self.handshakes {
+            handshakes.send(&self.rtp, &self.rtcp);
+        }
         if media.codec != self.media.codec {
             self.reception = None;
         }
@@ -251,6 +281,9 @@ impl Phone {
         };
         if !budget.spend(now, datagram.len()) {
             return PhoneInput::OverBudget;
+        }
+        if is_handshake(datagram) && self.read_handshake((true, source), datagram, now) {
+            return PhoneInput::Handshake;
         }
         let Some(datagram) = self.shield.open(datagram) else {
             return PhoneInput::Unauthentic;
@@ -300,6 +333,18 @@ impl Phone {
             .latch
             .locked()
             .map_or(self.media.remote_rtcp.ip(), |rtp| rtp.ip());
+        if is_handshake(datagram) && self.handshakes.is_some() {
+            let budget = if source.ip() == expected {
+                &mut self.budget
+            } else {
+                &mut self.strangers
+            };
+            if !budget.spend(now, datagram.len()) {
+                return PhoneReport::OverBudget;
+            }
+            self.read_handshake((false, source), datagram, now);
+            return PhoneReport::Handshake;
+        }
         if source.ip() != expected {
             return PhoneReport::Malformed;
         }
@@ -322,6 +367,50 @@ impl Phone {
         PhoneReport::Read {
             lost: report.ours.map(|(fraction, _)| fraction),
         }
+    }
+
+    /// False when there are no handshakes on this call.
+    fn read_handshake(&mut self, from: (bool, SocketAddr), datagram: &[u8], now: Instant) -> bool {
+        let Some(handshakes) = &mut self.handshakes else {
+            return false;
+        };
+        let stream = Stream {
+            rtp: &self.rtp,
+            rtcp: &self.rtcp,
+            shield: &mut self.shield,
+            latch: &mut self.latch,
+            rtcp_source: &mut self.rtcp_source,
+            ssrc: self.ssrc,
+        };
+        if handshakes.read(from, datagram, stream, now) {
+            self.heard = now;
+        }
+        true
+    }
+
+    /// When handshakes are to be looked after, of video's, too.
+    pub(super) fn handshakes_due(&mut self) -> Option<Instant> {
+        if self
+            .handshakes
+            .as_ref()
+            .is_some_and(|shakes| shakes.fault().is_some())
+        {
+            // To end the leg is due at once.
+            return Some(self.born);
+        }
+        let own = self.handshakes.as_mut().and_then(|shakes| shakes.due());
+        let video = self.video.as_mut().and_then(Video::handshakes_due);
+        own.into_iter().chain(video).min()
+    }
+
+    /// Repeats what was lost of them. Says why the call will have no keys.
+    pub(super) fn advance_handshakes(&mut self, now: Instant) -> Option<Fault> {
+        if let Some(video) = &mut self.video {
+            video.advance_handshakes(now);
+        }
+        let handshakes = self.handshakes.as_mut()?;
+        handshakes.advance((&self.rtp, &self.rtcp), now);
+        handshakes.fault()
     }
 
     /// Sends an audio packet, written in `buffer`; returns the bytes sent, `None` when nothing could be.
@@ -382,7 +471,7 @@ impl Phone {
     ) -> Option<Video> {
         match (video, &mut self.video) {
             (Some(new), Some(video)) if new.sockets.is_none() => {
-                video.update(new);
+                video.update(new, now);
                 None
             }
             (Some(new), _) => {
@@ -400,6 +489,13 @@ impl Phone {
     /// Whether neither media nor a report has come for `limit` although the leg should speak.
     pub(super) fn is_silent(&self, now: Instant, limit: Duration) -> bool {
         self.media.direction.receives() && now.saturating_duration_since(self.heard) >= limit
+    }
+}
+
+fn addresses(media: &PhoneMedia) -> Addresses {
+    Addresses {
+        rtp: media.remote_rtp,
+        rtcp: media.remote_rtcp,
     }
 }
 

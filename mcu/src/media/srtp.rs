@@ -40,7 +40,7 @@ pub(super) enum Profile {
 
 impl Profile {
     /// Bytes of master key and salt.
-    fn lengths(self) -> (usize, usize) {
+    pub(super) const fn lengths(self) -> (usize, usize) {
         match self {
             Self::Aes128CmSha1 | Self::Aes128CmSha1Short => (16, 14),
             Self::Aes256CmSha1 => (32, 14),

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use plenum_dialin::sdp::{self, AudioSession, KeyMaterial, Session, SessionPolicy, SrtpPolicy};
+use plenum_dialin::sdp::{
+    self, AudioSession, Fingerprint, KeyMaterial, Session, SessionPolicy, SrtpPolicy,
+};
 use plenum_dialin::{CallId, Digit};
 
 use super::video::CallVideo;
@@ -27,6 +29,8 @@ pub(super) struct Negotiation {
     srtp: SrtpMode,
     /// What `srtp` is without TLS, and over it.
     modes: [SrtpMode; 2],
+    /// Of our certificate, for keys by a handshake.
+    fingerprint: Fingerprint,
     policy: SessionPolicy,
     session: Option<Session>,
     audio: Option<AudioSession>,
@@ -34,9 +38,10 @@ pub(super) struct Negotiation {
 }
 
 impl Negotiation {
+    /// At our address for RTP, and with our certificate.
     pub(super) fn new(
         call: CallId,
-        local_rtp: SocketAddr,
+        (local_rtp, fingerprint): (SocketAddr, Fingerprint),
         trunk: &TrunkConfig,
         over_tls: bool,
     ) -> Self {
@@ -52,6 +57,7 @@ impl Negotiation {
         Self {
             srtp: trunk.srtp_of(over_tls),
             modes: [false, true].map(|over_tls| trunk.srtp_of(over_tls)),
+            fingerprint,
             policy,
             session: None,
             audio: None,
@@ -85,13 +91,18 @@ impl Negotiation {
             SrtpMode::Off => return Ok(()),
             SrtpMode::Optional => SrtpPolicy::Optional,
             SrtpMode::Required => SrtpPolicy::Required,
+            SrtpMode::Dtls => {
+                self.policy.srtp = SrtpPolicy::Dtls(self.fingerprint.clone());
+                return Ok(());
+            }
         };
         let mut random = [0; KeyMaterial::LENGTH];
         aws_lc_rs::rand::fill(&mut random).map_err(|_| {
             tracing::error!("no random bytes for keys");
             500_u16
         })?;
-        self.policy.srtp = policy(KeyMaterial::new(&random));
+        let keys = KeyMaterial::new(&random).with_certificate(self.fingerprint.clone());
+        self.policy.srtp = policy(keys);
         Ok(())
     }
 

@@ -80,6 +80,7 @@ impl End {
             Self::Refused(_) => "refused",
             Self::HangUp(HangupReason::Normal) => "hung_up",
             Self::HangUp(HangupReason::MediaTimeout) => "media_timeout",
+            Self::HangUp(HangupReason::MediaSecurity) => "media_security",
             Self::HangUp(HangupReason::ServerStopping) => "server_stopping",
             Self::HangUp(HangupReason::InternalError) => "internal_error",
         }
@@ -167,8 +168,8 @@ async fn set_up(
         tracing::warn!(call = %line.call, %error, "no rtp sockets");
         End::Refused(503)
     })?;
-    let mut negotiation =
-        Negotiation::new(line.call, sockets.local, &line.trunk, invitation.over_tls);
+    let ours = (sockets.local, media.fingerprint().clone());
+    let mut negotiation = Negotiation::new(line.call, ours, &line.trunk, invitation.over_tls);
     negotiation.prepare(&media, invitation.offer.as_deref());
     let sdp = negotiation
         .start(invitation.offer.as_deref())
@@ -328,8 +329,8 @@ pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Resu
             line.command(command).await;
             Step::Nothing
         }
-        CallEvent::Referred { to, .. } => {
-            transfer::begin(line, to);
+        CallEvent::Referred { refer, to, .. } => {
+            transfer::begin(line, refer, to);
             Step::Nothing
         }
         // Calls of ours: see [`super::outcall`].
@@ -538,6 +539,7 @@ pub(super) async fn close_room(conferences: &Conferences, leg: &mut Leg) {
 pub(super) fn end_of(reason: LegGone) -> End {
     End::HangUp(match reason {
         LegGone::RtpSilence | LegGone::IceTimeout => HangupReason::MediaTimeout,
+        LegGone::NoKeys(_) => HangupReason::MediaSecurity,
         LegGone::PeerFault | LegGone::RoomFault | LegGone::WorkerFault | LegGone::Closed => {
             HangupReason::InternalError
         }

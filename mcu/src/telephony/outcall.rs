@@ -73,7 +73,8 @@ async fn place(
     for trunk in trunks {
         let proxy = trunk.outbound.as_ref().map(|outbound| &outbound.proxy);
         let over_tls = proxy.is_some_and(|proxy| proxy.transport == Some(Transport::Tls));
-        let mut negotiation = Negotiation::new(line.call, sockets.local, &trunk, over_tls);
+        let ours = (sockets.local, media.fingerprint().clone());
+        let mut negotiation = Negotiation::new(line.call, ours, &trunk, over_tls);
         let sdp = negotiation.offer().map_err(|_| failed(GONE))?;
         routes.push(Route {
             trunk: trunk.name.clone(),

@@ -1,7 +1,7 @@
 //! A phone in a conference that wants somebody else called in its place (REFER): a call out of the conference, as if its host had keyed the
 //! number, and the phone is told how far it is. Who may call whom is the focus's to say.
 
-use plenum_dialin::{CallCommand, CallId};
+use plenum_dialin::{CallCommand, CallId, ReferId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::call::Line;
@@ -27,8 +27,8 @@ impl Place {
 }
 
 /// Has `to` called, if the call sits in a conference and may.
-pub(super) fn begin(line: &Line, to: String) {
-    let (call, commands) = (line.call, line.commands.clone());
+pub(super) fn begin(line: &Line, refer: ReferId, to: String) {
+    let (wish, commands) = ((line.call, refer), line.commands.clone());
     let (told, progress) = watch::channel(CallState::Calling);
     let (reply, answer) = oneshot::channel();
     let asked = line.place.as_ref().map(|place| {
@@ -48,18 +48,27 @@ pub(super) fn begin(line: &Line, to: String) {
             let _ = asked.await;
         }
         let status = match answer.await {
-            Ok(true) => follow(&commands, call, progress).await,
+            Ok(true) => follow(&commands, wish, progress).await,
             Ok(false) | Err(_) => DECLINED,
         };
-        // An endpoint that is gone has nobody to tell.
-        let _ = commands.send(CallCommand::Referral { call, status }).await;
+        say(&commands, wish, status).await;
     });
+}
+
+async fn say(commands: &mpsc::Sender<CallCommand>, (call, refer): (CallId, ReferId), status: u16) {
+    let referral = CallCommand::Referral {
+        call,
+        refer,
+        status,
+    };
+    // An endpoint that is gone has nobody to tell.
+    let _ = commands.send(referral).await;
 }
 
 /// Tells how far the other call is; gives what came of it.
 async fn follow(
     commands: &mpsc::Sender<CallCommand>,
-    call: CallId,
+    wish: (CallId, ReferId),
     mut progress: watch::Receiver<CallState>,
 ) -> u16 {
     loop {
@@ -68,7 +77,7 @@ async fn follow(
             return status;
         }
         if status > 100 {
-            let _ = commands.send(CallCommand::Referral { call, status }).await;
+            say(commands, wish, status).await;
         }
         if progress.changed().await.is_err() {
             return match status_of(*progress.borrow()) {

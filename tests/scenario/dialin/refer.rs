@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plenum_dialin::{CallCommand, CallEvent, CallId};
+use plenum_dialin::{CallCommand, CallEvent, CallId, ReferId};
 
 use super::outgoing::{FAR, leading, reply};
 use super::phone::{Line, Request, TRUSTED, config, header, statuses};
@@ -29,8 +29,21 @@ fn refer<'a>(cseq: u32, tag: &'a str, branch: &'a str, extra: &'a str) -> Reques
 
 const TO: &str = "Refer-To: \"Zoe\" <sip:3015550123@127.0.0.1;user=phone>\r\n";
 
-fn progress(line: &mut Line, call: CallId, status: u16) -> Vec<String> {
-    let sent = line.command(CallCommand::Referral { call, status });
+/// The wish that was told last, which is forgotten.
+fn wish(line: &mut Line) -> ReferId {
+    let Some(CallEvent::Referred { refer, .. }) = line.events.pop() else {
+        unreachable!("{:?}", line.events);
+    };
+    line.events.clear();
+    refer
+}
+
+fn progress(line: &mut Line, (call, refer): (CallId, ReferId), status: u16) -> Vec<String> {
+    let sent = line.command(CallCommand::Referral {
+        call,
+        refer,
+        status,
+    });
     for notify in &sent {
         line.ask_from(TRUSTED, &reply(notify, 200, "", "", ""));
     }
@@ -59,20 +72,22 @@ fn who_is_wanted_is_told_and_how_far_it_is_goes_back_until_the_last_word() {
         "{notify}"
     );
     line.ask_from(TRUSTED, &reply(notify, 200, "", "", ""));
-    let to = "3015550123".to_owned();
-    assert_eq!(line.events, [CallEvent::Referred { call, to }]);
+    let [CallEvent::Referred { call: of, to, .. }] = &line.events[..] else {
+        unreachable!("{:?}", line.events);
+    };
+    assert_eq!((*of, to.as_str()), (call, "3015550123"));
     assert!(!format!("{:?}", line.events).contains("3015550123"));
-    line.events.clear();
-    let sent = progress(&mut line, call, 180);
+    let wish = (call, wish(&mut line));
+    let sent = progress(&mut line, wish, 180);
     assert!(sent[0].ends_with("\r\n\r\nSIP/2.0 180 Ringing\r\n"));
-    let sent = progress(&mut line, call, 200);
+    let sent = progress(&mut line, wish, 200);
     assert!(sent[0].ends_with("\r\n\r\nSIP/2.0 200 OK\r\n"));
     assert_eq!(
         header(&sent[0], "Subscription-State"),
         "terminated;reason=noresource"
     );
     assert!(
-        progress(&mut line, call, 486).is_empty(),
+        progress(&mut line, wish, 486).is_empty(),
         "that was the last word"
     );
     line.pass(Duration::from_secs(33));
@@ -121,8 +136,27 @@ fn one_at_a_time_and_not_without_end() {
         line.ask_from(TRUSTED, &reply(&sent[1], 200, "", "", ""));
         let sent = line.ask(&refer(cseq + 1, &tag, &branches[1], TO));
         assert_eq!(statuses(&sent), [491]);
-        progress(&mut line, call, 486);
+        let refer = wish(&mut line);
+        progress(&mut line, (call, refer), 486);
     }
+}
+
+#[test]
+fn news_of_a_wish_that_is_over_are_not_told_of_the_next() {
+    let mut line = line();
+    let (call, tag) = line.established(&Request::default());
+    let ask = |line: &mut Line, cseq, branch| {
+        let sent = line.ask(&refer(cseq, &tag, branch, TO));
+        line.ask_from(TRUSTED, &reply(&sent[1], 200, "", "", ""));
+        (call, wish(line))
+    };
+    let first = ask(&mut line, 2, "z9hG4bK-refer-1");
+    progress(&mut line, first, 486);
+    let second = ask(&mut line, 3, "z9hG4bK-refer-2");
+    assert_ne!(first, second);
+    assert!(progress(&mut line, first, 200).is_empty(), "nobody is in");
+    let sent = progress(&mut line, second, 180);
+    assert_eq!(header(&sent[0], "Event"), "refer;id=3");
 }
 
 #[test]

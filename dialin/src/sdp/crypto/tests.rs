@@ -1,6 +1,8 @@
 use plenum_codecs::audio::AudioCodec;
 
-use super::super::{SdpError, Session, SessionPolicy, accept_answer, answer, offer};
+use super::super::{
+    Protection, SdpError, Session, SessionPolicy, SrtpKeys, accept_answer, answer, offer,
+};
 use super::{CryptoLine, CryptoSuite, KeyMaterial, SrtpPolicy};
 
 /// 30 bytes, of RFC 4568 section 6.1's kind.
@@ -144,6 +146,14 @@ fn an_encrypted_stream_is_taken_before_a_plain_one() {
     );
 }
 
+/// Keys that stood in SDP.
+fn told(protection: Option<Protection>) -> SrtpKeys {
+    let Some(Protection::Sdes(keys)) = protection else {
+        unreachable!("{protection:?}");
+    };
+    keys
+}
+
 #[test]
 fn our_key_changes_when_theirs_does_and_not_before() {
     let of = |key: &str, seed, previous: Option<&Session>| {
@@ -159,12 +169,12 @@ fn our_key_changes_when_theirs_does_and_not_before() {
         .unwrap()
     };
     let first = of(KEY, 1, None);
-    let keys = first.audio.srtp.clone().unwrap();
+    let keys = told(first.audio.srtp.clone());
     assert_eq!(keys.ours.expose(), [1; 30]);
     let again = of(KEY, 2, Some(&first.session));
-    assert_eq!(again.audio.srtp.clone().unwrap(), keys, "a refresh");
+    assert_eq!(told(again.audio.srtp.clone()), keys, "a refresh");
     let other = KEY.replace('d', "e");
-    let rekeyed = of(&other, 3, Some(&again.session)).audio.srtp.unwrap();
+    let rekeyed = told(of(&other, 3, Some(&again.session)).audio.srtp);
     assert_eq!(rekeyed.ours.expose(), [3; 30]);
     assert_ne!(rekeyed.theirs, keys.theirs);
     // The same key for another suite would be the same keystream over other packets.
@@ -174,7 +184,7 @@ fn our_key_changes_when_theirs_does_and_not_before() {
     );
     let policy = policy(SrtpPolicy::Optional(material(4)));
     let changed = answer(&short, &policy, Some(&again.session)).unwrap();
-    assert_eq!(changed.audio.srtp.unwrap().ours.expose(), [4; 30]);
+    assert_eq!(told(changed.audio.srtp).ours.expose(), [4; 30]);
 }
 
 #[test]
@@ -189,7 +199,7 @@ fn an_offer_of_ours_has_a_key_for_each_suite_and_the_answer_takes_one() {
         assert!(text.contains(&format!("m=audio 20000 {profile} ")));
         let line = format!("3 AES_256_CM_HMAC_SHA1_80 inline:{KEY_256}");
         let taken = accept_answer(&audio(profile, &[line]), &policy, &session).unwrap();
-        let keys = taken.srtp.clone().unwrap();
+        let keys = told(taken.srtp.clone());
         assert_eq!(keys.suite, CryptoSuite::AesCm256HmacSha1_80);
         assert_eq!(keys.ours.expose(), [1; 46]);
         session.agreed(&taken, None);
@@ -247,7 +257,7 @@ fn video_has_keys_of_its_own_and_is_refused_plain_where_srtp_is_required() {
     let secure = media(&format!("m=video 4002 RTP/SAVP 99\r\n{line}"));
     // The attribute stands before the others of its stream.
     let done = answer(&secure, &policy, None).unwrap();
-    let (audio, video) = (done.audio.srtp.unwrap(), done.video.unwrap().srtp.unwrap());
+    let (audio, video) = (told(done.audio.srtp), told(done.video.unwrap().srtp));
     assert_ne!(audio.ours, video.ours);
     assert!(
         done.answer

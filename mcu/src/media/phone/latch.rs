@@ -67,6 +67,12 @@ impl Latch {
         (!to.ip().is_unspecified() && to.port() != 0).then_some(to)
     }
 
+    /// Who has shown the certificate that signalling named is the call's phone.
+    pub(super) fn prove(&mut self, source: SocketAddr, now: Instant) {
+        self.locked = Some((source, now));
+        self.candidates.clear();
+    }
+
     pub(super) fn locked(&self) -> Option<SocketAddr> {
         self.locked.map(|(source, _)| source)
     }

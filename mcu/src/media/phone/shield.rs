@@ -1,11 +1,12 @@
-//! What protects one stream of a phone: nothing, or SRTP and SRTCP with keys that signalling has told. Knows no sockets.
+//! What protects one stream of a phone: nothing, or SRTP and SRTCP with keys that signalling has told, or that a handshake gives. Knows
+//! no sockets.
 //!
 //! A packet that is not authenticated is nobody's: it opens no latch and no jitter buffer. Indices grow over a whole key, whatever else
 //! signalling changes; a new key begins anew.
 
 use std::borrow::Cow;
 
-use plenum_dialin::sdp::SrtpKeys;
+use plenum_dialin::sdp::{Protection, SrtpKeys};
 
 use crate::media::rtp_header::RtpHeader;
 use crate::media::srtp::{Keys, Outbound, PacketReader, ReportReader};
@@ -20,6 +21,8 @@ const ROLLOVER: u64 = 1 << 16;
 pub(super) enum Shield {
     Plain,
     Srtp(Box<Srtp>),
+    /// Keys come of handshakes, of RTP's and of RTCP's (RFC 5764 section 4.1.2); nothing passes before.
+    Handshake(Box<Agreed>),
     /// Keys that do not serve: nothing comes in and nothing goes out.
     Broken,
 }
@@ -27,11 +30,46 @@ pub(super) enum Shield {
 #[derive(Debug)]
 pub(super) struct Srtp {
     keys: SrtpKeys,
+    sender: Sender,
+    packets: PacketReader,
+    reports: ReportReader,
+}
+
+/// What handshakes have agreed on so far.
+#[derive(Debug, Default)]
+pub(super) struct Agreed {
+    packets: Option<(Sender, PacketReader)>,
+    reports: Option<(Sender, ReportReader)>,
+}
+
+/// What we send under one SSRC.
+#[derive(Debug)]
+struct Sender {
     outbound: Outbound,
     /// Sequence number, as the room counts, at which our rollovers count from zero.
     origin: Option<u64>,
-    packets: PacketReader,
-    reports: ReportReader,
+}
+
+impl Sender {
+    fn new(keys: &Keys, ssrc: u32) -> Option<Self> {
+        Some(Self {
+            outbound: Outbound::first(keys, ssrc)?,
+            origin: None,
+        })
+    }
+
+    fn protect(&mut self, sequence: u64, packet: &mut Vec<u8>) -> bool {
+        let origin = *self.origin.get_or_insert(sequence - sequence % ROLLOVER);
+        sequence
+            .checked_sub(origin)
+            .is_some_and(|index| self.outbound.protect(packet, HEADER, index))
+    }
+
+    fn protect_report(&mut self, packet: &[u8]) -> Option<Cow<'static, [u8]>> {
+        let mut packet = packet.to_vec();
+        let protected = self.outbound.protect_report(&mut packet);
+        protected.then_some(packet.into())
+    }
 }
 
 impl Srtp {
@@ -39,8 +77,7 @@ impl Srtp {
         let keys = Keys::told(told)?;
         Some(Self {
             keys: told.clone(),
-            outbound: Outbound::first(&keys, ssrc)?,
-            origin: None,
+            sender: Sender::new(&keys, ssrc)?,
             packets: PacketReader::new(&keys)?,
             reports: ReportReader::new(&keys)?,
         })
@@ -50,8 +87,7 @@ impl Srtp {
     fn renew(&mut self, told: &SrtpKeys) -> Option<()> {
         let keys = Keys::told(told)?;
         if told.suite != self.keys.suite || told.ours != self.keys.ours {
-            self.outbound = Outbound::first(&keys, self.outbound.ssrc())?;
-            self.origin = None;
+            self.sender = Sender::new(&keys, self.sender.outbound.ssrc())?;
         }
         if told.suite != self.keys.suite || told.theirs != self.keys.theirs {
             self.packets = PacketReader::new(&keys)?;
@@ -64,32 +100,49 @@ impl Srtp {
 
 impl Shield {
     /// For a stream that we send under `ssrc`.
-    pub(super) fn new(keys: Option<&SrtpKeys>, ssrc: u32) -> Self {
-        match keys {
+    pub(super) fn new(protection: Option<&Protection>, ssrc: u32) -> Self {
+        match protection {
             None => Self::Plain,
-            Some(keys) => {
+            Some(Protection::Sdes(keys)) => {
                 Srtp::new(keys, ssrc).map_or(Self::Broken, |srtp| Self::Srtp(Box::new(srtp)))
             }
+            Some(Protection::Dtls(_)) => Self::Handshake(Box::default()),
+        }
+    }
+
+    /// A handshake of RTP's has given keys.
+    pub(super) fn agree(&mut self, keys: &Keys, ssrc: u32) {
+        if let Self::Handshake(agreed) = self {
+            agreed.packets = Sender::new(keys, ssrc).zip(PacketReader::new(keys));
+        }
+    }
+
+    /// The same of RTCP's.
+    pub(super) fn agree_reports(&mut self, keys: &Keys, ssrc: u32) {
+        if let Self::Handshake(agreed) = self {
+            agreed.reports = Sender::new(keys, ssrc).zip(ReportReader::new(keys));
         }
     }
 
     /// Signalling has agreed on other keys, or on the same.
-    pub(super) fn update(&mut self, keys: Option<&SrtpKeys>, ssrc: u32) {
-        *self = match (std::mem::replace(self, Self::Broken), keys) {
-            (Self::Srtp(mut srtp), Some(keys)) => match srtp.renew(keys) {
+    pub(super) fn update(&mut self, protection: Option<&Protection>, ssrc: u32) {
+        *self = match (std::mem::replace(self, Self::Broken), protection) {
+            (Self::Handshake(agreed), Some(Protection::Dtls(_))) => Self::Handshake(agreed),
+            (Self::Srtp(mut srtp), Some(Protection::Sdes(keys))) => match srtp.renew(keys) {
                 Some(()) => Self::Srtp(srtp),
                 None => Self::Broken,
             },
-            (_, keys) => Self::new(keys, ssrc),
+            (_, protection) => Self::new(protection, ssrc),
         };
     }
 
     /// The readable packet of an RTP datagram, decrypted in place. `None`: it is not the phone's, or came before.
     pub(super) fn open<'a>(&mut self, datagram: &'a mut [u8]) -> Option<&'a [u8]> {
-        let srtp = match self {
+        let packets = match self {
             Self::Plain => return Some(datagram),
             Self::Broken => return None,
-            Self::Srtp(srtp) => srtp,
+            Self::Srtp(srtp) => &mut srtp.packets,
+            Self::Handshake(agreed) => &mut agreed.packets.as_mut()?.1,
         };
         let RtpHeader {
             ssrc,
@@ -97,7 +150,7 @@ impl Shield {
             length,
             ..
         } = RtpHeader::parse(datagram)?;
-        let payload = srtp.packets.open_any(ssrc, sequence, length, datagram)?;
+        let payload = packets.open_any(ssrc, sequence, length, datagram)?;
         let end = length + payload.len();
         datagram.get(..end)
     }
@@ -108,6 +161,7 @@ impl Shield {
             Self::Plain => Some(datagram.into()),
             Self::Broken => None,
             Self::Srtp(srtp) => srtp.reports.open(datagram).map(Into::into),
+            Self::Handshake(agreed) => agreed.reports.as_mut()?.1.open(datagram).map(Into::into),
         }
     }
 
@@ -116,11 +170,10 @@ impl Shield {
         match self {
             Self::Plain => true,
             Self::Broken => false,
-            Self::Srtp(srtp) => {
-                let origin = *srtp.origin.get_or_insert(sequence - sequence % ROLLOVER);
-                sequence
-                    .checked_sub(origin)
-                    .is_some_and(|index| srtp.outbound.protect(packet, HEADER, index))
+            Self::Srtp(srtp) => srtp.sender.protect(sequence, packet),
+            Self::Handshake(agreed) => {
+                let sender = agreed.packets.as_mut().map(|(sender, _)| sender);
+                sender.is_some_and(|sender| sender.protect(sequence, packet))
             }
         }
     }
@@ -130,11 +183,8 @@ impl Shield {
         match self {
             Self::Plain => Some(packet.into()),
             Self::Broken => None,
-            Self::Srtp(srtp) => {
-                let mut packet = packet.to_vec();
-                let protected = srtp.outbound.protect_report(&mut packet);
-                protected.then_some(packet.into())
-            }
+            Self::Srtp(srtp) => srtp.sender.protect_report(packet),
+            Self::Handshake(agreed) => agreed.reports.as_mut()?.0.protect_report(packet),
         }
     }
 }
@@ -150,7 +200,7 @@ mod tests {
     use super::*;
 
     /// The keys of both ends after an offer and its answer, made of these seeds.
-    fn agreed(offering: u8, answering: u8) -> (SrtpKeys, SrtpKeys) {
+    fn agreed(offering: u8, answering: u8) -> (Protection, Protection) {
         let policy = |seed| SessionPolicy {
             codecs: vec![AudioCodec::Pcmu],
             telephone_event: false,

@@ -13,6 +13,7 @@ use plenum_dialin::sdp::VideoSession;
 use plenum_mixer::{OutPacket, VideoSetting};
 use tokio::sync::mpsc;
 
+use super::handshakes::{Addresses, Handshakes, Stream, is_handshake};
 use super::latch::{Latch, Seen};
 use super::reception::Reception;
 use super::shield::Shield;
@@ -49,6 +50,8 @@ pub(in crate::media) struct Video {
     limit: Option<Limit>,
     refresh: mpsc::Sender<()>,
     shield: Shield,
+    /// Where keys come of them. Without keys there is no picture, and the call goes on.
+    handshakes: Option<Box<Handshakes>>,
     latch: Latch,
     rtcp_source: Option<SocketAddr>,
     budget: Budget,
@@ -85,12 +88,19 @@ impl Video {
             tracing::debug!(%error, "phone's video socket keeps its buffer");
         }
         let ssrc = fastrand::u32(1..);
+        let (rtp, rtcp) = (UdpSocket::from_std(rtp), UdpSocket::from_std(rtcp));
+        let protection = video.session.srtp.as_ref();
+        let mut handshakes = Handshakes::start(protection, addresses(&video.session), now);
+        if let Some(handshakes) = &mut handshakes {
+            handshakes.send(&rtp, &rtcp);
+        }
         Some(Self {
-            rtp: UdpSocket::from_std(rtp),
-            rtcp: UdpSocket::from_std(rtcp),
+            rtp,
+            rtcp,
             _lease: lease,
             latch: Latch::new(video.session.remote_rtp),
-            shield: Shield::new(video.session.srtp.as_ref(), ssrc),
+            shield: Shield::new(protection, ssrc),
+            handshakes,
             session: video.session,
             limit: video.limit,
             refresh: video.refresh,
@@ -145,9 +155,16 @@ impl Video {
     }
 
     /// Signalling has agreed on something else.
-    pub(in crate::media) fn update(&mut self, video: PhoneVideo) {
+    pub(in crate::media) fn update(&mut self, video: PhoneVideo, now: Instant) {
         self.latch.signal(video.session.remote_rtp);
-        self.shield.update(video.session.srtp.as_ref(), self.ssrc);
+        let protection = video.session.srtp.as_ref();
+        self.shield.update(protection, self.ssrc);
+        let shield = (&mut self.shield, self.ssrc);
+        let to = addresses(&video.session);
+        Handshakes::update(&mut self.handshakes, protection, to, shield, now);
+        if let Some(handshakes) = &mut self.handshakes {
+            handshakes.send(&self.rtp, &self.rtcp);
+        }
         self.session = video.session;
         self.limit = video.limit;
         self.refresh = video.refresh;
@@ -175,6 +192,9 @@ impl Video {
         };
         if !budget.spend(now, datagram.len()) {
             return PhoneInput::OverBudget;
+        }
+        if is_handshake(datagram) && self.read_handshake((true, source), datagram, now) {
+            return PhoneInput::Handshake;
         }
         let Some(datagram) = self.shield.open(datagram) else {
             return PhoneInput::Unauthentic;
@@ -217,6 +237,16 @@ impl Video {
             .latch
             .locked()
             .map_or(self.session.remote_rtcp.ip(), |rtp| rtp.ip());
+        if is_handshake(datagram) && self.handshakes.is_some() {
+            let budget = if source.ip() == expected {
+                &mut self.budget
+            } else {
+                &mut self.strangers
+            };
+            let afforded = budget.spend(now, datagram.len());
+            return (afforded && self.read_handshake((false, source), datagram, now))
+                .then_some(false);
+        }
         if source.ip() != expected || !self.budget.spend(now, datagram.len()) {
             return None;
         }
@@ -231,6 +261,35 @@ impl Video {
             }
         }
         Some(feedback::wants_keyframe(&datagram))
+    }
+
+    /// False when there are no handshakes on this stream.
+    fn read_handshake(&mut self, from: (bool, SocketAddr), datagram: &[u8], now: Instant) -> bool {
+        let Some(handshakes) = &mut self.handshakes else {
+            return false;
+        };
+        let stream = Stream {
+            rtp: &self.rtp,
+            rtcp: &self.rtcp,
+            shield: &mut self.shield,
+            latch: &mut self.latch,
+            rtcp_source: &mut self.rtcp_source,
+            ssrc: self.ssrc,
+        };
+        handshakes.read(from, datagram, stream, now);
+        true
+    }
+
+    /// When handshakes are to be looked after.
+    pub(super) fn handshakes_due(&mut self) -> Option<Instant> {
+        self.handshakes.as_mut()?.due()
+    }
+
+    /// Repeats what was lost of them.
+    pub(super) fn advance_handshakes(&mut self, now: Instant) {
+        if let Some(handshakes) = &mut self.handshakes {
+            handshakes.advance((&self.rtp, &self.rtcp), now);
+        }
     }
 
     /// Sends a packet, written in `buffer`; returns the bytes sent, `None` when nothing could be.
@@ -303,6 +362,13 @@ impl Video {
             (self.session.remote_rtp, self.session.remote_rtcp),
             self.rtcp_source,
         )
+    }
+}
+
+fn addresses(session: &VideoSession) -> Addresses {
+    Addresses {
+        rtp: session.remote_rtp,
+        rtcp: session.remote_rtcp,
     }
 }
 

@@ -244,9 +244,12 @@ impl Worker {
         self.check_space(room, leg)?;
         let phone = Phone::new(sockets, media, &self.config.limits, now);
         let config = phone.leg_config(leg);
-        let phone = self.register_phone(leg, phone)?;
+        let mut phone = self.register_phone(leg, phone)?;
         self.timers
             .set(Timer::Report(leg), phone.phone.report_due());
+        if let Some(due) = phone.phone.handshakes_due() {
+            self.timers.set(Timer::Handshake(leg), due);
+        }
         let mixer = plenum_mixer::Leg::new(config, clock::to_media(now));
         Ok((Kind::Phone(Box::new(phone)), mixer))
     }
@@ -282,6 +285,7 @@ impl Worker {
         let config = phone.phone.leg_config(leg);
         self.tell_room(leg, now, ToRoom::Reconfigure(Box::new(config)));
         self.give(leg, now, Input::Command(Command::Hold { leg, on }));
+        self.look_after_handshakes(leg);
         Ok(())
     }
 

@@ -57,10 +57,11 @@ impl Worker {
                 Ok(PhoneInput::Unlatched) => self.metrics.dropped(Dropped::Unlatched, 1),
                 Ok(PhoneInput::OverBudget) => self.metrics.dropped(Dropped::OverBudget, 1),
                 Err(Some(true)) => self.viewer_lost_picture(leg, now),
-                Err(Some(false)) => {}
+                Err(Some(false)) | Ok(PhoneInput::Handshake) => {}
             }
         }
         self.scratch = scratch;
+        self.look_after_handshakes(leg);
         more
     }
 
@@ -100,6 +101,7 @@ impl Worker {
             let config = phone.phone.leg_config(leg);
             self.tell_room(leg, now, ToRoom::Reconfigure(Box::new(config)));
         }
+        self.look_after_handshakes(leg);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use plenum_mixer::{Feedback, Input, LegId, Track};
 use super::legs::{Kind, PhoneLeg};
 use super::links::ToRoom;
 use super::run::{Timer, Worker};
+use crate::media::LegGone;
 use crate::media::metrics::Dropped;
 use crate::media::phone::{PhoneInput, PhoneReport};
 
@@ -63,12 +64,33 @@ impl Worker {
                         self.give(leg, now, Input::Feedback { leg, feedback });
                     }
                 }
+                Err(PhoneReport::Handshake) => {}
+                Err(PhoneReport::OverBudget) => self.metrics.dropped(Dropped::OverBudget, 1),
                 Err(PhoneReport::Malformed) => self.metrics.dropped(Dropped::Malformed, 1),
                 Err(PhoneReport::Unauthentic) => self.metrics.dropped(Dropped::Unauthentic, 1),
             }
         }
         self.scratch = scratch;
+        self.look_after_handshakes(leg);
         more
+    }
+
+    /// Has the clock look after what handshakes a phone has under way, or ends a leg that will have no keys.
+    pub(super) fn look_after_handshakes(&mut self, leg: LegId) {
+        if let Some(phone) = self.phone(leg)
+            && let Some(due) = phone.phone.handshakes_due()
+        {
+            self.timers.set(Timer::Handshake(leg), due);
+        }
+    }
+
+    /// Handshakes of a phone's are due.
+    pub(super) fn advance_handshakes(&mut self, leg: LegId, now: Instant) {
+        let Some(phone) = self.phone(leg) else { return };
+        match phone.phone.advance_handshakes(now) {
+            None => self.look_after_handshakes(leg),
+            Some(fault) => self.gone(leg, LegGone::NoKeys(fault)),
+        }
     }
 
     pub(super) fn phone(&mut self, leg: LegId) -> Option<&mut PhoneLeg> {
@@ -98,6 +120,7 @@ impl Worker {
             PhoneInput::Unauthentic => self.metrics.dropped(Dropped::Unauthentic, 1),
             PhoneInput::Unlatched => self.metrics.dropped(Dropped::Unlatched, 1),
             PhoneInput::OverBudget => self.metrics.dropped(Dropped::OverBudget, 1),
+            PhoneInput::Handshake => {}
         }
     }
 

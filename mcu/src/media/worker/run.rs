@@ -61,6 +61,8 @@ pub(super) enum Timer {
     Clip(LegId),
     Peer(LegId),
     Report(LegId),
+    /// A phone's, for its keys.
+    Handshake(LegId),
     Housekeeping,
 }
 
@@ -334,6 +336,7 @@ impl Worker {
                 Some(Timer::Clip(leg)) => self.play_clip(leg, now),
                 Some(Timer::Peer(leg)) => self.advance_peer(leg, Instant::now()),
                 Some(Timer::Report(leg)) => self.report_phone(leg, now),
+                Some(Timer::Handshake(leg)) => self.advance_handshakes(leg, now),
                 Some(Timer::Housekeeping) => self.keep_house(now),
             }
             if self.dirty.len() >= DIRTY {
