@@ -188,8 +188,10 @@ fn the_answer_agrees_on_opus_vp8_and_baseline_h264() {
     let mut server = pair.server;
     let (sdp, _) = offer(&mut client(pair.now), true, 0);
     let identity = Identity::generate().unwrap();
-    let (_, answer) =
+    let (fresh, answer) =
         PeerTransport::accept(&identity, addr(SERVER), &sdp, &Limits::default(), pair.now).unwrap();
+    let video = fresh.leg_config(LegId(2)).unwrap().video.unwrap();
+    assert_eq!(video.slots, 0, "before it is connected");
     for needed in [
         "a=ice-lite",
         "profile-level-id=42e01f",
