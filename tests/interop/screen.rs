@@ -31,6 +31,21 @@ fn reads(browsers: &mut Browsers, name: &str, limit: Duration) {
     .unwrap();
 }
 
+/// Cleo, who has come late, reads the slide within [`LATE`].
+fn reads_soon(browsers: &mut Browsers) {
+    let mut after = (Duration::MAX, Duration::MAX);
+    eventually("the slide", Duration::from_secs(10), || {
+        after = browsers.sharp("cleo")?;
+        Ok(())
+    })
+    .unwrap();
+    eprintln!(
+        "a late joiner sees it after {:?}, and reads it after {:?}",
+        after.0, after.1
+    );
+    assert!(after.1 < LATE, "{after:?}");
+}
+
 #[test]
 fn a_shared_tab_is_read_at_full_resolution_beside_the_camera() {
     let folder = scratch("screen").unwrap();
@@ -88,17 +103,7 @@ fn a_shared_tab_is_read_at_full_resolution_beside_the_camera() {
 
     // Nothing moves on the slide, and somebody comes late.
     join(&mut browsers, "cleo", "Cleo", &BEN, &conference.guest_pin);
-    let mut after = (Duration::MAX, Duration::MAX);
-    eventually("the slide", Duration::from_secs(10), || {
-        after = browsers.sharp("cleo")?;
-        Ok(())
-    })
-    .unwrap();
-    eprintln!(
-        "a late joiner sees it after {:?}, and reads it after {:?}",
-        after.0, after.1
-    );
-    assert!(after.1 < LATE, "{after:?}");
+    reads_soon(&mut browsers);
     browsers.close("cleo").unwrap();
 
     // One picture of all: the slide is the most of it.
