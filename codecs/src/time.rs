@@ -49,6 +49,13 @@ impl MediaTime {
         self.0 / 1_000_000
     }
 
+    /// What a video timestamp of RTP (90 kHz) shows at this time, if it began with zero at the epoch; it wraps around after 13 hours.
+    #[must_use]
+    pub fn video_timestamp(self) -> u32 {
+        let ticks = u128::from(self.as_micros()) * 9 / 100;
+        u32::try_from(ticks & u128::from(u32::MAX)).unwrap_or_default()
+    }
+
     /// Time passed since `earlier`, zero when `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {

@@ -52,6 +52,16 @@ impl VideoCodec {
             Self::H264 => h264::is_keyframe_start(payload),
         }
     }
+
+    /// Height in pixels of the keyframe that begins with this payload, of H.264 up to 15 too large; `None` when none does, or it cannot be
+    /// read.
+    #[must_use]
+    pub fn keyframe_height(self, payload: &[u8]) -> Option<u16> {
+        match self {
+            Self::Vp8 => vp8::keyframe_height(payload),
+            Self::H264 => h264::keyframe_height(payload),
+        }
+    }
 }
 
 /// One whole encoded picture.

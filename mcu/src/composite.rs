@@ -4,8 +4,8 @@
 //! Called by the focus, which owns a [`Composite`] and tells it who is there. Knows no conference and no signalling.
 
 mod cadence;
-pub(crate) mod camera;
-pub(crate) mod figures;
+mod camera;
+mod figures;
 mod outputs;
 mod overlay;
 mod rendition;
@@ -24,7 +24,12 @@ use prometheus::Registry;
 use crate::config::VideoConfig;
 use crate::media::{Media, RoomId};
 
+#[cfg(test)]
+pub(crate) use camera::Camera;
+#[cfg(not(test))]
 use figures::Figures;
+#[cfg(test)]
+pub(crate) use figures::Figures;
 pub(crate) use thread::Composite;
 
 /// What all composites of the server share. Cheap to clone.
@@ -100,6 +105,12 @@ impl Composites {
             layout,
             bitrate,
         )
+    }
+
+    /// What the sizes of a whole picture of so many bit/s take, and how high they are.
+    pub(crate) fn ladder(&self, bitrate: u32) -> Ladder {
+        let (_, height) = self.shared.config.size;
+        Ladder::below(bitrate).of_height(height)
     }
 
     /// What the whole picture takes, in bit/s, where each viewer is sent so much at most.

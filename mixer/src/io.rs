@@ -269,6 +269,14 @@ pub enum Command {
         /// Bit/s.
         bits_per_second: Option<u64>,
     },
+    /// How high pictures may be that are sent to a viewer, in pixels, of those sizes that a camera or the composite comes in; the smallest
+    /// comes in any case. Forgotten when the leg leaves the room.
+    VideoHeight {
+        /// Whom.
+        leg: LegId,
+        /// Pixels; `None`: as its line carries.
+        most: Option<u16>,
+    },
     /// What viewers see who have made no choice of their own; [`Viewing::Composite`] at first. Where that is [`Viewing::Cameras`],
     /// those who cannot decode every camera and screen see the composite all the same.
     DefaultView(Viewing),

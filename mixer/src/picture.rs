@@ -109,9 +109,13 @@ impl FromIterator<Rendition> for Renditions {
     }
 }
 
-/// The bit rates of the sizes.
+/// The bit rates of the sizes, and their heights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ladder([u32; 3]);
+pub struct Ladder {
+    rates: [u32; 3],
+    /// Of the whole, in pixels; 0: not told.
+    height: u16,
+}
 
 impl Ladder {
     /// What half the sides need beside the whole at the same sharpness, in 1/1000: a little more than a quarter.
@@ -128,7 +132,27 @@ impl Ladder {
             let rate = u64::from(whole) * part / 1_000;
             u32::try_from(rate).map_or(whole, |rate| rate.max(Self::LEAST))
         };
-        Self([whole, part(Self::HALF), part(Self::QUARTER)])
+        Self {
+            rates: [whole, part(Self::HALF), part(Self::QUARTER)],
+            height: 0,
+        }
+    }
+
+    /// The same, where the whole picture is so many pixels high.
+    #[must_use]
+    pub const fn of_height(self, height: u16) -> Self {
+        Self { height, ..self }
+    }
+
+    /// The largest size within so many bit/s and pixels of height, else the smallest.
+    #[must_use]
+    pub fn within(&self, bits_per_second: Option<u64>, height: Option<u16>) -> Size {
+        let bits = bits_per_second.unwrap_or(u64::MAX);
+        let height = height.unwrap_or(u16::MAX);
+        let fits = |size: &Size| {
+            u64::from(self.rate(*size)) <= bits && self.height / size.divisor() <= height
+        };
+        Size::ALL.into_iter().find(fits).unwrap_or(Size::Quarter)
     }
 
     /// What the whole picture takes, in bit/s, where viewers are sent so much at most and it may take `configured`: so much less that they
@@ -144,13 +168,31 @@ impl Ladder {
     /// In bit/s.
     #[must_use]
     pub const fn rate(&self, size: Size) -> u32 {
-        self.0[size.place()]
+        self.rates[size.place()]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_is_within_both_limits_or_the_smallest() {
+        let ladder = Ladder::below(2_000_000);
+        assert_eq!(ladder.within(None, Some(1)), Size::Whole, "no height told");
+        let ladder = ladder.of_height(720);
+        for (bits, height, size) in [
+            (None, None, Size::Whole),
+            (None, Some(720), Size::Whole),
+            (None, Some(719), Size::Half),
+            (Some(1_999_999), Some(720), Size::Half),
+            (Some(599_999), Some(720), Size::Quarter),
+            (None, Some(200), Size::Quarter),
+            (None, Some(16), Size::Quarter),
+        ] {
+            assert_eq!(ladder.within(bits, height), size, "{bits:?} {height:?}");
+        }
+    }
 
     #[test]
     fn the_whole_picture_gives_way_to_a_limit_as_far_as_half() {

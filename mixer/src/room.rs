@@ -245,7 +245,7 @@ impl Room {
                     Track::Screen => (leg.gates.screen, id.screen()),
                     _ => (leg.gates.camera, id),
                 };
-                let wanted = open && !leg.config.listen_only && !packet.payload.is_empty();
+                let wanted = open && !leg.config.listen_only;
                 if !wanted
                     || !self.video.forward(
                         now,
@@ -349,6 +349,10 @@ impl Room {
             } => self
                 .video
                 .limit(now, leg, bits_per_second, &mut self.legs, &mut self.outputs),
+            Command::VideoHeight { leg, most } => {
+                self.video
+                    .limit_height(now, leg, most, &mut self.legs, &mut self.outputs);
+            }
             Command::DefaultView(view) => {
                 self.video
                     .set_default_view(now, view, &mut self.legs, &mut self.outputs);

@@ -5,6 +5,7 @@ mod composite;
 mod demand;
 mod fit;
 mod gaps;
+mod held;
 mod layers;
 mod publisher;
 mod renditions;
@@ -177,9 +178,13 @@ impl Switchboard {
             payload_type: packet.payload_type,
             layer: publisher::layer_of(track),
         };
+        // What only pads goes where the pictures of its stream go, or its number would be missing there; of itself it begins nothing.
+        if packet.payload.is_empty() && !self.knows(key, packet.ssrc) {
+            return false;
+        }
         let arrival = self.spread(now, key, track, (codec, packet), legs, out);
         if self.composite.is_on() {
-            self.feed(now, key, codec, arrival.keyframe_start, packet, out);
+            self.feed(now, key, (codec, packet), arrival, out);
             if arrival.new_stream {
                 self.composer_wants_keyframe(now, from, out);
             }
@@ -203,6 +208,8 @@ impl Switchboard {
                 viewer.viewer.lose(key);
             }
             self.assign_all(now, legs, out);
+        } else if arrival.resized && legs.iter().any(|leg| leg.viewer.most_height.is_some()) {
+            self.assign_all(now, legs, out);
         }
         let Some(stream) = self
             .publishers
@@ -224,16 +231,25 @@ impl Switchboard {
             let Some(leg) = legs.get_mut(viewer) else {
                 continue;
             };
-            if arrival.keyframe_start && leg.viewer.switch(slot, incoming, out) {
-                switched = true;
-            }
-            if let Some(packet) = leg.viewer.rewrite(slot, incoming) {
-                self.forwarded += 1;
-                out.push_back(Output::Video {
-                    leg: viewer,
-                    slot,
-                    packet,
-                });
+            let begins = arrival.keyframe_start && leg.viewer.switch(slot, incoming, out);
+            switched |= begins;
+            let overtook =
+                (begins && arrival.overtaken).then(|| stream.held.after(arrival.sequence));
+            let held = overtook.into_iter().flatten();
+            let held = held.map(|(sequence, packet)| Incoming {
+                sequence: *sequence,
+                packet,
+                ..incoming
+            });
+            for incoming in std::iter::once(incoming).chain(held) {
+                if let Some(packet) = leg.viewer.rewrite(slot, incoming) {
+                    self.forwarded += 1;
+                    out.push_back(Output::Video {
+                        leg: viewer,
+                        slot,
+                        packet,
+                    });
+                }
             }
         }
         if switched {
@@ -290,6 +306,12 @@ impl Switchboard {
         self.count_renditions(now, legs, out);
         self.tell_demand(now, legs, out);
         self.request_keyframes(now, out);
+    }
+
+    fn knows(&self, key: StreamKey, ssrc: u32) -> bool {
+        let mut publishers = self.publishers.iter();
+        let stream = publishers.find_map(|publisher| publisher.stream(key));
+        stream.is_some_and(|stream| stream.ssrc == ssrc)
     }
 
     fn publisher(&mut self, leg: LegId) -> &mut Publisher {
@@ -417,10 +439,8 @@ fn shown(now: MediaTime, source: LegId, packet: &MediaPacket) -> MediaTime {
     if source != LegId::COMPOSITE {
         return now;
     }
-    // 90 kHz; the low 32 bits, as timestamps wrap around.
-    let ticks = (now.as_micros() * 9 / 100) & u64::from(u32::MAX);
-    let ticks = u32::try_from(ticks).unwrap_or_default();
-    let age = Duration::from_micros(u64::from(ticks.wrapping_sub(packet.timestamp)) * 100 / 9);
+    let ticks = now.video_timestamp().wrapping_sub(packet.timestamp);
+    let age = Duration::from_micros(u64::from(ticks) * 100 / 9);
     if age > LONGEST_ENCODING {
         now
     } else {

@@ -86,4 +86,16 @@ async fn a_limit_gives_one_or_all_a_smaller_size_of_the_composite() {
     assert_eq!(patch(&stage, "", &limit(0)), 204);
     made([1.0, 0.0, 0.0]).await.unwrap();
     assert_eq!(patch(&stage, &one, &limit(20_001)), 422);
+    let height = |pixels: u32| json!({ "max_video_height": pixels });
+    assert_eq!(patch(&stage, &one, &height(360)), 204);
+    made([1.0, 1.0, 0.0]).await.unwrap();
+    assert_eq!(patch(&stage, &one, &height(240)), 204);
+    made([1.0, 0.0, 1.0]).await.unwrap();
+    // The conference's rates change, heights do not.
+    assert_eq!(patch(&stage, "", &limit(1_200)), 204);
+    assert_eq!(patch(&stage, "", &limit(0)), 204);
+    made([1.0, 0.0, 1.0]).await.unwrap();
+    assert_eq!(patch(&stage, &one, &height(0)), 204);
+    made([1.0, 0.0, 0.0]).await.unwrap();
+    assert_eq!(patch(&stage, &one, &height(4_321)), 422);
 }

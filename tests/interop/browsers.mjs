@@ -4,6 +4,7 @@
 
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
+import { film as filmLips, watch as watchLips } from './lips.mjs';
 import { launch as launchFirefox, record as recordFirefox } from './firefox.mjs';
 
 const require = createRequire(new URL('../../web/package.json', import.meta.url));
@@ -11,14 +12,55 @@ const { chromium } = require('playwright-core');
 
 const browsers = new Map();
 
-/** Runs in the page before its own scripts. `codec`, if there is one, is the only video codec that it has. */
-function instrument(codec) {
-  const noted = (window.__plenum = { connections: [] });
+/**
+ * Runs in the page before its own scripts. `codec`, if there is one, is the only video codec that it has. With `slide`, it is noted when that
+ * is first read in a picture, and when the connection stood. `rightly` says which part of a slide's cells in a picture are as they were drawn.
+ */
+function instrument({ codec, slide }) {
+  const noted = (window.__plenum = { connections: [], connected: null, large: null, sharp: null });
+  noted.rightly = (element, { columns, rows, cell, x, y }) => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: columns * cell, height: rows * cell });
+    const pen = canvas.getContext('2d', { willReadFrequently: true });
+    pen.drawImage(element, x, y, columns * cell, rows * cell, 0, 0, columns * cell, rows * cell);
+    const { data } = pen.getImageData(0, 0, columns * cell, rows * cell);
+    let state = 1;
+    let right = 0;
+    for (let row = 0; row < rows; row += 1)
+      for (let column = 0; column < columns; column += 1) {
+        state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+        let sum = 0;
+        for (let dy = 0; dy < cell; dy += 1)
+          for (let dx = 0; dx < cell; dx += 1) sum += data[4 * ((row * cell + dy) * columns * cell + column * cell + dx) + 1];
+        right += (sum > 127 * cell * cell) === (state >= 1073741824) ? 1 : 0;
+      }
+    return right / (columns * rows);
+  };
+  const watch = (track) => {
+    const element = Object.assign(document.createElement('video'), { muted: true, srcObject: new MediaStream([track]) });
+    element.play().catch(() => {});
+    const seen = () => {
+      if (noted.sharp !== null) {
+        element.srcObject = null;
+        return;
+      }
+      if (element.videoWidth > 1280) {
+        noted.large ??= performance.now();
+        if (noted.rightly(element, slide) > 0.99) noted.sharp = performance.now();
+      }
+      element.requestVideoFrameCallback(seen);
+    };
+    element.requestVideoFrameCallback(seen);
+  };
   const Native = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Native {
     constructor(...given) {
       super(...given);
       noted.connections.push(this);
+      if (!slide) return;
+      this.addEventListener('track', ({ track }) => track.kind === 'video' && watch(track));
+      this.addEventListener('connectionstatechange', () => {
+        if (this.connectionState === 'connected') noted.connected ??= performance.now();
+      });
     }
     addTransceiver(...given) {
       const transceiver = super.addTransceiver(...given);
@@ -151,6 +193,34 @@ async function look() {
   return seen;
 }
 
+/** Runs in the page: of each remote picture, how often it changed within so many seconds and how long it stood still at most, in ms. */
+async function stills(seconds) {
+  const connection = window.__plenum.connections.filter((c) => c.connectionState === 'connected').at(-1);
+  if (!connection) throw new Error('no connected RTCPeerConnection');
+  const seen = [];
+  for (const { mid, receiver } of connection.getTransceivers()) {
+    if (receiver.track?.kind !== 'video' || receiver.track.muted) continue;
+    const element = Object.assign(document.createElement('video'), { muted: true, srcObject: new MediaStream([receiver.track]) });
+    element.play().catch(() => {});
+    const picture = { mid, element, last: null, pictures: 0, longest: 0 };
+    const changed = () => {
+      const now = performance.now();
+      picture.longest = Math.max(picture.longest, now - (picture.last ?? now));
+      picture.last = now;
+      picture.pictures += 1;
+      element.requestVideoFrameCallback(changed);
+    };
+    element.requestVideoFrameCallback(changed);
+    seen.push(picture);
+  }
+  await new Promise((done) => setTimeout(done, seconds * 1000));
+  const end = performance.now();
+  return seen.map(({ mid, element, last, pictures, longest }) => {
+    element.srcObject = null;
+    return { mid, pictures, longest: last === null ? seconds * 1000 : Math.max(longest, end - last) };
+  });
+}
+
 /** Side of the slide's pattern in cells, of a cell in pixels, and where the pattern begins. */
 const SLIDE = { columns: 200, rows: 100, cell: 2, x: 760, y: 440, title: 'Slide to be read' };
 
@@ -179,7 +249,7 @@ function draw({ columns, rows, cell, x, y }) {
 }
 
 /** Runs in the page: the slide's cells out of a remote picture of full size, how many are as they were drawn. */
-async function read({ columns, rows, cell, x, y }) {
+async function read(slide) {
   const connection = window.__plenum.connections.filter((c) => c.connectionState === 'connected').at(-1);
   if (!connection) throw new Error('no connected RTCPeerConnection');
   const elements = [];
@@ -194,22 +264,8 @@ async function read({ columns, rows, cell, x, y }) {
   const until = performance.now() + 1500;
   while (performance.now() < until && !elements.some((e) => e.videoWidth > 1280)) await new Promise((done) => setTimeout(done, 20));
   const element = elements.find((e) => e.videoWidth > 1280);
-  const seen = { width: element?.videoWidth ?? 0, height: element?.videoHeight ?? 0, right: 0, cells: columns * rows };
-  if (element) {
-    const canvas = Object.assign(document.createElement('canvas'), { width: element.videoWidth, height: element.videoHeight });
-    const pen = canvas.getContext('2d', { willReadFrequently: true });
-    pen.drawImage(element, 0, 0);
-    const { data } = pen.getImageData(x, y, columns * cell, rows * cell);
-    let state = 1;
-    for (let row = 0; row < rows; row += 1)
-      for (let column = 0; column < columns; column += 1) {
-        state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
-        let sum = 0;
-        for (let dy = 0; dy < cell; dy += 1)
-          for (let dx = 0; dx < cell; dx += 1) sum += data[4 * ((row * cell + dy) * columns * cell + column * cell + dx) + 1];
-        seen.right += (sum > 127 * cell * cell) === (state >= 1073741824) ? 1 : 0;
-      }
-  }
+  const seen = { width: element?.videoWidth ?? 0, height: element?.videoHeight ?? 0, right: 0, cells: slide.columns * slide.rows };
+  if (element) seen.right = Math.round(window.__plenum.rightly(element, slide) * seen.cells);
   for (const e of elements) e.srcObject = null;
   return seen;
 }
@@ -257,8 +313,8 @@ async function loopback() {
   }
 }
 
-async function opened(name, browser, context, codec) {
-  await context.addInitScript(instrument, codec);
+async function opened(name, browser, context, kind) {
+  await context.addInitScript(instrument, kind);
   const page = await context.newPage();
   const log = [];
   page.on('console', (message) => log.push(`${message.type()}: ${message.text()}`));
@@ -267,7 +323,7 @@ async function opened(name, browser, context, codec) {
 }
 
 const actions = {
-  async open({ name, executable, microphone, camera, shares, codec }) {
+  async open({ name, executable, microphone, camera, shares, codec, reads, flashes }) {
     const browser = await chromium.launch({
       executablePath: executable,
       headless: true,
@@ -290,11 +346,12 @@ const actions = {
       bypassCSP: true,
       permissions: shares ? ['camera', 'microphone'] : [],
     });
-    await opened(name, browser, context, codec);
+    if (flashes) await context.addInitScript(filmLips);
+    await opened(name, browser, context, { codec, slide: reads ? SLIDE : undefined });
   },
   async open_firefox({ name, executable, tone, colours }) {
     const { browser, context } = await launchFirefox({ executable, tone, colours });
-    await opened(name, browser, context);
+    await opened(name, browser, context, {});
   },
   /** As a person does: waits for the own picture, types the name, says that there is a PIN, types it, joins. */
   async join({ name, url, person, pin }) {
@@ -351,6 +408,18 @@ const actions = {
   },
   async read({ name }) {
     return browsers.get(name).page.evaluate(read, SLIDE);
+  },
+  /** When the slide was first seen large, and first read, in ms after the connection stood; null as long as it was not. */
+  async sharp({ name }) {
+    const { connected, large, sharp } = await browsers.get(name).page.evaluate(() => ({ ...window.__plenum, connections: null, rightly: null }));
+    const after = (at) => (at === null || connected === null ? null : at - connected);
+    return { large: after(large), sharp: after(sharp) };
+  },
+  async lips({ name, seconds }) {
+    return browsers.get(name).page.evaluate(watchLips, seconds);
+  },
+  async stills({ name, seconds }) {
+    return browsers.get(name).page.evaluate(stills, seconds);
   },
   async hearing({ name }) {
     return browsers.get(name).page.evaluate(hearing);

@@ -57,6 +57,19 @@ impl Line {
             Camera::Plain(colours) => write_camera_of((320, 180), &film, colours).unwrap(),
         }
         self.browsers.open(name, &microphone, &film).unwrap();
+        self.join(name);
+    }
+
+    /// `name` joins, whose camera flashes while its microphone beeps.
+    pub(crate) fn enter_flashing(&mut self, name: &str) {
+        let nothing = self.folder.join("nothing");
+        self.browsers
+            .open_to_flash(name, &nothing, &nothing)
+            .unwrap();
+        self.join(name);
+    }
+
+    fn join(&mut self, name: &str) {
         self.browsers
             .join(name, &self.page, name, &self.conference.guest_pin)
             .unwrap();

@@ -18,6 +18,7 @@ use plenum_mixer::{
 use crate::conference::leg_config;
 
 mod composer;
+mod padding;
 mod shared;
 
 use composer::Composer;

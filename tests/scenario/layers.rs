@@ -12,7 +12,8 @@ use plenum_codecs::audio::AudioCodec;
 use plenum_codecs::video::{VideoCodec, vp8};
 use plenum_codecs::{MediaPacket, MediaTime};
 use plenum_mixer::{
-    Event, Feedback, Input, Leg, LegId, OutPacket, Output, Room, RoomConfig, Track, VideoSetting,
+    Command, Event, Feedback, Input, Leg, LegId, OutPacket, Output, Room, RoomConfig, Track,
+    VideoSetting,
 };
 
 use crate::conference::leg_config;
@@ -20,6 +21,8 @@ use crate::conference::leg_config;
 const VP8: (u8, VideoCodec) = (96, VideoCodec::Vp8);
 /// Bit/s of the three sizes.
 const RATES: [usize; 3] = [150_000, 450_000, 1_500_000];
+/// Of the largest, in pixels.
+const HEIGHT: u16 = 720;
 const FRAME_RATE: usize = 15;
 const MTU: usize = 1_100;
 
@@ -135,7 +138,13 @@ impl Hall {
             }
             // The first octet tells a keyframe, the rest the size.
             let mut frame = vec![layer as u8; RATES[layer] / 8 / FRAME_RATE];
-            frame[0] = u8::from(!std::mem::take(&mut size.keyframe));
+            let keyframe = std::mem::take(&mut size.keyframe);
+            frame[0] = u8::from(!keyframe);
+            if keyframe {
+                let height = (HEIGHT >> (2 - layer)).to_le_bytes();
+                frame[3..6].copy_from_slice(&[0x9d, 0x01, 0x2a]);
+                frame[8..10].copy_from_slice(&height);
+            }
             let payloads = vp8::packetize(&frame, self.pictures, None, MTU);
             let last = payloads.len() - 1;
             let mut packets = Vec::new();
@@ -274,6 +283,46 @@ fn a_viewer_at_300_kbits_has_the_smallest_size_beside_others_who_have_the_larges
         hall.people[camera].requests
     );
     hall.is_clean();
+}
+
+#[test]
+fn who_takes_pictures_of_a_height_has_the_largest_size_within_it() {
+    let mut hall = Hall::new();
+    hall.joins(true, 0);
+    let [limited, other] = [0; 2].map(|_| hall.joins(false, 1));
+    let limit = |hall: &mut Hall, most| {
+        let leg = hall.people[limited].leg;
+        hall.give(Input::Command(Command::VideoHeight { leg, most }));
+    };
+    limit(&mut hall, Some(360));
+    for viewer in [limited, other] {
+        hall.line(viewer, 9_000_000);
+    }
+    for (most, size) in [
+        (Some(360), 1),
+        (Some(359), 1),
+        (Some(340), 0),
+        (Some(700), 1),
+        (Some(720), 2),
+        (Some(16), 0),
+        (None, 2),
+    ] {
+        limit(&mut hall, most);
+        hall.runs(2_000);
+        assert_eq!(hall.sees(limited, 0), Some(size), "{most:?}");
+        assert_eq!(hall.sees(other, 0), Some(2));
+    }
+    hall.is_clean();
+    // Nobody sees the largest: its sender may leave it out.
+    limit(&mut hall, Some(360));
+    let leg = hall.people[other].leg;
+    let most = Some(180);
+    hall.give(Input::Command(Command::VideoHeight { leg, most }));
+    hall.runs(12_000);
+    assert_eq!(hall.people[0].told.last().map(|(_, count)| *count), Some(2));
+    limit(&mut hall, None);
+    hall.runs(3_000);
+    assert_eq!(hall.sees(limited, 0), Some(2));
 }
 
 #[test]

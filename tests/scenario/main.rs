@@ -17,6 +17,7 @@ mod names;
 mod narrow;
 mod net;
 mod onset;
+mod overtaking;
 mod pauses;
 mod phone;
 mod recording;

@@ -81,6 +81,22 @@ fn a_late_joiner_sees_the_screen_within_a_second() {
 }
 
 #[test]
+fn who_connects_a_while_after_joining_waits_for_no_keyframe_that_went_nowhere() {
+    let mut studio = presentation();
+    studio.runs(5_000);
+    let before = studio.people[0].screen_requests.len();
+    // As a peer is while ICE and DTLS take their time.
+    let late = studio.joins(&[], &[VP8], 0);
+    studio.runs(300);
+    assert_eq!(studio.people[0].screen_requests.len(), before);
+    studio.has_slots(late, 4);
+    assert_eq!(studio.people[0].screen_requests.len(), before + 1);
+    // The next picture of the screen, of which there are five a second.
+    studio.runs(210);
+    assert_eq!(studio.sees(late)[0], screen(1));
+}
+
+#[test]
 fn keyframe_requests_for_a_screen_are_throttled() {
     let mut studio = presentation();
     let before = studio.people[0].screen_requests.len();

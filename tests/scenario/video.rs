@@ -341,3 +341,17 @@ fn a_video_phone_sees_the_speaker_where_cameras_send_h264_and_is_seen() {
     assert_eq!(studio.sees(phone), [None]);
     assert_eq!(studio.sees(browser)[0], Some(3));
 }
+
+#[test]
+fn padding_of_a_camera_is_no_gap_for_who_sees_it() {
+    let mut studio = Studio::new();
+    let publisher = studio.joins(&[VP8], &[VP8], 1);
+    let viewer = studio.joins(&[], &[VP8], 1);
+    studio.runs(1_000);
+    studio.pads(publisher, 3);
+    let before = studio.people[viewer].screens[0].pictures;
+    // `Screen::show` checks that no number is missing, and that every picture decodes.
+    studio.runs(1_000);
+    assert_eq!(studio.sees(viewer), [Some(1)]);
+    assert!(studio.people[viewer].screens[0].pictures > before + 25);
+}

@@ -1,5 +1,7 @@
 //! Headless Chromium and Firefox pages, driven by `interop/browsers.mjs` over lines of JSON.
 
+mod measures;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -122,7 +124,7 @@ impl Browsers {
     /// # Errors
     /// When Chromium does not start.
     pub fn open(&mut self, name: &str, microphone: &Path, camera: &Path) -> Result<()> {
-        self.launch(name, microphone, camera, false, None)
+        self.launch(name, microphone, camera, &json!({}))
     }
 
     /// The same, of a browser that has one video codec only, such as `video/H264`.
@@ -136,7 +138,7 @@ impl Browsers {
         camera: &Path,
         codec: &str,
     ) -> Result<()> {
-        self.launch(name, microphone, camera, false, Some(codec))
+        self.launch(name, microphone, camera, &json!({ "codec": codec }))
     }
 
     /// The same, with a real tab to share instead of a made-up screen, and its sound: see [`Browsers::slide`].
@@ -144,7 +146,7 @@ impl Browsers {
     /// # Errors
     /// When Chromium does not start.
     pub fn open_to_share(&mut self, name: &str, microphone: &Path, camera: &Path) -> Result<()> {
-        self.launch(name, microphone, camera, true, None)
+        self.launch(name, microphone, camera, &json!({ "shares": true }))
     }
 
     /// Opens Firefox, whose microphone is a tone of that frequency in Hz at -20 dBFS, and its camera those colours. It reaches
@@ -160,18 +162,29 @@ impl Browsers {
         Ok(())
     }
 
-    fn launch(
-        &mut self,
-        name: &str,
-        microphone: &Path,
-        camera: &Path,
-        shares: bool,
-        codec: Option<&str>,
-    ) -> Result<()> {
+    /// The same as [`Browsers::open`], of a page that notes when it first reads a slide: see [`Browsers::sharp`].
+    ///
+    /// # Errors
+    /// When Chromium does not start.
+    pub fn open_to_read(&mut self, name: &str, microphone: &Path, camera: &Path) -> Result<()> {
+        self.launch(name, microphone, camera, &json!({ "reads": true }))
+    }
+
+    /// The same as [`Browsers::open`], whose camera flashes and whose microphone beeps at once, each second: see [`Browsers::lips`].
+    ///
+    /// # Errors
+    /// When Chromium does not start.
+    pub fn open_to_flash(&mut self, name: &str, microphone: &Path, camera: &Path) -> Result<()> {
+        self.launch(name, microphone, camera, &json!({ "flashes": true }))
+    }
+
+    fn launch(&mut self, name: &str, microphone: &Path, camera: &Path, kind: &Value) -> Result<()> {
         let executable = self.executable.clone();
         self.ask(json!({
             "action": "open", "name": name, "executable": executable,
-            "microphone": microphone, "camera": camera, "shares": shares, "codec": codec,
+            "microphone": microphone, "camera": camera,
+            "shares": kind["shares"], "codec": kind["codec"], "reads": kind["reads"],
+            "flashes": kind["flashes"],
         }))?;
         Ok(())
     }
@@ -253,46 +266,6 @@ impl Browsers {
     pub fn unslide(&mut self, name: &str) -> Result<()> {
         self.ask(json!({ "action": "unslide", "name": name }))?;
         Ok(())
-    }
-
-    /// Reads the slide that another page shares.
-    ///
-    /// # Errors
-    /// When the page has no connection.
-    pub fn read(&mut self, name: &str) -> Result<Reading> {
-        let answer = self.ask(json!({ "action": "read", "name": name }))?;
-        let count = |key: &str| answer[key].as_u64().with_context(|| format!("no {key}"));
-        #[expect(clippy::cast_precision_loss, reason = "some thousands of cells")]
-        let right = count("right")? as f64 / count("cells")?.max(1) as f64;
-        Ok(Reading {
-            size: (count("width")?, count("height")?),
-            right,
-        })
-    }
-
-    /// What the page got of the remote audio.
-    ///
-    /// # Errors
-    /// When it has no connection.
-    pub fn hearing(&mut self, name: &str) -> Result<Hearing> {
-        let answer = self.ask(json!({ "action": "hearing", "name": name }))?;
-        let count = |key: &str| answer[key].as_u64().with_context(|| format!("no {key}"));
-        Ok(Hearing {
-            said: count("said")?,
-            received: count("received")?,
-            lost: answer["lost"].as_i64().context("no lost")?,
-            reports: count("reports")?,
-            sent: count("sent")?,
-        })
-    }
-
-    /// Bytes of its camera that the page has sent so far, in all sizes.
-    ///
-    /// # Errors
-    /// When it has no connection.
-    pub fn filmed(&mut self, name: &str) -> Result<u64> {
-        let answer = self.ask(json!({ "action": "filmed", "name": name }))?;
-        answer.as_u64().context("no bytes")
     }
 
     /// All visible text of the page.

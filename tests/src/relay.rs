@@ -34,6 +34,8 @@ pub struct Relay {
 struct Line {
     loss_per_mille: AtomicU32,
     jitter_ms: AtomicU32,
+    /// On top of it, the same for all.
+    delay_ms: AtomicU32,
     /// Towards each client that is first heard from now on, in bit/s; 0: as much as there is.
     rate: AtomicU64,
     /// Narrow lines are so no more.
@@ -65,6 +67,7 @@ impl Relay {
             Arc::new(Line {
                 loss_per_mille: AtomicU32::new(0),
                 jitter_ms: AtomicU32::new(0),
+                delay_ms: AtomicU32::new(0),
                 rate: AtomicU64::new(0),
                 widened: AtomicBool::new(false),
                 passed: AtomicU64::new(0),
@@ -93,6 +96,11 @@ impl Relay {
             .loss_per_mille
             .store(loss_per_mille, Ordering::Relaxed);
         self.line.jitter_ms.store(jitter_ms, Ordering::Relaxed);
+    }
+
+    /// From now on everything takes so long each way, beside what [`Relay::impair`] says.
+    pub fn delay(&self, delay_ms: u32) {
+        self.line.delay_ms.store(delay_ms, Ordering::Relaxed);
     }
 
     /// Clients that are first heard after this have a line of so many bit/s, with a queue, towards them; 0: of any rate.
@@ -126,7 +134,8 @@ impl Line {
         }
         self.passed.fetch_add(1, Ordering::Relaxed);
         let jitter = self.jitter_ms.load(Ordering::Relaxed);
-        Some(Duration::from_millis(u64::from(random.u32(0..=jitter))))
+        let delay = self.delay_ms.load(Ordering::Relaxed) + random.u32(0..=jitter);
+        Some(Duration::from_millis(u64::from(delay)))
     }
 }
 

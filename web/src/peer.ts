@@ -70,9 +70,12 @@ export class Peer {
 
   constructor(handlers: PeerHandlers) {
     this.#handlers = handlers
-    this.#microphone = this.#connection.addTransceiver('audio', { direction: 'sendrecv' })
+    // The server answers with the streams of the offer, and a browser keeps lips with the voice within one stream alone.
+    const streams = [new MediaStream()]
+    this.#microphone = this.#connection.addTransceiver('audio', { direction: 'sendrecv', streams })
     this.#camera = this.#connection.addTransceiver('video', {
       direction: 'sendrecv',
+      streams,
       sendEncodings: CAMERA_SIZES.map((size, at) => ({ ...size, scaleResolutionDownBy: 2 ** (CAMERA_SIZES.length - 1 - at) })),
     })
     this.#connection.addEventListener('connectionstatechange', () => this.#stateChanged())

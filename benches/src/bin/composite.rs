@@ -1,5 +1,5 @@
 //! What composing costs beyond its codecs: nine cameras decoded, composed and encoded, against the bare codec calls on the same pictures;
-//! and what a picture costs when only one tile of it has changed. In CPU time of the thread.
+//! and what a picture costs when only one tile of it has changed; full HD from the cameras' 360p. In CPU time of the thread.
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
@@ -22,11 +22,23 @@ const PICTURES: u64 = 215;
 const WARMING: u64 = 15;
 /// Pictures of which one tile has changed.
 const ONE_TILE: u64 = 2_000;
-const CANVAS: (u16, u16) = (1_280, 720);
-/// Bits per second of the composite.
-const BITRATE: u32 = 2_000_000;
+/// A composite, and bits per second of it.
+const CANVAS: Canvas = Canvas {
+    size: (1_280, 720),
+    bitrate: 2_000_000,
+};
+const FULL_HD: Canvas = Canvas {
+    size: (1_920, 1_080),
+    bitrate: 4_000_000,
+};
 /// What nine easy 720p25 streams may cost of a core; FreeSWITCH takes 62 % with one encode for all.
 const EASY_PERCENT: f64 = 45.0;
+
+#[derive(Debug, Clone, Copy)]
+struct Canvas {
+    size: (u16, u16),
+    bitrate: u32,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Codec {
@@ -110,11 +122,11 @@ fn time(number: u64, frame_rate: u8) -> MediaTime {
     MediaTime::from_micros(number * 1_000_000 / u64::from(frame_rate))
 }
 
-fn composer() -> anyhow::Result<Composer> {
+fn composer((width, height): (u16, u16)) -> anyhow::Result<Composer> {
     let layouts = Layouts::built_in();
     let layout = layouts.get("grid").context("a grid")?.clone();
     let fonts = Fonts::none().found_in("/usr/share/fonts".as_ref());
-    let mut composer = Composer::new(CANVAS.0, CANVAS.1, layout, fonts)?;
+    let mut composer = Composer::new(width, height, layout, fonts)?;
     let person = |leg: u8| Person {
         leg: LegId(leg.into()),
         name: format!("Participant {leg}"),
@@ -143,12 +155,17 @@ struct Costs {
 }
 
 /// The same pictures decoded and encoded twice, in turns: with what is between, and without.
-fn measure(codec: Codec, size: (u16, u16), frame_rate: u8) -> anyhow::Result<Costs> {
+fn measure(
+    canvas: Canvas,
+    codec: Codec,
+    size: (u16, u16),
+    frame_rate: u8,
+) -> anyhow::Result<Costs> {
     let cameras = cameras(codec, size, frame_rate)?;
     let setting = VideoSetting {
-        width: CANVAS.0,
-        height: CANVAS.1,
-        bitrate: BITRATE,
+        width: canvas.size.0,
+        height: canvas.size.1,
+        bitrate: canvas.bitrate,
         frame_rate,
     };
     let decoders = || {
@@ -156,7 +173,7 @@ fn measure(codec: Codec, size: (u16, u16), frame_rate: u8) -> anyhow::Result<Cos
             .map(|_| Decoder::new(codec))
             .collect::<anyhow::Result<Vec<_>>>()
     };
-    let mut composer = composer()?;
+    let mut composer = composer(canvas.size)?;
     let (mut decode, mut decode_bare) = (decoders()?, decoders()?);
     let mut encoder = Encoder::new(codec, setting)?;
     let mut encoder_bare = Encoder::new(codec, setting)?;
@@ -205,7 +222,7 @@ fn measure(codec: Codec, size: (u16, u16), frame_rate: u8) -> anyhow::Result<Cos
 
 /// Composing when the picture of one of nine has changed, in ms.
 fn one_tile() -> anyhow::Result<f64> {
-    let mut composer = composer()?;
+    let mut composer = composer(CANVAS.size)?;
     let picture = I420Picture::black(640, 360)?;
     for leg in 0..CAMERAS {
         composer.set_picture(LegId(leg.into()), &picture);
@@ -221,18 +238,20 @@ fn one_tile() -> anyhow::Result<f64> {
 
 fn main() -> anyhow::Result<()> {
     let cases = [
-        ("composite_9x720p_h264", Codec::H264, (1_280, 720)),
-        ("composite_9x360p_h264", Codec::H264, (640, 360)),
-        ("composite_9x720p_vp8", Codec::Vp8, (1_280, 720)),
-        ("composite_9x360p_vp8", Codec::Vp8, (640, 360)),
+        ("composite_9x720p_h264", CANVAS, Codec::H264, (1_280, 720)),
+        ("composite_9x720p_vp8", CANVAS, Codec::Vp8, (1_280, 720)),
+        ("composite_1080p30_h264", FULL_HD, Codec::H264, (640, 360)),
+        ("composite_1080p30_vp8", FULL_HD, Codec::Vp8, (640, 360)),
+        ("composite_9x360p_h264", CANVAS, Codec::H264, (640, 360)),
+        ("composite_9x360p_vp8", CANVAS, Codec::Vp8, (640, 360)),
     ];
     let mut nine = 0.0;
-    for (name, codec, size) in cases {
+    for (name, canvas, codec, size) in cases {
         let Costs {
             bare,
             whole,
             compose,
-        } = measure(codec, size, 30)?;
+        } = measure(canvas, codec, size, 30)?;
         let figure = Figure {
             name,
             value: whole,
@@ -243,7 +262,7 @@ fn main() -> anyhow::Result<()> {
         nine = compose;
         eprintln!("{name}: of it {compose:.2} ms between the codecs");
     }
-    let easy = measure(Codec::H264, (1_280, 720), 25)?;
+    let easy = measure(CANVAS, Codec::H264, (1_280, 720), 25)?;
     let figure = Figure {
         name: "composite_9x720p25_core",
         value: easy.whole * 25.0 / 10.0,

@@ -379,3 +379,22 @@ fn settings_and_sizes_out_of_range_are_refused() {
             .is_err()
     );
 }
+
+#[test]
+fn how_high_a_keyframe_is_is_read_from_its_first_payload() {
+    let picture = I420Picture::black(SETTING.width, SETTING.height).unwrap();
+    for (codec, height) in [(VideoCodec::Vp8, 360), (VideoCodec::H264, 368)] {
+        let mut encoder = Encoder::new(codec, SETTING).unwrap();
+        let heights = [0, 1].map(|number| {
+            let frame = encoder.encode(&picture, number).unwrap();
+            let payloads = match codec {
+                VideoCodec::Vp8 => vp8::packetize(&frame.data, 7, None, 1_200),
+                VideoCodec::H264 => h264::packetize(&frame.data, 1_200),
+            };
+            codec.keyframe_height(&payloads[0])
+        });
+        assert_eq!(heights, [Some(height), None], "{codec:?}");
+        assert_eq!(codec.keyframe_height(&[]), None);
+        assert_eq!(codec.keyframe_height(&[0x10]), None);
+    }
+}

@@ -105,6 +105,20 @@ pub fn is_keyframe_start(payload: &[u8]) -> bool {
     holds(payload, SPS)
 }
 
+/// Height in pixels, up to 15 too large, of the keyframe that begins with this payload; `None` when none does, or it cannot be read.
+#[must_use]
+pub fn keyframe_height(payload: &[u8]) -> Option<u16> {
+    let size = match parts(payload).ok()? {
+        Parts::Whole(unit) => sps::sps_size(unit),
+        Parts::Aggregate(rest) => {
+            let mut units = aggregated(rest).map_while(Result::ok);
+            units.find_map(sps::sps_size)
+        }
+        Parts::Fragment { .. } => None,
+    };
+    u16::try_from(size?.1).ok()
+}
+
 fn holds(payload: &[u8], wanted: u8) -> bool {
     match parts(payload) {
         Ok(Parts::Whole(unit)) => nal_type(unit[0]) == wanted,

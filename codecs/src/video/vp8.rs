@@ -153,6 +153,16 @@ pub fn is_keyframe_start(payload: &[u8]) -> bool {
     )
 }
 
+/// Height in pixels of the keyframe that begins with this payload; `None` when none does.
+#[must_use]
+pub fn keyframe_height(payload: &[u8]) -> Option<u16> {
+    if !is_keyframe_start(payload) {
+        return None;
+    }
+    let frame = payload.get(layout(payload).ok()?.size..)?;
+    keyframe_size(frame).map(|(_, height)| height)
+}
+
 /// Width and height that a keyframe (without descriptor) announces (RFC 6386 §9.1); `None` when it is no keyframe.
 #[must_use]
 pub fn keyframe_size(frame: &[u8]) -> Option<(u16, u16)> {

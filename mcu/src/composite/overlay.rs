@@ -19,6 +19,8 @@ pub(super) struct Overlays {
     /// The operator's banner, and the conference's own instead.
     given: String,
     banner: Option<String>,
+    /// The composer has not been told of it.
+    banner_is_new: bool,
 }
 
 impl Overlays {
@@ -27,19 +29,19 @@ impl Overlays {
         if let Some(mark) = &config.watermark {
             composer.set_mark(mark);
         }
-        composer.set_banner(&config.banner);
         Self {
             zone: config.clock.clone(),
             due: Instant::now(),
             given: config.banner.clone(),
             banner: None,
+            banner_is_new: true,
         }
     }
 
-    /// The conference's own banner; `None`: the operator's.
-    pub(super) fn set_banner(&mut self, text: Option<String>, composer: &mut Composer) {
-        composer.set_banner(text.as_deref().unwrap_or(&self.given));
+    /// The conference's own banner; `None`: the operator's. It is shaped by [`Self::advance`].
+    pub(super) fn set_banner(&mut self, text: Option<String>) {
         self.banner = text;
+        self.banner_is_new = true;
     }
 
     /// What was last said of that.
@@ -47,8 +49,12 @@ impl Overlays {
         self.banner.clone()
     }
 
-    /// Puts the time on it, when that has changed.
+    /// Puts the banner and the time on it, when they have changed. Both are text in fonts of any origin: it may panic, and is to be called
+    /// where that is caught.
     pub(super) fn advance(&mut self, now: Instant, composer: &mut Composer) {
+        if std::mem::take(&mut self.banner_is_new) {
+            composer.set_banner(self.banner.as_deref().unwrap_or(&self.given));
+        }
         let Some(zone) = self.zone.as_ref().filter(|_| now >= self.due) else {
             return;
         };

@@ -102,12 +102,7 @@ impl Rendition {
             }
             VideoCodec::H264 => h264::packetize(&data, MTU),
         };
-        // 90 kHz; the low 32 bits, as it wraps around.
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "RTP timestamps wrap around"
-        )]
-        let timestamp = (at.as_micros() * 9 / 100) as u32;
+        let timestamp = at.video_timestamp();
         let last = payloads.len().saturating_sub(1);
         for (index, payload) in payloads.into_iter().enumerate() {
             self.sequence = self.sequence.wrapping_add(1);

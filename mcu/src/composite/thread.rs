@@ -171,7 +171,7 @@ pub(super) fn start(
         bitrate,
         frame_rate: shared.config.frame_rate,
     };
-    let ladder = Ladder::below(setting.bitrate);
+    let ladder = Ladder::below(setting.bitrate).of_height(height);
     let (queue, inbox) = sync_channel(PACKETS + ORDERS);
     let inlet = Inlet {
         queue,
@@ -333,7 +333,7 @@ impl Work {
                 self.composer.set_layout(layout);
             }
             Item::Bitrate(bitrate) => self.outputs.set_bitrate(bitrate),
-            Item::Banner(text) => self.overlays.set_banner(text, &mut self.composer),
+            Item::Banner(text) => self.overlays.set_banner(text),
             Item::Camera(..) | Item::Stop => {}
         }
     }
@@ -380,10 +380,13 @@ impl Work {
                 self.composer.set_picture(*leg, &picture);
             }
         }
-        self.overlays.advance(begun, &mut self.composer);
-        let composer = &mut self.composer;
-        // Names are strangers' text in fonts of any origin. Unwind-safe by rule: after a panic nobody sees the composer again.
-        let Ok(drawn) = catch_unwind(AssertUnwindSafe(|| composer.compose())) else {
+        let (overlays, composer) = (&mut self.overlays, &mut self.composer);
+        // Names and banners are strangers' text in fonts of any origin. Unwind-safe by rule: after a panic nobody sees the composer again.
+        let draws = AssertUnwindSafe(|| {
+            overlays.advance(begun, composer);
+            composer.compose()
+        });
+        let Ok(drawn) = catch_unwind(draws) else {
             figures.faults.inc();
             return self.begin_anew();
         };
@@ -410,7 +413,7 @@ impl Work {
                 composer.set_people(self.people.clone());
                 let banner = self.overlays.banner();
                 self.overlays = Overlays::new(&self.shared.config, &mut composer);
-                self.overlays.set_banner(banner, &mut composer);
+                self.overlays.set_banner(banner);
                 self.composer = composer;
                 self.cameras.clear();
             }

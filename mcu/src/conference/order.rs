@@ -66,6 +66,7 @@ impl Focus {
                 })?;
             }
             Order::LimitVideo(target, kilobits) => self.order_limit(&target, kilobits)?,
+            Order::LimitHeight(target, pixels) => self.order_height(&target, pixels)?,
             Order::MuteVideo(target, on) => {
                 if !on {
                     self.require_video()?;

@@ -1,7 +1,7 @@
 //! What viewers see: cameras as they come, or one picture of all, which a shared screen dominates. Keeps the composer informed of who is there.
 
 use plenum_mixer::compose::Person;
-use plenum_mixer::{Command as MixerCommand, Ladder, LegId};
+use plenum_mixer::{Command as MixerCommand, LegId};
 
 use super::focus::Focus;
 use super::order::Denied;
@@ -260,7 +260,8 @@ impl Focus {
             let bitrate = self.around.composites.bitrate(self.rules.max_video);
             composite.bitrate(bitrate);
             // The room gives sizes by what they take.
-            self.command_room(MixerCommand::CompositeRates(Ladder::below(bitrate)));
+            let ladder = self.around.composites.ladder(bitrate);
+            self.command_room(MixerCommand::CompositeRates(ladder));
         }
     }
 

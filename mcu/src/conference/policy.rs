@@ -7,6 +7,9 @@ use super::manners::{MOST_VIDEO_KBPS, Rules, bits};
 use super::order::Denied;
 use crate::config::VideoPolicy;
 
+/// Of pictures, in pixels; none that is sent is higher.
+const MOST_HEIGHT: u16 = 4_320;
+
 impl Focus {
     /// There is no video here.
     pub(super) fn is_blind(&self) -> bool {
@@ -71,16 +74,29 @@ impl Focus {
         Ok(())
     }
 
+    /// `target` is sent pictures of so many pixels' height at most, where they come in several sizes; 0: as everybody.
+    pub(super) fn order_height(&mut self, target: &str, pixels: u32) -> Result<(), Denied> {
+        let pixels = u16::try_from(pixels)
+            .ok()
+            .filter(|most| *most <= MOST_HEIGHT);
+        let most = pixels.ok_or(Denied::Invalid("max_video_height must be 4320 at most."))?;
+        let person = self.roster.get_mut(target).ok_or(Denied::Nobody)?;
+        person.max_video_height = (most > 0).then_some(most);
+        self.gate_limit(target);
+        Ok(())
+    }
+
     /// Tells the room what `target` is sent at most: after a change, and when its leg is a new one.
     pub(super) fn gate_limit(&self, target: &str) {
         if let Some(person) = self.roster.get(target)
             && let Some(leg) = person.leg
         {
-            let bits_per_second = person.max_video;
+            let (bits_per_second, most) = (person.max_video, person.max_video_height);
             self.command_room(Command::VideoLimit {
                 leg: Some(leg),
                 bits_per_second,
             });
+            self.command_room(Command::VideoHeight { leg, most });
         }
     }
 }

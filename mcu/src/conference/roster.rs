@@ -67,6 +67,8 @@ pub(super) struct Participant {
     pub(super) video_muted: bool,
     /// Of video, in bit/s, that they are sent at most.
     pub(super) max_video: Option<u64>,
+    /// How high its pictures are at most, in pixels, where they come in several sizes.
+    pub(super) max_video_height: Option<u16>,
     /// What it sees, unless that is the conference's affair.
     pub(super) view: Option<View>,
     /// How loud the others hear it.
@@ -140,6 +142,7 @@ impl Participant {
             held: false,
             video_muted: false,
             max_video: None,
+            max_video_height: None,
             view: None,
             gain_db: 0,
             side: None,

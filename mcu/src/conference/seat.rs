@@ -133,6 +133,8 @@ pub(crate) enum Order {
     MuteVideo(String, bool),
     /// They are sent so many kbit/s of video at most; 0: as everybody.
     LimitVideo(String, u32),
+    /// Their pictures are so many pixels high at most, where they come in several sizes; 0: as everybody's.
+    LimitHeight(String, u32),
     /// The one who is shown large whoever speaks, or nobody.
     Spotlight(Option<String>),
     Remove(String),

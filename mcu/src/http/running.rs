@@ -83,6 +83,8 @@ pub(super) struct ParticipantPatch {
     gain_db: Option<i8>,
     /// Kilobits per second of video that they are sent at most, 20000 at most; 0: as everybody.
     max_video_kbps: Option<u32>,
+    /// How high their pictures are at most, in pixels, 4320 at most, where they come in several sizes; 0: as everybody's.
+    max_video_height: Option<u32>,
 }
 
 /// Everybody in the lobby.
@@ -261,6 +263,7 @@ pub(super) async fn treat(
         view,
         gain_db,
         max_video_kbps,
+        max_video_height,
     }) = body?;
     let who = || participant.clone();
     let orders = [
@@ -271,6 +274,7 @@ pub(super) async fn treat(
         view.map(|view| Order::View(who(), view.into())),
         gain_db.map(|db| Order::Gain(who(), db)),
         max_video_kbps.map(|most| Order::LimitVideo(who(), most)),
+        max_video_height.map(|most| Order::LimitHeight(who(), most)),
     ];
     carry_out(&api, &id, orders.into_iter().flatten()).await
 }

@@ -8,7 +8,7 @@ use plenum_codecs::video::h264::Limit;
 use plenum_codecs::{MediaPacket, MediaTime};
 
 use super::Switchboard;
-use super::publisher::StreamKey;
+use super::publisher::{Arrival, StreamKey};
 use super::renditions::{self, SMALL};
 use crate::legs::Legs;
 use crate::{Compose, Ladder, LegId, Output, Rendition, Renditions, Track};
@@ -71,9 +71,8 @@ impl Switchboard {
         &mut self,
         now: MediaTime,
         key: StreamKey,
-        codec: VideoCodec,
-        keyframe_start: bool,
-        packet: &MediaPacket,
+        (codec, packet): (VideoCodec, &MediaPacket),
+        arrival: Arrival,
         out: &mut VecDeque<Output>,
     ) {
         if self.feeds_nothing() {
@@ -86,28 +85,37 @@ impl Switchboard {
                 .any(|publisher| publisher.stream(*key).is_some())
         };
         let fits = self.fitting_layer(now, key) == key.layer;
+        let mut begins = false;
         let taken = &mut self.composite.taken;
         match taken.iter_mut().find(|taken| taken.leg == key.leg) {
             None => taken.push(key),
             Some(taken) if *taken == key => {}
             // The layer that fits its tile begins with a keyframe.
             Some(taken) if taken.payload_type == key.payload_type && fits => {
-                if !keyframe_start {
+                if !arrival.keyframe_start {
                     self.wants_keyframe(key);
                     self.request_keyframes(now, out);
                     return;
                 }
                 *taken = key;
+                begins = true;
             }
             // A camera may come in two codecs at once; the other one takes over when this one has ceased.
             Some(taken) if exists(taken) => return,
             Some(taken) => *taken = key,
         }
-        out.push_back(Output::Compose(Compose::Camera {
-            leg: key.leg,
-            codec,
-            packet: packet.clone(),
-        }));
+        let mut publishers = publishers.iter();
+        let stream = publishers.find_map(|publisher| publisher.stream(key));
+        let overtook = stream.filter(|_| begins && arrival.overtaken);
+        let overtook = overtook.map(|stream| stream.held.after(arrival.sequence));
+        let held = overtook.into_iter().flatten().map(|(_, packet)| packet);
+        for packet in std::iter::once(packet).chain(held) {
+            out.push_back(Output::Compose(Compose::Camera {
+                leg: key.leg,
+                codec,
+                packet: packet.clone(),
+            }));
+        }
     }
 
     /// Sends a packet of the composite to whoever sees this rendition.

@@ -10,11 +10,14 @@ use smallvec::SmallVec;
 use super::Viewer;
 use super::demand::Demand;
 use super::gaps::Gaps;
+use super::held::Held;
 use super::layers::Rate;
 use crate::{LegId, Track};
 
 /// A layer without a packet for so long has ceased: at 5 pictures a second five are missing.
 const LAYER_SILENCE: Duration = Duration::from_secs(1);
+/// The keyframe that was asked for comes within this time, or is asked for again.
+const ANSWERED: Duration = Duration::from_secs(1);
 
 /// One incoming video stream of the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +43,12 @@ pub(super) struct Stream {
     pub(super) payload_type: u8,
     pub(super) track: Track,
     codec: VideoCodec,
-    ssrc: u32,
+    pub(super) ssrc: u32,
     sequence: Unwrapper,
+    /// Of its pictures, in pixels, since the first keyframe.
+    height: Option<u16>,
     gaps: Gaps,
+    pub(super) held: Held,
     last_packet: MediaTime,
     pub(super) rate: Rate,
     last_request: Option<MediaTime>,
@@ -82,6 +88,10 @@ pub(crate) struct Coding {
 pub(super) struct Arrival {
     pub(super) sequence: u64,
     pub(super) keyframe_start: bool,
+    /// Others of that keyframe have come before it, and are held.
+    pub(super) overtaken: bool,
+    /// It is a keyframe of another height than the one before.
+    pub(super) resized: bool,
     /// The first packet of its stream: nobody can be watching it yet.
     pub(super) new_stream: bool,
 }
@@ -136,14 +146,26 @@ impl Publisher {
         let stream = &mut self.streams[index];
         stream.last_packet = now;
         stream.rate.count(now, packet.payload.len());
+        let newest = stream.sequence.newest();
         let sequence = stream.sequence.unwrap(packet.sequence);
-        // An old keyframe that comes late is no place to switch: what follows it has passed already.
         let in_order = stream.sequence.newest() == Some(sequence);
         let begins = codec.is_keyframe_start(&packet.payload);
         stream.gaps.arrived(now, sequence, begins);
+        let height = begins.then(|| codec.keyframe_height(&packet.payload));
+        let height = height.flatten().or(stream.height);
+        let resized = std::mem::replace(&mut stream.height, height) != height;
+        if newest.is_none() || stream.expects_keyframe(now) {
+            stream.held.hold(newest, sequence, packet);
+        } else {
+            stream.held.release();
+        }
+        // A keyframe that comes late is a place to switch if what follows it has not passed already.
+        let overtaken = begins && !in_order && stream.held.reaches(sequence);
         Arrival {
             sequence,
-            keyframe_start: in_order && begins,
+            keyframe_start: begins && (in_order || overtaken),
+            overtaken,
+            resized,
             new_stream: known.is_none(),
         }
     }
@@ -213,6 +235,24 @@ impl Publisher {
             .collect()
     }
 
+    /// Those of its layers that are no higher than `most` pixels, or the smallest if all are. How high one is is known from its keyframes.
+    pub(super) fn within(&self, most: Option<u16>, payload_type: u8, mut layers: Layers) -> Layers {
+        let Some(most) = most else { return layers };
+        // Of H.264 whole macroblocks are known.
+        let most = most.checked_next_multiple_of(16).unwrap_or(most);
+        let too_high = |layer: u8| {
+            let mut streams = self.streams.iter();
+            let known = streams
+                .find(|stream| (stream.payload_type, stream.layer()) == (payload_type, layer))
+                .and_then(|stream| stream.height);
+            known.is_some_and(|height| height > most)
+        };
+        let fitting = layers.iter().take_while(|(layer, _)| !too_high(*layer));
+        let fitting = fitting.count().max(1);
+        layers.truncate(fitting);
+        layers
+    }
+
     /// How many of its sizes come, the smallest first.
     pub(super) fn coming(&self, now: MediaTime) -> u8 {
         let streams = self.streams.iter();
@@ -253,7 +293,9 @@ impl Stream {
             codec,
             ssrc: packet.ssrc,
             sequence: Unwrapper::new(),
+            height: None,
             gaps: Gaps::default(),
+            held: Held::default(),
             last_packet: now,
             rate: Rate::default(),
             last_request: None,
@@ -288,6 +330,11 @@ impl Stream {
     pub(super) fn clear_routes(&mut self) {
         self.awaiting = 0;
         self.routes.clear();
+    }
+
+    fn expects_keyframe(&self, now: MediaTime) -> bool {
+        let asked = self.last_request.map(|last| now.since(last));
+        self.awaiting > 0 || asked.is_some_and(|ago| ago < ANSWERED)
     }
 
     /// True when a keyframe is wanted and the last request is long enough ago; counts as asked then. It is wanted, too, when somebody sees

@@ -10,7 +10,7 @@ use plenum_codecs::video::h264::Limit;
 use super::publisher::Publisher;
 use super::{StreamKey, Switchboard, Viewer, Viewing};
 use crate::legs::Legs;
-use crate::{Compose, Ladder, Leg, LegId, Output, Rendition, Renditions, Size, VideoSetting};
+use crate::{Compose, Leg, LegId, Output, Rendition, Renditions, Size, VideoSetting};
 
 /// The stream of the small rendition.
 pub(super) const SMALL: u8 = 2;
@@ -129,7 +129,9 @@ impl Switchboard {
     fn choose(&self, legs: &mut Legs, [vp8, h264]: [bool; 2]) -> bool {
         let most = |viewer: &Viewer| {
             let ladder = self.composite.ladder.as_ref();
-            ladder.map_or(Size::Whole, |ladder| within(ladder, self.limit_of(viewer)))
+            ladder.map_or(Size::Whole, |ladder| {
+                ladder.within(self.limit_of(viewer), viewer.most_height)
+            })
         };
         let mut moved = false;
         for leg in legs.iter_mut() {
@@ -153,14 +155,6 @@ impl Switchboard {
         }
         moved
     }
-}
-
-/// The largest size within a limit, else the smallest.
-fn within(ladder: &Ladder, limit: Option<u64>) -> Size {
-    let limit = limit.unwrap_or(u64::MAX);
-    let mut sizes = Size::ALL.into_iter();
-    let fits = sizes.find(|size| u64::from(ladder.rate(*size)) <= limit);
-    fits.unwrap_or(Size::Quarter)
 }
 
 /// Who sees the composite, and what was negotiated with them.

@@ -52,13 +52,16 @@ impl Switchboard {
             let of = publisher.zip(*coding);
             layered |= publisher.is_some_and(|publisher| publisher.known > 1);
             layers.push(of.map_or_else(Layers::new, |(publisher, coding)| {
-                publisher.layers(now, coding.payload_type)
+                let layers = publisher.layers(now, coding.payload_type);
+                publisher.within(viewer.most_height, coding.payload_type, layers)
             }));
         }
         let chosen = choose(usable, &slots, &layers);
         viewer.wishes.clear();
         if layered {
-            viewer.wishes.extend(self.wishes(usable, &slots));
+            viewer
+                .wishes
+                .extend(self.wishes(usable, viewer.most_height, &slots));
         }
         let mut changed = false;
         for (slot, ((coding, _), (layers, chosen))) in
@@ -99,6 +102,21 @@ impl Switchboard {
         self.assign_all(now, legs, out);
     }
 
+    /// How high a viewer's pictures are at most, in pixels, where they come in several sizes.
+    pub(crate) fn limit_height(
+        &mut self,
+        now: MediaTime,
+        leg: LegId,
+        most: Option<u16>,
+        legs: &mut Legs,
+        out: &mut VecDeque<Output>,
+    ) {
+        if let Some(leg) = legs.get_mut(leg) {
+            leg.viewer.most_height = most;
+            self.assign_all(now, legs, out);
+        }
+    }
+
     /// What a viewer is sent at most, in bit/s.
     pub(super) fn limit_of(&self, viewer: &Viewer) -> Option<u64> {
         least(viewer.limit, self.limit)
@@ -108,6 +126,7 @@ impl Switchboard {
     fn wishes(
         &self,
         usable: Option<u64>,
+        most_height: Option<u16>,
         slots: &[(Option<Coding>, Option<u8>)],
     ) -> SmallVec<[(LegId, u8); 4]> {
         let layers: SmallVec<[Layers; 4]> = slots
@@ -120,7 +139,8 @@ impl Switchboard {
                 publisher
                     .zip(*coding)
                     .map_or_else(Layers::new, |(publisher, coding)| {
-                        publisher.known_layers(coding.payload_type)
+                        let known = publisher.known_layers(coding.payload_type);
+                        publisher.within(most_height, coding.payload_type, known)
                     })
             })
             .collect();

@@ -55,6 +55,8 @@ pub(crate) struct Viewer {
     pub(crate) line: Line,
     /// What it is sent at most, in bit/s, whatever its line carries.
     pub(super) limit: Option<u64>,
+    /// How high its pictures are at most, in pixels, where they come in several sizes.
+    pub(super) most_height: Option<u16>,
     /// The size of the composite that its line carries.
     pub(super) fit: Fit,
     /// What it shall see of the composite, as last counted.
@@ -78,6 +80,7 @@ impl Viewer {
             leg,
             line: Line::default(),
             limit: None,
+            most_height: None,
             fit: Fit::default(),
             rendition: None,
             wishes: SmallVec::new(),
@@ -93,6 +96,7 @@ impl Viewer {
     pub(crate) fn leave(&mut self) {
         self.choice = None;
         self.limit = None;
+        self.most_height = None;
         self.rendition = None;
         self.wishes.clear();
         for slot in &mut self.slots {
@@ -281,7 +285,7 @@ impl Viewer {
         let on_air = slot
             .on_air
             .filter(|on_air| on_air.key == key && sequence >= on_air.first_in)?;
-        let payload = if on_air.codec == VideoCodec::Vp8 {
+        let payload = if on_air.codec == VideoCodec::Vp8 && !packet.payload.is_empty() {
             slot.pictures.rewrite(&packet.payload).ok()?
         } else {
             packet.payload.clone()

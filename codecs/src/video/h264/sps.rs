@@ -9,6 +9,12 @@ const SUBSET_SPS: u8 = 15;
 /// is none or cannot be read.
 #[must_use]
 pub fn sps_pixels(unit: &[u8]) -> Option<usize> {
+    let (width, height) = sps_size(unit)?;
+    Some(usize::try_from(width * height).unwrap_or(usize::MAX))
+}
+
+/// Width and height that it announces, likewise: whole macroblocks, so a height of 1,080 is 1,088 here.
+pub(super) fn sps_size(unit: &[u8]) -> Option<(u64, u64)> {
     let (&[header, profile, _, _], body) = unit.split_first_chunk::<4>()?;
     if !matches!(nal_type(header), SPS | SUBSET_SPS) {
         return None;
@@ -41,8 +47,8 @@ pub fn sps_pixels(unit: &[u8]) -> Option<usize> {
     let width = bits.unsigned()?.checked_add(1)?;
     let units = bits.unsigned()?.checked_add(1)?;
     let fields = 2 - bits.bits(1)?;
-    let pixels = u64::from(width) * u64::from(units) * u64::from(fields) * 256;
-    Some(usize::try_from(pixels).unwrap_or(usize::MAX))
+    let height = u64::from(units) * u64::from(fields) * 16;
+    Some((u64::from(width) * 16, height))
 }
 
 fn skip_high_profile(bits: &mut BitReader) -> Option<()> {

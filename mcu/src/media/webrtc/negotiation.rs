@@ -356,7 +356,8 @@ impl PeerTransport {
         Some(VideoSetting {
             receive,
             send: first_slot.map(of).unwrap_or_default(),
-            slots: self.slot_count(),
+            // A keyframe that came now would go nowhere, and the next one is asked for half a second later at the earliest.
+            slots: if self.connected { self.slot_count() } else { 0 },
             limit: None,
         })
     }
@@ -384,7 +385,7 @@ impl PeerTransport {
     }
 
     /// Video slots that the peer has a line for.
-    pub(in crate::media) fn slot_count(&self) -> u8 {
+    fn slot_count(&self) -> u8 {
         u8::try_from(self.slots.len()).unwrap_or(u8::MAX)
     }
 }

@@ -174,6 +174,28 @@ impl Pair {
 }
 
 #[test]
+fn what_a_page_puts_into_one_stream_is_answered_in_one() {
+    let now = Instant::now();
+    let mut rtc = client(now);
+    let mut api = rtc.sdp_api();
+    for kind in [MediaKind::Audio, MediaKind::Video] {
+        let stream = Some("lips".to_owned());
+        api.add_media(kind, Direction::SendRecv, stream, None, None);
+    }
+    let (offer, _) = api.apply().unwrap();
+    let (offer, identity) = (offer.to_sdp_string(), Identity::generate().unwrap());
+    let (_, answer) =
+        PeerTransport::accept(&identity, addr(SERVER), &offer, &Limits::default(), now).unwrap();
+    // Within one stream a browser keeps lips with the voice.
+    assert_eq!(
+        answer.sdp.matches("a=msid:lips ").count(),
+        2,
+        "{}",
+        answer.sdp
+    );
+}
+
+#[test]
 fn the_answer_agrees_on_opus_vp8_and_baseline_h264() {
     let pair = Pair::connect();
     let config = pair.server.leg_config(LegId(1)).unwrap();
@@ -188,8 +210,10 @@ fn the_answer_agrees_on_opus_vp8_and_baseline_h264() {
     let mut server = pair.server;
     let (sdp, _) = offer(&mut client(pair.now), true, 0);
     let identity = Identity::generate().unwrap();
-    let (_, answer) =
+    let (fresh, answer) =
         PeerTransport::accept(&identity, addr(SERVER), &sdp, &Limits::default(), pair.now).unwrap();
+    let video = fresh.leg_config(LegId(2)).unwrap().video.unwrap();
+    assert_eq!(video.slots, 0, "before it is connected");
     for needed in [
         "a=ice-lite",
         "profile-level-id=42e01f",

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use mio::net::UdpSocket;
-use plenum_mixer::{Feedback, Input, LegId, Track};
+use plenum_mixer::{Feedback, Input, LegConfig, LegId, Track};
 
 use super::legs::Peer;
 use super::links::ToRoom;
@@ -181,12 +181,12 @@ impl Worker {
             PeerEvent::Validated(address) => self.on_validated(leg, now, address),
             PeerEvent::Connected => {
                 peer.connected = true;
-                let slots = peer.transport.call(|t| t.slot_count()).unwrap_or_default();
+                let config = peer.transport.call(|t| t.leg_config(leg));
                 self.tell_room(leg, now, ToRoom::Connected(leg));
-                // Keyframes that came during the handshake went nowhere, and the mixer believes that they were seen.
-                for slot in 0..slots {
-                    let feedback = Feedback::KeyframeRequest { slot };
-                    self.give(leg, now, Input::Feedback { leg, feedback });
+                // From now on it has slots, if it takes pictures.
+                let sees = |config: &LegConfig| config.video.as_ref().is_some_and(|v| v.slots > 0);
+                if let Some(config) = config.ok().flatten().filter(sees) {
+                    self.tell_room(leg, now, ToRoom::Reconfigure(Box::new(config)));
                 }
             }
             PeerEvent::Packet { track, packet } => {

@@ -16,8 +16,7 @@ use plenum_mixer::{
 use prometheus::Registry;
 
 use super::*;
-use crate::composite::camera::Camera;
-use crate::composite::figures::Figures;
+use crate::composite::{Camera, Figures};
 
 /// One way of a line: 40 ms, 20 more or less, so that packets overtake each other; 5 % are lost.
 const LEAST_DELAY: u64 = 20;
