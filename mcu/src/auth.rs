@@ -10,6 +10,7 @@ mod tokens;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use guard::network;
 pub use guard::{Door, Guard, GuardKey, Turn};
 pub use keys::{ApiKeyError, ApiKeys};
 pub use lockout::{Attempt, Lockout, Shut, Tally};

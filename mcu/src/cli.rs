@@ -156,7 +156,10 @@ fn say(text: &str) -> anyhow::Result<()> {
 }
 
 fn start_log(config: &Config) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level).context("log.level")?;
+    // That library warns of whatever strangers' bytes hold.
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level)
+        .context("log.level")?
+        .add_directive("rtc_dtls=error".parse()?);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -5,6 +5,7 @@ mod composite;
 mod demand;
 mod fit;
 mod gaps;
+mod heights;
 mod held;
 mod layers;
 mod publisher;
@@ -208,7 +209,7 @@ impl Switchboard {
                 viewer.viewer.lose(key);
             }
             self.assign_all(now, legs, out);
-        } else if arrival.resized && legs.iter().any(|leg| leg.viewer.most_height.is_some()) {
+        } else if arrival.measured && legs.iter().any(|leg| leg.viewer.most_height.is_some()) {
             self.assign_all(now, legs, out);
         }
         let Some(stream) = self

@@ -11,6 +11,8 @@ const CAMERA: Colours = [[40, 60, 40]; 4];
 const WATCHED: u32 = 10;
 /// What is to be, in ms. It is printed, not judged: on cores that are shared with all others sound waits for its turn, too.
 const AIM: f64 = 45.0;
+/// Without anything that keeps them together they are further apart than this, in ms.
+const APART: f64 = 250.0;
 /// Of the flashes so many are seen and heard.
 const LEAST: usize = 5;
 
@@ -35,6 +37,10 @@ fn lips_are_with_the_voice() {
             "{view}: the voice is {middle:.0?} ms after the lips, to be within {AIM}: {late:.0?}"
         );
         assert!(late.len() >= LEAST, "{late:?}");
+        assert!(
+            middle.is_some_and(|middle| middle.abs() < APART),
+            "{late:?}"
+        );
     }
     line.server.stop().unwrap();
 }

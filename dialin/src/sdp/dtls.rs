@@ -188,9 +188,9 @@ impl DtlsLine {
         let role = match self.setup {
             Setup::Passive => DtlsRole::Active,
             Setup::Active | Setup::Unsaid => DtlsRole::Passive,
-            // Whoever leaves the question open again wants no other handshake (RFC 5763 section 6.6).
+            // Whoever leaves the question open again wants no other handshake (RFC 5763 section 6.6), unless it is another one.
             Setup::Either => match previous {
-                Some(Protection::Dtls(known)) => known.role,
+                Some(Protection::Dtls(known)) if known.peer == self.fingerprint => known.role,
                 _ => DtlsRole::Passive,
             },
         };

@@ -87,15 +87,19 @@ impl Drop for Turn {
     }
 }
 
+/// Whose an address is, as far as it tells: the IPv4 address, or the /64 network, of which one host may use all.
+pub(crate) fn network(address: IpAddr) -> u128 {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)),
+        IpAddr::V6(v6) => u128::from(v6) >> 64 << 64,
+    }
+}
+
 impl Guard {
-    /// Key of a web client: its IPv4 address or its /64 network.
+    /// Key of a web client.
     #[must_use]
     pub fn address(&self, address: IpAddr) -> GuardKey {
-        let network = match address.to_canonical() {
-            IpAddr::V4(v4) => u128::from(u32::from(v4)),
-            IpAddr::V6(v6) => u128::from(v6) >> 64 << 64,
-        };
-        self.key(Door::Web, &[&network.to_be_bytes()])
+        self.key(Door::Web, &[&network(address).to_be_bytes()])
     }
 
     /// Key of a phone: trunk and calling number.

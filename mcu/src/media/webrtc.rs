@@ -335,7 +335,9 @@ impl PeerTransport {
             }
             let number = SeqNo::from(outgoing.numbering.map(sequence));
             let ssrc = outgoing.ssrc;
-            let write = rtp_write(&waiting.packet, number, waiting.payload).nackable(true);
+            // Of padding the stack could send any number again to fill a line.
+            let resent = !waiting.packet.payload.is_empty();
+            let write = rtp_write(&waiting.packet, number, waiting.payload).nackable(resent);
             if let Some(stream) = self.rtc.direct_api().stream_tx(&ssrc) {
                 stream.write_rtp(write);
             }

@@ -88,7 +88,10 @@ impl Negotiation {
     /// No key serves for two offers or answers. The error is a SIP status: without random bytes nothing goes out in the clear instead.
     fn renew_keys(&mut self) -> Result<(), u16> {
         let policy = match self.srtp {
-            SrtpMode::Off => return Ok(()),
+            SrtpMode::Off => {
+                self.policy.srtp = SrtpPolicy::Off;
+                return Ok(());
+            }
             SrtpMode::Optional => SrtpPolicy::Optional,
             SrtpMode::Required => SrtpPolicy::Required,
             SrtpMode::Dtls => {

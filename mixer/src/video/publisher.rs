@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::Viewer;
 use super::demand::Demand;
 use super::gaps::Gaps;
+use super::heights::Heights;
 use super::held::Held;
 use super::layers::Rate;
 use crate::{LegId, Track};
@@ -35,6 +36,7 @@ pub(super) struct Publisher {
     pub(super) streams: SmallVec<[Stream; 3]>,
     /// In how many sizes it has come.
     pub(super) known: u8,
+    pub(super) heights: Heights,
     pub(super) demand: Demand,
 }
 
@@ -45,8 +47,6 @@ pub(super) struct Stream {
     codec: VideoCodec,
     pub(super) ssrc: u32,
     sequence: Unwrapper,
-    /// Of its pictures, in pixels, since the first keyframe.
-    height: Option<u16>,
     gaps: Gaps,
     pub(super) held: Held,
     last_packet: MediaTime,
@@ -90,8 +90,8 @@ pub(super) struct Arrival {
     pub(super) keyframe_start: bool,
     /// Others of that keyframe have come before it, and are held.
     pub(super) overtaken: bool,
-    /// It is a keyframe of another height than the one before.
-    pub(super) resized: bool,
+    /// It is the first keyframe of its size that tells how high it is.
+    pub(super) measured: bool,
     /// The first packet of its stream: nobody can be watching it yet.
     pub(super) new_stream: bool,
 }
@@ -102,6 +102,7 @@ impl Publisher {
             leg,
             streams: SmallVec::new(),
             known: 0,
+            heights: Heights::default(),
             demand: Demand::default(),
         }
     }
@@ -144,7 +145,10 @@ impl Publisher {
             self.streams.len() - 1
         });
         let stream = &mut self.streams[index];
-        stream.last_packet = now;
+        // Padding is no sign that pictures come.
+        if !packet.payload.is_empty() {
+            stream.last_packet = now;
+        }
         stream.rate.count(now, packet.payload.len());
         let newest = stream.sequence.newest();
         let sequence = stream.sequence.unwrap(packet.sequence);
@@ -152,8 +156,9 @@ impl Publisher {
         let begins = codec.is_keyframe_start(&packet.payload);
         stream.gaps.arrived(now, sequence, begins);
         let height = begins.then(|| codec.keyframe_height(&packet.payload));
-        let height = height.flatten().or(stream.height);
-        let resized = std::mem::replace(&mut stream.height, height) != height;
+        let size = (stream.payload_type, stream.layer());
+        let learnt = height.flatten();
+        let measured = learnt.is_some_and(|height| self.heights.learn(size, codec, height));
         if newest.is_none() || stream.expects_keyframe(now) {
             stream.held.hold(newest, sequence, packet);
         } else {
@@ -165,7 +170,7 @@ impl Publisher {
             sequence,
             keyframe_start: begins && (in_order || overtaken),
             overtaken,
-            resized,
+            measured,
             new_stream: known.is_none(),
         }
     }
@@ -238,15 +243,7 @@ impl Publisher {
     /// Those of its layers that are no higher than `most` pixels, or the smallest if all are. How high one is is known from its keyframes.
     pub(super) fn within(&self, most: Option<u16>, payload_type: u8, mut layers: Layers) -> Layers {
         let Some(most) = most else { return layers };
-        // Of H.264 whole macroblocks are known.
-        let most = most.checked_next_multiple_of(16).unwrap_or(most);
-        let too_high = |layer: u8| {
-            let mut streams = self.streams.iter();
-            let known = streams
-                .find(|stream| (stream.payload_type, stream.layer()) == (payload_type, layer))
-                .and_then(|stream| stream.height);
-            known.is_some_and(|height| height > most)
-        };
+        let too_high = |layer: u8| self.heights.exceeds((payload_type, layer), most);
         let fitting = layers.iter().take_while(|(layer, _)| !too_high(*layer));
         let fitting = fitting.count().max(1);
         layers.truncate(fitting);
@@ -293,7 +290,6 @@ impl Stream {
             codec,
             ssrc: packet.ssrc,
             sequence: Unwrapper::new(),
-            height: None,
             gaps: Gaps::default(),
             held: Held::default(),
             last_packet: now,

@@ -94,8 +94,9 @@ impl Switchboard {
         match leg {
             None => self.limit = limit,
             Some(leg) => {
-                if let Some(leg) = legs.get_mut(leg) {
-                    leg.viewer.limit = limit;
+                let Some(leg) = legs.get_mut(leg) else { return };
+                if std::mem::replace(&mut leg.viewer.limit, limit) == limit {
+                    return;
                 }
             }
         }
@@ -111,8 +112,9 @@ impl Switchboard {
         legs: &mut Legs,
         out: &mut VecDeque<Output>,
     ) {
-        if let Some(leg) = legs.get_mut(leg) {
-            leg.viewer.most_height = most;
+        if let Some(leg) = legs.get_mut(leg)
+            && std::mem::replace(&mut leg.viewer.most_height, most) != most
+        {
             self.assign_all(now, legs, out);
         }
     }
@@ -169,7 +171,9 @@ impl Switchboard {
         }
         self.shared = now;
         let publishers = self.publishers.iter_mut();
-        let ceased = publishers.fold(false, |any, publisher| publisher.layer_ceased(now) | any);
+        let ceased = publishers.fold(false, |any, publisher| {
+            publisher.layer_ceased(now) | publisher.heights.take_changed() | any
+        });
         let mut changed = false;
         for leg in legs.iter_mut() {
             // Of most, who only listen or whose line is unknown, nothing has changed.

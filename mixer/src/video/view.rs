@@ -90,8 +90,8 @@ impl Switchboard {
     }
 }
 
-/// Whether there is anything that it could be sent.
+/// Whether there is anything that it could be sent, now or once it is connected: the composer is begun meanwhile.
 fn takes_video(leg: &Leg) -> bool {
     let video = leg.config.video.as_ref();
-    video.is_some_and(|video| video.slots > 0 && !video.send.is_empty())
+    video.is_some_and(|video| !video.send.is_empty())
 }

@@ -24,12 +24,13 @@ use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_shared::error::Error;
 
 use self::gate::{Gate, Verdict};
+use crate::auth::network;
 use crate::media::guard::Guarded;
 use crate::media::srtp::{Keys, Profile};
 
 /// A call whose phone has shown no certificate for so long after signalling named it ends.
 pub(super) const LIMIT: Duration = Duration::from_secs(20);
-/// An attempt that has come to nothing makes way.
+/// An attempt that has come to nothing makes way, if the library has not given it up before: it says the same seven times.
 const LIFE: Duration = Duration::from_secs(15);
 /// Attempts of addresses that signalling did not name.
 const STRANGERS: usize = 8;
@@ -39,8 +40,9 @@ const STRANGERS_OF_HOST: usize = 2;
 const ANEW: Duration = Duration::from_secs(2);
 /// Between our own beginnings.
 const RETRY: Duration = Duration::from_secs(1);
-/// Between what we say again because the far end does.
+/// Between what we say again because the far end does, and how often: the library counts it with what it repeats by itself.
 const REPEAT: Duration = Duration::from_millis(200);
+const REPEATS: u8 = 3;
 /// RFC 5764 section 4.2.
 const LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// Suites with forward secrecy; ours sign with ECDSA, a phone's may with RSA.
@@ -165,8 +167,9 @@ struct Attempt {
     gate: Gate,
     seen: Arc<AtomicU8>,
     since: Instant,
-    /// When the far end last had us say something again.
+    /// When the far end last had us say something again, and how often it has.
     repeated: Instant,
+    repeats: u8,
     /// The random of the hello that began it; none when we did.
     opening: Option<[u8; 32]>,
 }
@@ -200,10 +203,15 @@ impl Attempt {
         Some(Self {
             source,
             endpoint: Guarded::build(build).ok()?.ok()?,
-            gate: Gate::default(),
+            gate: if opening.is_some() {
+                Gate::for_hello()
+            } else {
+                Gate::default()
+            },
             seen,
             since: now,
             repeated: now,
+            repeats: 0,
             opening,
         })
     }
@@ -255,10 +263,11 @@ impl Attempt {
 
     /// Says again what was said last, as if its time had come (RFC 6347 section 4.2.4).
     fn repeat(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.repeated) < REPEAT {
+        if now.saturating_duration_since(self.repeated) < REPEAT || self.repeats >= REPEATS {
             return;
         }
         self.repeated = now;
+        self.repeats += 1;
         let source = self.source;
         let said = self.endpoint.call(|endpoint| {
             let due = endpoint.poll_timeout(&source);
@@ -374,15 +383,23 @@ impl Handshake {
         if remote != self.remote {
             self.remote = remote;
             self.attempts.clear();
+            if self.done.is_none() {
+                self.began = now;
+            }
             self.begin(now);
         }
         false
     }
 
+    /// Whether the far end is anywhere: a call that is set up for others begins on hold, at no address.
+    fn is_told_where(&self) -> bool {
+        !self.remote.ip().is_unspecified()
+    }
+
     /// Begins, if that is for us.
     fn begin(&mut self, now: Instant) {
         self.tried = now;
-        if self.session.role == DtlsRole::Active && !self.remote.ip().is_unspecified() {
+        if self.session.role == DtlsRole::Active && self.is_told_where() {
             self.attempts
                 .extend(Attempt::new(&self.session, self.remote, None, now));
             self.drain();
@@ -449,7 +466,9 @@ impl Handshake {
             self.attempts.swap_remove(at);
         } else if source != self.remote {
             let strangers = || self.attempts.iter().filter(|a| a.source != self.remote);
-            let of_host = strangers().filter(|a| a.source.ip() == source.ip()).count();
+            let of_host = strangers()
+                .filter(|a| network(a.source.ip()) == network(source.ip()))
+                .count();
             if strangers().count() >= STRANGERS || of_host >= STRANGERS_OF_HOST {
                 return;
             }
@@ -470,10 +489,13 @@ impl Handshake {
     pub(super) fn advance(&mut self, now: Instant) {
         self.attempts.retain_mut(|attempt| attempt.advance(now));
         if self.done.is_none() {
-            if self.attempts.is_empty() && now.saturating_duration_since(self.tried) >= RETRY {
+            if self.fault.is_none()
+                && self.attempts.is_empty()
+                && now.saturating_duration_since(self.tried) >= RETRY
+            {
                 self.begin(now);
             }
-            if now.saturating_duration_since(self.began) >= LIMIT {
+            if self.is_told_where() && now.saturating_duration_since(self.began) >= LIMIT {
                 let shown = self.wrong;
                 self.fault.get_or_insert(if shown {
                     Fault::Fingerprint
@@ -488,8 +510,10 @@ impl Handshake {
     /// When [`Self::advance`] is due.
     pub(super) fn due(&mut self) -> Option<Instant> {
         let waits = self.done.is_none() && self.fault.is_none();
-        let end = waits.then_some(self.began + LIMIT);
-        let begins = self.session.role == DtlsRole::Active && self.attempts.is_empty();
+        let end = (waits && self.is_told_where()).then_some(self.began + LIMIT);
+        let begins = self.session.role == DtlsRole::Active
+            && self.is_told_where()
+            && self.attempts.is_empty();
         let again = (waits && begins).then_some(self.tried + RETRY);
         let attempts = self.attempts.iter_mut().filter_map(Attempt::due);
         attempts.chain(end).chain(again).min()

@@ -362,7 +362,12 @@ impl Worker {
     /// Takes a leg out of the books: poll, timers, gauges, load. Its room is not told.
     fn strike(&mut self, leg: LegId) -> Option<Leg> {
         let mut entry = self.legs.remove(&leg)?;
-        for timer in [Timer::Peer(leg), Timer::Report(leg), Timer::Clip(leg)] {
+        for timer in [
+            Timer::Peer(leg),
+            Timer::Report(leg),
+            Timer::Clip(leg),
+            Timer::Handshake(leg),
+        ] {
             self.timers.remove(timer);
         }
         if let Kind::Phone(phone) = &mut entry.kind {

@@ -23,6 +23,7 @@ impl Worker {
         };
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut more = true;
+        let mut shaken = false;
         for _ in 0..BATCH {
             let now = Instant::now();
             let Some(phone) = self.phone(leg) else { break };
@@ -57,21 +58,26 @@ impl Worker {
                 .bytes_in
                 .inc_by(u64::try_from(length).unwrap_or_default());
             match judged {
-                Ok(input) => self.on_phone_input(leg, now, input),
+                Ok(input) => {
+                    shaken |= matches!(input, PhoneInput::Handshake);
+                    self.on_phone_input(leg, now, input);
+                }
                 Err(PhoneReport::Read { lost }) => {
                     if let Some(fraction) = lost {
                         let feedback = Feedback::Loss { fraction };
                         self.give(leg, now, Input::Feedback { leg, feedback });
                     }
                 }
-                Err(PhoneReport::Handshake) => {}
+                Err(PhoneReport::Handshake) => shaken = true,
                 Err(PhoneReport::OverBudget) => self.metrics.dropped(Dropped::OverBudget, 1),
                 Err(PhoneReport::Malformed) => self.metrics.dropped(Dropped::Malformed, 1),
                 Err(PhoneReport::Unauthentic) => self.metrics.dropped(Dropped::Unauthentic, 1),
             }
         }
         self.scratch = scratch;
-        self.look_after_handshakes(leg);
+        if shaken {
+            self.look_after_handshakes(leg);
+        }
         more
     }
 

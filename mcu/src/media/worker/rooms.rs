@@ -402,7 +402,7 @@ fn send_phone_video(
     buffer: &mut Vec<u8>,
     tally: &mut Tally,
 ) -> Outcome {
-    // Padding, which no phone misses: none asks for what is lost.
+    // Padding: a phone asks for nothing that is lost, and some send on whatever follows a hole.
     if packet.payload.is_empty() {
         return Outcome::Done;
     }

@@ -24,15 +24,17 @@ const MOST_REPEATS: u32 = 32;
 /// What one attempt has taken so far.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
+    /// The far end has begun, and a hello of it may have to be asked for again.
+    hears_hello: bool,
     fragments: u32,
     bytes: usize,
     repeats: u32,
-    /// Number and offset of what was taken.
+    /// What was taken.
     known: Vec<Fragment>,
 }
 
-/// Number of a message, and the offset in it.
-type Fragment = (u16, usize);
+/// Number of a message, the offset in it, and how many bytes.
+type Fragment = (u16, usize, usize);
 
 /// What to do with a datagram of a handshake that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,13 +47,23 @@ pub(super) enum Verdict {
 }
 
 impl Gate {
+    /// Of an attempt that the far end has begun.
+    pub(super) fn for_hello() -> Self {
+        Self {
+            hears_hello: true,
+            ..Self::default()
+        }
+    }
+
     /// Judges a datagram, and keeps what it was.
     pub(super) fn judge(&mut self, datagram: &[u8]) -> Verdict {
         let Some(contents) = Contents::of(datagram) else {
             return Verdict::Leave;
         };
         let known = |fragment: &Fragment| self.known.contains(fragment);
-        if contents.others == 0 && contents.plain.iter().all(known) {
+        // The library answers a first hello only when it sees it: the cookie that it asks for is not said again by its timer.
+        let asks = self.hears_hello && self.known.iter().all(|&(sequence, ..)| sequence == 0);
+        if contents.others == 0 && contents.plain.iter().all(known) && !asks {
             return Verdict::Known;
         }
         let count = u32::try_from(contents.plain.len()).unwrap_or(u32::MAX);
@@ -148,7 +160,7 @@ impl Contents {
             if part < length && !next.is_empty() {
                 return None;
             }
-            self.plain.push((sequence, offset));
+            self.plain.push((sequence, offset, part));
             body = next;
         }
         Some(())
@@ -238,6 +250,22 @@ mod tests {
             gate.judge(&last),
             Verdict::Take,
             "nobody can tell what it holds"
+        );
+    }
+
+    #[test]
+    fn a_first_hello_is_heard_again_until_the_second_is_there() {
+        let mut gate = Gate::for_hello();
+        let hello = |number| record(22, 0, &fragment(1, 4, number, 0, &[0; 4]));
+        assert_eq!(gate.judge(&hello(0)), Verdict::Take);
+        assert_eq!(gate.judge(&hello(0)), Verdict::Take);
+        assert_eq!(gate.judge(&hello(1)), Verdict::Take);
+        assert_eq!(gate.judge(&hello(0)), Verdict::Known);
+        let mut gate = Gate::for_hello();
+        let heard = (0..10_000).filter(|_| gate.judge(&hello(0)) == Verdict::Take);
+        assert_eq!(
+            heard.count(),
+            usize::try_from(MOST_FRAGMENTS).unwrap_or_default()
         );
     }
 

@@ -170,6 +170,52 @@ fn a_handshake_outlives_a_line_that_loses_a_fifth() {
 }
 
 #[test]
+fn a_first_hello_is_answered_as_often_as_it_is_said() {
+    let mut scene = Scene::new(
+        session(DtlsRole::Passive),
+        session(DtlsRole::Active),
+        PHONE,
+        (0, 1),
+    );
+    let hello = scene.phone.take_outgoing().remove(0).1;
+    for second in 0..3 {
+        let now = scene.now + Duration::from_secs(second);
+        let agreed = scene.server.on_datagram(now, address(PHONE), &hello);
+        assert!(agreed.is_none());
+        let said = scene.server.take_outgoing().len();
+        assert_eq!(said, 1, "the answer to hello {second} was lost");
+    }
+}
+
+#[test]
+fn who_has_failed_says_no_more() {
+    let now = Instant::now();
+    let mut silent = Handshake::new(session(DtlsRole::Active), address(PHONE), now);
+    let mut at = now;
+    while let Some(due) = silent.due() {
+        assert!(due <= now + LIMIT + LIFE, "it never ends");
+        at = at.max(due);
+        silent.advance(at);
+    }
+    assert_eq!(silent.fault(), Some(Fault::TimedOut));
+}
+
+#[test]
+fn a_call_on_hold_from_its_beginning_waits_for_an_address() {
+    let now = Instant::now();
+    let session = session(DtlsRole::Active);
+    let mut held = Handshake::new(session.clone(), address("0.0.0.0:4000"), now);
+    assert_eq!(held.due(), None);
+    let later = now + 3 * LIMIT;
+    held.advance(later);
+    assert_eq!(held.fault(), None);
+    assert!(!held.signal(&session, address(PHONE), later));
+    assert_eq!(held.take_outgoing().len(), 1, "a hello");
+    held.advance(later + LIMIT / 2);
+    assert_eq!(held.fault(), None);
+}
+
+#[test]
 fn a_phone_behind_a_nat_is_known_by_its_certificate() {
     let (ours, theirs) = (session(DtlsRole::Passive), session(DtlsRole::Active));
     let mut scene = Scene::new(ours, theirs, NAT, (0, 1));
