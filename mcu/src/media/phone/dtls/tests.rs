@@ -177,8 +177,10 @@ fn a_first_hello_is_answered_as_often_as_it_is_said() {
         PHONE,
         (0, 1),
     );
-    let hello = scene.phone.take_outgoing().remove(0).1;
+    let mut hello = scene.phone.take_outgoing().remove(0).1;
     for second in 0..3 {
+        // The same message in another record.
+        hello[10] = u8::try_from(second).unwrap();
         let now = scene.now + Duration::from_secs(second);
         let agreed = scene.server.on_datagram(now, address(PHONE), &hello);
         assert!(agreed.is_none());
