@@ -138,7 +138,7 @@ export const requests = {
     const hits = found(mock, { words, from: /from:(\S+)/.exec(query)?.[1] }, user)
     return { hits: hits.slice(before, before + limit), ...(hits.length > before + limit && { next: before + limit }) }
   },
-  calls(mock, user, { query = '' }) {
+  calls(mock, user, { query = '', before = Infinity, limit = 100 }) {
     const events = [...mock.conversations.values()].filter(({ people }) => people.includes(user)).flatMap(({ events }) => events).filter(({ kind }) => kind === 'call')
     const notes = mock.notes.filter((one) => one.user === user)
     const said = (test) => notes.filter(test).map(({ text }) => text).join(' ')
@@ -147,8 +147,12 @@ export const requests = {
       const talk = mock.conversations.get(conversation)
       return has(`${talk.subject} ${talk.people.map((id) => mock.users.get(id).name).join(' ')} ${said((one) => one.conversation === conversation && one.conference === body.conference)}`)
     })
-    const phones = mock.dialled.filter(({ id, phone, name }) => has(`${phone} ${name} ${said((one) => one.phone_call === id)}`))
-    return { events: held.toSorted((a, b) => b.ts - a.ts), phones, notes, more: false }
+    const older = held.filter(({ ts }) => ts < before).toSorted((a, b) => b.ts - a.ts)
+    const page = older.slice(0, limit)
+    const next = older.length > limit ? page.at(-1).ts : undefined
+    const phones = mock.dialled.filter(({ id, phone, name, ts }) => ts < before && ts >= (next ?? 0) && has(`${phone} ${name} ${said((one) => one.phone_call === id)}`))
+    const told = notes.filter((one) => phones.some(({ id }) => id === one.phone_call) || page.some(({ conversation, body }) => one.conference && conversation === one.conversation && body.conference === one.conference))
+    return { events: page, phones, notes: told, more: next !== undefined, next }
   },
   annotate(mock, user, { conversation, seq, phone_call, text }) {
     const conference = seq && mock.conversations.get(conversation).events[seq - 1].body.conference
@@ -160,9 +164,11 @@ export const requests = {
     mock.notes.push(note)
     return { note }
   },
-  notes: (mock, user, { conversation, query = '' }) => ({
-    notes: mock.notes.filter((one) => one.user === user && (!conversation || one.conversation === conversation) && one.text.toLowerCase().includes(query.toLowerCase())),
-  }),
+  notes(mock, user, { conversation, own, query = '', before = Infinity, limit = 100 }) {
+    const meant = mock.notes.filter((one) => one.user === user && (!conversation || one.conversation === conversation) && one.text.toLowerCase().includes(query.toLowerCase()))
+    const older = meant.filter((one) => one.ts < before && (own === undefined || own === (!one.seq && !one.phone_call))).toSorted((a, b) => b.ts - a.ts)
+    return { notes: older.slice(0, limit), ...(older.length > limit && { next: older[limit - 1].ts }) }
+  },
   confer(mock, user, { conversation, media }) {
     const conference = `80${mock.next()}`
     const link = `/join/${conference}?token=signed`
@@ -193,8 +199,9 @@ export const requests = {
     mock.state(user, { location: { kind, text } })
     return {}
   },
-  out_of_office(mock, user, { text }) {
-    mock.state(user, { oof: text })
+  out_of_office(mock, user, { text, until }) {
+    if (until <= Date.now()) return { code: 'bad_request' }
+    mock.state(user, { oof: text, oof_until: until })
     return {}
   },
   calendar: () => ({}),

@@ -181,6 +181,7 @@ export const injection = {
     await harmless(page, 'the door')
     await page.getByLabel('Your name').fill(EVIL)
     await button(page, 'Join now').click()
+    await page.getByText('There is no conference with this ID').waitFor()
     await harmless(page, 'after the door')
   },
 }

@@ -25,8 +25,8 @@ pub(crate) use heads::{Heads, keep_told};
 pub(crate) use log::conversation;
 pub(crate) use marks::{Marks, delivered, keep_marked};
 pub(crate) use members::{announce, enter, members, note, require_users};
-pub(crate) use notes::{Note, erase_notes, of_conversation};
-pub(crate) use past::{History, past_calls};
+pub(crate) use notes::{Note, erase_notes, erase_notes_of, of_conversation};
+pub(crate) use past::{Legend, Part, past_calls};
 pub(crate) use phones::Phones;
 pub(crate) use rate::Rate;
 

@@ -244,8 +244,13 @@ async fn crash(at: &str, cycles: u64) {
     for (id, seq) in writers.iter().flat_map(|writer| &writer.kept) {
         assert_eq!(stands.get(id), Some(seq), "{id} was acknowledged");
     }
+    let database = if at.starts_with("postgres") {
+        "PostgreSQL"
+    } else {
+        "SQLite"
+    };
     println!(
-        "{cycles} kills, {kept} messages acknowledged, {open} said and not acknowledged at the last kill, {} in the log: none lost, none doubled",
+        "{database}: {cycles} kills, {kept} messages acknowledged, {open} said and not acknowledged at the last kill, {} in the log: none lost, none doubled",
         log.len()
     );
 }

@@ -8,6 +8,8 @@ use crate::stage::{Person, Stage, on_both};
 
 on_both!(
     a_note_is_its_writers_alone,
+    a_conversations_own_note_is_found_among_many,
+    whoever_comes_later_is_named_as_well,
     a_call_has_its_note_whichever_of_its_events_was_named,
     calls_are_found_by_people_subject_number_and_note,
     notes_leave_with_an_export,
@@ -62,6 +64,8 @@ async fn a_note_is_its_writers_alone(stage: Stage) {
         ("OFFÉR", 1),
         ("ffer", 0),
         ("offer monday", 0),
+        ("…", 0),
+        (" ", 1),
     ] {
         let found = anna.done(json!({"type": "notes", "query": query})).await;
         assert_eq!(texts(&found).len(), count, "{query}");
@@ -101,6 +105,58 @@ async fn a_note_is_its_writers_alone(stage: Stage) {
         request["type"] = "annotate".into();
         assert_eq!(anna.refused(request.clone()).await, code, "{request}");
     }
+}
+
+async fn a_conversations_own_note_is_found_among_many(stage: Stage) {
+    let mut anna = stage.person("anna").await;
+    let ben = stage.user("ben").await;
+    let talk = anna.open(&[&ben]).await;
+    let me = anna.id.clone();
+    let (began, _) = call(&stage, &mut anna, &talk, &[&me]).await;
+    anna.done(json!({"type": "dial", "phone": "+49 30 1234"}))
+        .await;
+    let calls = anna.done(json!({"type": "calls"})).await;
+    for (mut request, text) in [
+        (json!({"conversation": talk}), "own"),
+        (json!({"conversation": talk, "seq": began}), "call"),
+        (json!({"phone_call": calls["phones"][0]["id"]}), "phone"),
+    ] {
+        request["type"] = "annotate".into();
+        request["text"] = text.into();
+        anna.done(request).await;
+        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+    }
+    for (request, found) in [
+        (json!({"own": true, "limit": 1}), vec!["own"]),
+        (json!({"own": true, "conversation": talk}), vec!["own"]),
+        (json!({"own": false, "conversation": talk}), vec!["call"]),
+        (json!({"own": false}), vec!["phone", "call"]),
+        (json!({}), vec!["phone", "call", "own"]),
+    ] {
+        let mut request = request;
+        request["type"] = "notes".into();
+        assert_eq!(texts(&anna.done(request.clone()).await), found, "{request}");
+    }
+}
+
+/// The log names a hundred of those who were in a call, whoever of them came first.
+async fn whoever_comes_later_is_named_as_well(stage: Stage) {
+    let mut anna = stage.person("anna").await;
+    let ben = stage.user("ben").await;
+    let talk = anna.open(&[&ben]).await;
+    anna.done(json!({"type": "confer", "conversation": talk, "media": ["audio"]}))
+        .await;
+    for count in [60, 70, 130] {
+        let users = (0..count).map(|n| format!("u{n:03}")).collect();
+        *stage.engine.present.lock().unwrap() = Some(users);
+        tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+    }
+    *stage.engine.present.lock().unwrap() = None;
+    let over = anna
+        .hear(|message| message["events"][0]["body"]["state"] == "ended")
+        .await;
+    let came: Vec<String> = (0..100).map(|n| format!("u{n:03}")).collect();
+    assert_eq!(over["events"][0]["body"]["users"], json!(came));
 }
 
 async fn a_call_has_its_note_whichever_of_its_events_was_named(stage: Stage) {
@@ -154,6 +210,11 @@ async fn calls_are_found_by_people_subject_number_and_note(stage: Stage) {
         ("30 12", vec![], 1),
         ("coat", vec![], 1),
         ("nobody", vec![], 0),
+        ("ben koln", vec![&direct], 0),
+        ("carl koln", vec![], 0),
+        ("!!!", vec![], 0),
+        ("🎉", vec![], 0),
+        (" ", vec![&group, &direct], 1),
         ("", vec![&group, &direct], 1),
     ] {
         let found = anna.done(json!({"type": "calls", "query": query})).await;
@@ -252,10 +313,11 @@ async fn the_history_of_calls_is_exported(stage: Stage) {
     );
     assert_eq!(
         (&told[2]["note"], &told[2]["subject"]),
-        (&json!("asked for a price"), &json!("ben of Example ben"))
+        (&json!("asked for a price"), &json!("ben of Example"))
     );
     let (_, of_ben) = stage.ask("GET", path, &ben.cookie, &Value::Null).await;
     assert_eq!(of_ben["calls"].as_array().unwrap().len(), 2);
+    assert_eq!(of_ben["calls"][1]["subject"], "anna of Example");
     assert_eq!(of_ben["calls"][1]["note"], Value::Null);
     let (_, kind, mail) = export(&stage, &anna.cookie, "/calls/export?format=eml").await;
     assert_eq!(kind, "message/rfc822");
@@ -269,6 +331,10 @@ async fn the_history_of_calls_is_exported(stage: Stage) {
         "{body}"
     );
     assert!(
+        body.contains("\r\nben of Example, from anna of Example: #"),
+        "{body}"
+    );
+    assert!(
         body.contains("missed by ben of Example\r\n") && body.contains("Note: asked for a price"),
         "{body}"
     );
@@ -276,9 +342,10 @@ async fn the_history_of_calls_is_exported(stage: Stage) {
 
 async fn notes_go_with_what_they_are_about(stage: Stage) {
     let mut anna = stage.person("anna").await;
-    let ben = stage.user("ben").await;
+    let mut ben = stage.person("ben").await;
+    let carl = stage.user("carl").await;
     let me = anna.id.clone();
-    let talk = anna.open(&[&ben]).await;
+    let talk = anna.open(&[&ben.id]).await;
     let (began, _) = call(&stage, &mut anna, &talk, &[&me]).await;
     anna.done(json!({"type": "dial", "phone": "+49 30 1234"}))
         .await;
@@ -306,6 +373,22 @@ async fn notes_go_with_what_they_are_about(stage: Stage) {
         texts(&anna.done(all.clone()).await).len(),
         3,
         "what one is not in is not seen"
+    );
+    anna.done(json!({"type": "room_join", "room": room})).await;
+    let opened = anna
+        .done(json!({"type": "open", "with": [ben.id, carl], "subject": "Offer"}))
+        .await;
+    let group = opened["conversation"]["id"].as_str().unwrap().to_owned();
+    anna.done(json!({"type": "annotate", "conversation": group, "text": "x"}))
+        .await;
+    anna.done(json!({"type": "leave", "conversation": group}))
+        .await;
+    ben.done(json!({"type": "add", "conversation": group, "users": [anna.id]}))
+        .await;
+    assert_eq!(
+        texts(&anna.done(all.clone()).await).len(),
+        3,
+        "what was noted where one went out is gone"
     );
     let mut stage = stage;
     stage.config.retention.direct = Some(1);

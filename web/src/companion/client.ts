@@ -178,11 +178,16 @@ export class Companion extends Store<ClientState> {
     this.set(next)
     if (next.talks !== before.talks || next.contacts !== before.contacts || next.views !== before.views) this.#attend()
     if (next.talks === before.talks && next.contacts === before.contacts && next.views === before.views && next.rings === before.rings) return
-    const unknown = strangers(next).filter((id) => !this.#asked.has(id)).slice(0, 200)
-    if (unknown.length > 0 && next.phase === 'online') {
-      for (const id of unknown) this.#asked.add(id)
-      void this.#socket?.ask('users', { users: unknown }).then((answer) => this.#apply(introduce(this.snapshot(), answer)), (error: unknown) => error instanceof Lost && unknown.forEach((id) => this.#asked.delete(id)))
-    }
+    this.acquaint(strangers(next))
+  }
+
+  /** Asks who they are, those whom the page neither knows nor has asked for. */
+  acquaint(people: readonly Id[]): void {
+    const { people: known, phase } = this.snapshot()
+    const unknown = [...new Set(people)].filter((id) => id !== '' && !known[id] && !this.#asked.has(id)).slice(0, 200)
+    if (unknown.length === 0 || phase !== 'online') return
+    for (const id of unknown) this.#asked.add(id)
+    void this.#socket?.ask('users', { users: unknown }).then((answer) => this.#apply(introduce(this.snapshot(), answer)), (error: unknown) => error instanceof Lost && unknown.forEach((id) => this.#asked.delete(id)))
   }
 
   /** Keeps what the server tells of presence in step with what the page shows. */

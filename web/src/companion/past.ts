@@ -1,10 +1,12 @@
 /** What was: calls in conversations and to phones, what I noted about them, and which conversations are current. Pure. */
 
-import { fields, number, text, type Id, type LogEvent } from './protocol'
+import { event as asEvent, fields, list, number, text, type Fields, type Id, type LogEvent } from './protocol'
 import type { Talk } from './state'
 
 /** A conversation is current for so long after its last message, in ms. */
 const CURRENT = 3_600_000
+/** Pages of notes that are read at most; the server keeps as many notes. */
+const PAGES = 20
 
 /** A call of mine to a phone. */
 export interface PhoneCall {
@@ -34,6 +36,15 @@ export interface Held {
   readonly missed: readonly Id[]
   /** Who was in it. */
   readonly came: readonly Id[]
+}
+
+/** What the server told of the history so far. */
+export interface Found {
+  readonly events: readonly LogEvent[]
+  readonly phones: readonly PhoneCall[]
+  readonly notes: readonly Note[]
+  /** Of the next page; 0: there is none. */
+  readonly next: number
 }
 
 export function phoneCall(value: unknown): PhoneCall | null {
@@ -69,6 +80,62 @@ export function conferences(events: readonly LogEvent[]): readonly Held[] {
     })
   }
   return [...made.values()].toReversed()
+}
+
+/** How long it took, in ms; 0 as long as its beginning or its end is not known. */
+export const length = ({ event, until }: Held): number => (until > 0 && event.body.state === 'started' ? until - event.ts : 0)
+
+/** Whether `me` was there; where nobody was told of, as of older calls, whoever did not miss it was. */
+export const tookPart = ({ missed, came }: Held, me: Id): boolean => !missed.includes(me) && (came.length === 0 || came.includes(me))
+
+export const found = (answer: Fields): Found => ({
+  events: list(answer, 'events', asEvent),
+  phones: list(answer, 'phones', phoneCall),
+  notes: list(answer, 'notes', note),
+  next: number(answer, 'next') || 0,
+})
+
+const at = ({ conversation, seq }: LogEvent): string => `${conversation} ${seq}`
+const about = ({ conversation, seq, phoneCall: call }: Note): string => `${conversation} ${seq} ${call}`
+
+/** Those of `first`, and of `then` what is not among them. */
+function both<T>(first: readonly T[], then: readonly T[], key: (one: T) => string): readonly T[] {
+  const known = new Set(first.map(key))
+  return [...first, ...then.filter((one) => !known.has(key(one)))]
+}
+
+const together = (first: Found, then: Found, next: number): Found => ({
+  events: both(first.events, then.events, at),
+  phones: both(first.phones, then.phones, ({ id, phone, ts }) => id || `${phone} ${ts}`),
+  notes: both(first.notes, then.notes, about),
+  next,
+})
+
+/** What was read, and the page after it; one that was asked for twice adds nothing. */
+export const further = (old: Found, page: Found): Found => (old.next === 0 ? old : together(old, page, page.next))
+
+/** What was read, with its first page read anew; what follows stays, where the two meet. */
+export function refreshed(old: Found, page: Found): Found {
+  const held = new Set(old.events.map(at))
+  const meets = page.next > 0 && page.events.some((event) => held.has(at(event)))
+  if (!meets) return page
+  // A note of the time that the page is about, and is not on it, was taken away.
+  const notes = old.notes.filter((one) => one.conversation === '' || !page.events.some((event) => noteOn([one], event)))
+  return together(page, { ...old, notes }, old.next)
+}
+
+/** With my note as it is now; `null` is none. */
+export function annotated(old: Found, was: Note | null, now: Note | null): Found {
+  const gone = new Set([was, now].filter((one) => one !== null).map(about))
+  return { ...old, notes: [...(now ? [now] : []), ...old.notes.filter((one) => !gone.has(about(one)))] }
+}
+
+/** All my notes on conversations, page by page, before `before`. */
+export async function ownNotes(ask: (about: Fields) => Promise<Fields | null>, before = 0, pages = PAGES): Promise<readonly Note[]> {
+  const answer = await ask({ own: true, ...(before > 0 && { before }) })
+  if (!answer) return []
+  const next = number(answer, 'next')
+  return [...list(answer, 'notes', note), ...(next > 0 && pages > 1 ? await ownNotes(ask, next, pages - 1) : [])]
 }
 
 /** What I noted about this call. */

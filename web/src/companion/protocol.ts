@@ -42,6 +42,8 @@ export interface Presence {
   /** Of my own: what was chosen by hand, and until when. */
   readonly choice: string
   readonly until: number
+  /** Of my own: when I am back in office; 0: not said. */
+  readonly oof_until: number
   readonly last_active: number
   readonly next_free: number
 }
@@ -281,6 +283,7 @@ export function presence(value: unknown): Presence | null {
     subject: text(from, 'subject'),
     choice: text(from, 'choice') || text(from, 'custom'),
     until: number(from, 'until'),
+    oof_until: number(from, 'oof_until'),
     last_active: number(from, 'last_active'),
     next_free: number(from, 'next_free'),
   }

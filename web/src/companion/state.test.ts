@@ -67,6 +67,15 @@ describe('a conversation', () => {
     expect(talk(hear(greeted({ last_seq: 2, unread: 2 }), event(1), event(2))).info.unread).toBe(2)
   })
 
+  it('shows as its last what was said, drawn or called, as it stands now', () => {
+    const said = hear(greeted(), event(1), event(2, { kind: 'react', target: 1, body: { emoji: '👍' } }), event(3, { kind: 'join', body: { users: ['cy'] } }))
+    expect(talk(said).info.last).toMatchObject({ seq: 1, kind: 'text', ts: 1 })
+    const mended = hear(said, event(4, { kind: 'edit', target: 1, body: { text: 'better' } }))
+    expect(talk(mended).info.last).toMatchObject({ seq: 1, kind: 'text', ts: 1, body: { text: 'better' } })
+    expect(talk(hear(mended, event(5, { kind: 'delete', target: 1, body: {} }))).info.last).toMatchObject({ seq: 1, kind: 'delete', ts: 1, body: {} })
+    expect(talk(hear(mended, event(5, { kind: 'call' }), event(6, { kind: 'delete', target: 1 }))).info.last).toMatchObject({ seq: 5, kind: 'call' })
+  })
+
   it('knows its members, its subject and who types', () => {
     const joined = hear(greeted(), event(1, { kind: 'join', body: { users: ['cy'] } }), event(2, { kind: 'change', body: { subject: 'New' } }), event(3, { kind: 'leave', body: { users: ['bo'] } }))
     expect(talk(joined).info).toMatchObject({ members: ['ann', 'cy'], subject: 'New' })

@@ -161,7 +161,7 @@ function arrived(state: CompanionState, event: LogEvent): CompanionState {
     const { [event.sender]: _typed, ...typing } = talk.typing
     const info = {
       ...talk.info,
-      last: fresh || talk.info.last === null ? event : talk.info.last,
+      last: latest(talk.info.last, event, fresh),
       last_seq: Math.max(talk.info.last_seq, event.seq),
       unread: talk.info.unread + (counts ? 1 : 0),
       ...membership(talk.info, event),
@@ -169,6 +169,14 @@ function arrived(state: CompanionState, event: LogEvent): CompanionState {
     return { info, log: merge(talk.log, [event]), head: Math.max(talk.head, event.seq), typing }
   })
   return { ...next, outbox: next.outbox.filter(({ client_id, conversation: of }) => event.sender !== state.me?.id || client_id !== event.client_id || of !== event.conversation) }
+}
+
+/** The last that a list shows, as the server has it: a post, a drawing or a call; what was made of it since. */
+function latest(last: LogEvent | null, event: LogEvent, fresh: boolean): LogEvent {
+  if (last === null || (fresh && ['text', 'ink', 'call'].includes(event.kind))) return event
+  if (!fresh || event.target !== last.seq) return last
+  if (event.kind === 'edit') return { ...last, body: { ...last.body, text: event.body.text ?? '' } }
+  return event.kind === 'delete' ? { ...last, kind: 'delete', body: {} } : last
 }
 
 function membership(info: Conversation, { kind, body }: LogEvent): Partial<Conversation> {

@@ -82,8 +82,17 @@ pub(super) struct Person {
     edges: Vec<Edge>,
     /// What watchers were told.
     published: Known,
-    /// The wish that the person's own devices were told.
-    wish: Option<(Choice, Option<Moment>)>,
+    /// The word that the person's own devices were told.
+    word: Word,
+}
+
+/// What somebody has said of themselves and only their own devices see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Word {
+    choice: Option<Choice>,
+    until: Option<Moment>,
+    /// When they are back in office.
+    back: Option<Moment>,
 }
 
 /// A presence on the wire.
@@ -96,6 +105,8 @@ struct Wire<'a> {
     choice: Option<Choice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oof_until: Option<i64>,
 }
 
 impl Person {
@@ -109,7 +120,7 @@ impl Person {
             timer: None,
             edges: Vec::new(),
             published: Known::default(),
-            wish: None,
+            word: Word::default(),
         }
     }
 
@@ -225,11 +236,18 @@ impl Person {
         }
     }
 
-    /// What others see of the own wish: nothing. The own devices see it.
-    fn own_wish(&self, now: Moment) -> Option<(Choice, Option<Moment>)> {
-        let manual = self.sources.manual.as_ref()?;
-        let holds = manual.until.is_none_or(|until| now < until);
-        holds.then_some((manual.choice, manual.until))
+    /// What others see of the own word: nothing. The own devices see it.
+    fn own_word(&self, now: Moment) -> Word {
+        let manual = self.sources.manual.as_ref();
+        let wish = manual.filter(|wish| wish.until.is_none_or(|until| now < until));
+        let absence = self.sources.out_of_office.as_ref();
+        Word {
+            choice: wish.map(|wish| wish.choice),
+            until: wish.and_then(|wish| wish.until),
+            back: absence
+                .and_then(|absence| absence.until)
+                .filter(|until| now < *until),
+        }
     }
 
     fn seen<'a>(known: &'a Known, audience: Audience) -> Seen<'a> {
@@ -240,15 +258,16 @@ impl Person {
     }
 
     fn write(&self, now: Moment, known: &Known, audience: Audience) -> Arc<str> {
-        let wish = match audience {
-            Audience::Own => self.own_wish(now),
-            Audience::Level(_) => None,
+        let word = match audience {
+            Audience::Own => self.own_word(now),
+            Audience::Level(_) => Word::default(),
         };
         let wire = Wire {
             user: &self.key,
             seen: Self::seen(known, audience),
-            choice: wish.map(|(choice, _)| choice),
-            until: wish.and_then(|(_, until)| until).map(Moment::ms),
+            choice: word.choice,
+            until: word.until.map(Moment::ms),
+            oof_until: word.back.map(Moment::ms),
         };
         // Text, numbers and lists: it is always written.
         serde_json::to_string(&wire).unwrap_or_default().into()
@@ -272,7 +291,7 @@ impl Person {
             || published.location != self.words.location
             || published.oof.as_deref() != oof.and_then(|oof| oof.text.as_deref())
             || published.next_free != self.sources.next_free(now)
-            || self.wish != self.own_wish(now)
+            || self.word != self.own_word(now)
             || self.edges.iter().any(|edge| edge.stale.is_some())
     }
 
@@ -285,9 +304,9 @@ impl Person {
         tags: &mut Tags,
     ) -> bool {
         let fresh = self.known(now, custom);
-        let wish = self.own_wish(now);
+        let word = self.own_word(now);
         let before = std::mem::replace(&mut self.published, fresh);
-        let new_wish = std::mem::replace(&mut self.wish, wish) != wish;
+        let new_word = std::mem::replace(&mut self.word, word) != word;
         let fresh = &self.published;
         let mut written: [Option<Arc<str>>; Audience::COUNT] = Default::default();
         let mut news: [Option<bool>; Audience::COUNT] = Default::default();
@@ -302,7 +321,7 @@ impl Person {
                     .map_or(&mut None, |slot| slot)
                     .get_or_insert_with(|| {
                         Self::seen(&before, edge.audience).differs(&seen)
-                            || (edge.audience == Audience::Own && new_wish)
+                            || (edge.audience == Audience::Own && new_word)
                     }),
             };
             if !differs {

@@ -123,6 +123,28 @@ fn an_own_device_sees_the_own_wish() {
 }
 
 #[test]
+fn an_own_device_sees_when_it_is_back_in_office() {
+    let mut board = three();
+    board.alive(at(0), "ann", 1, desk(true));
+    let away = |until| OutOfOffice {
+        since: at(0),
+        until,
+        text: Some("at the fair".into()),
+    };
+    board.out_of_office(at(0), "ann", Some(away(None)));
+    board.flush(at(0));
+    board.out_of_office(at(1_000), "ann", Some(away(Some(at(900_000)))));
+    let later = told(&mut board, at(1_100));
+    assert_eq!(
+        later.keys().collect::<Vec<_>>(),
+        [&1],
+        "nobody else sees it"
+    );
+    assert_eq!(later[&1][0]["oof_until"], at(900_000).ms());
+    assert_eq!(later[&1][0].get("until"), None);
+}
+
+#[test]
 fn a_level_that_changes_shows_at_once_and_to_nobody_else() {
     let mut board = three();
     board.alive(at(0), "ann", 1, desk(true));

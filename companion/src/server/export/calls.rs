@@ -3,6 +3,7 @@
 //! Streamed by pages, the newest first, as the page lists them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
@@ -12,7 +13,7 @@ use futures_util::stream::try_unfold;
 use serde_json::json;
 
 use super::{Format, Wish, attachment, mail};
-use crate::server::messages::{History, past_calls};
+use crate::server::messages::{Legend, Part, past_calls};
 use crate::server::people::User;
 use crate::server::problem::Problem;
 use crate::server::rest::Signed;
@@ -38,8 +39,10 @@ pub(crate) async fn export(
         .fetch_all(companion.store.reader())
         .await
         .map_err(StoreError::from)?;
+    let legend = Legend::read(&companion, &found.user.id).await?;
     let walk = Walk {
         companion,
+        legend: Arc::new(legend),
         user: found.user,
         names: rows.into_iter().collect(),
         stage: Stage::Head,
@@ -64,6 +67,7 @@ struct Walk {
     companion: Companion,
     user: User,
     names: HashMap<String, String>,
+    legend: Arc<Legend>,
     stage: Stage,
     format: Format,
     encoder: mail::Encoder,
@@ -78,9 +82,9 @@ async fn next(mut walk: Walk) -> Result<Option<(Bytes, Walk)>, StoreError> {
             walk.stage = Stage::Calls(i64::MAX);
         }
         Stage::Calls(before) => {
-            let history = past_calls(&walk.companion, &walk.user.id, before).await?;
-            walk.stage = history.next.map_or(Stage::End, Stage::Calls);
-            walk.write(&history, &mut piece);
+            let part = past_calls(&walk.companion, &walk.user.id, before).await?;
+            walk.stage = part.next.map_or(Stage::End, Stage::Calls);
+            walk.write(&part, &mut piece);
         }
         Stage::End => {
             walk.stage = Stage::Done;
@@ -118,14 +122,17 @@ impl Walk {
     }
 
     /// Calls in conversations and to phones, as they follow one another.
-    fn write(&mut self, history: &History, piece: &mut Vec<u8>) {
-        let mut phones = history.phones.iter().peekable();
-        for (event, place) in &history.events {
+    fn write(&mut self, part: &Part, piece: &mut Vec<u8>) {
+        let legend = Arc::clone(&self.legend);
+        let noted = legend.noted();
+        let mut phones = part.phones.iter().peekable();
+        for event in &part.events {
             while let Some(call) = phones.next_if(|call| call.ts >= event.ts) {
-                let note = history.note_on_phone(&call.id);
+                let note = noted.on_phone(&call.id);
                 self.phone(&call.phone, &call.name, call.ts, note, piece);
             }
-            let note = history.note_on(event);
+            let note = noted.on_beginning(event);
+            let place = legend.title(&event.conversation);
             match self.format {
                 Format::Json => {
                     let call = json!({"ts": event.ts, "conversation": event.conversation, "subject": place, "by": event.sender,
@@ -147,7 +154,7 @@ impl Walk {
             }
         }
         for call in phones {
-            let note = history.note_on_phone(&call.id);
+            let note = noted.on_phone(&call.id);
             self.phone(&call.phone, &call.name, call.ts, note, piece);
         }
     }

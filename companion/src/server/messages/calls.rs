@@ -43,7 +43,7 @@ enum Media {
 }
 
 /// One that runs or rings.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Call {
     conference: String,
     by: String,
@@ -57,6 +57,25 @@ struct Call {
     came: BTreeSet<String>,
     /// Somebody has been in it.
     has_run: bool,
+}
+
+/// What is looked at each second, without who is called and who came.
+struct Glance {
+    conference: String,
+    by: String,
+    since: Instant,
+    has_run: bool,
+}
+
+impl Call {
+    fn glance(&self) -> Glance {
+        Glance {
+            conference: self.conference.clone(),
+            by: self.by.clone(),
+            since: self.since,
+            has_run: self.has_run,
+        }
+    }
 }
 
 /// Calls of all conversations. Cheap to clone.
@@ -319,11 +338,11 @@ pub(crate) async fn keep_called(companion: Companion) {
     let mut round = tokio::time::interval(PERIOD);
     loop {
         round.tick().await;
-        let open: Vec<(String, Call)> = companion
+        let open: Vec<(String, Glance)> = companion
             .calls
             .lock()
             .iter()
-            .map(|(id, call)| (id.clone(), call.clone()))
+            .map(|(id, call)| (id.clone(), call.glance()))
             .collect();
         for (conversation, call) in open {
             look(&companion, &conversation, call).await;
@@ -333,7 +352,7 @@ pub(crate) async fn keep_called(companion: Companion) {
 }
 
 /// What has become of one call.
-async fn look(companion: &Companion, conversation: &str, call: Call) {
+async fn look(companion: &Companion, conversation: &str, call: Glance) {
     let present = companion.bridge.present(&call.conference).await;
     for user in present.iter().flatten() {
         answered(companion, conversation, user);
@@ -349,8 +368,12 @@ async fn look(companion: &Companion, conversation: &str, call: Call) {
     if let Some(present) = present {
         if let Some(call) = companion.calls.lock().get_mut(conversation) {
             call.has_run = true;
-            let free = TOLD.saturating_sub(call.came.len());
-            call.came.extend(present.into_iter().take(free));
+            for user in present {
+                if call.came.len() >= TOLD {
+                    break;
+                }
+                call.came.insert(user);
+            }
         }
         return;
     }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use super::log::conversation;
+use super::notes::erase_notes_of;
 use super::{blocking, require_member};
 use crate::server::Companion;
 use crate::server::clock::now_ms;
@@ -318,7 +319,7 @@ pub(crate) async fn exit(tx: &mut Tx, conversation: &str, user: &str) -> Result<
             .execute(tx.connection())
             .await?;
     }
-    Ok(())
+    erase_notes_of(tx, conversation, user).await
 }
 
 /// Tells `user`, who is no longer a member.

@@ -101,6 +101,14 @@ struct About {
     conference: String,
 }
 
+/// What became of a note.
+enum Kept {
+    Away,
+    /// What it was to be about went meanwhile.
+    Gone,
+    Here(Note),
+}
+
 pub(super) async fn annotate(client: &mut Client, request: Annotate) -> Answer {
     if client.user.role == Role::Guest {
         return Err(Refusal::forbidden("Guests keep no notes."));
@@ -124,7 +132,7 @@ pub(super) async fn annotate(client: &mut Client, request: Annotate) -> Answer {
         async move {
             forget(tx, &user, &about).await?;
             if said.is_empty() {
-                return Ok(None);
+                return Ok(Kept::Away);
             }
             let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM notes WHERE user_id = $1")
                 .bind(user.clone())
@@ -133,26 +141,57 @@ pub(super) async fn annotate(client: &mut Client, request: Annotate) -> Answer {
             if count >= NOTES {
                 return Err(StoreError::Refused("There are 2,000 notes already."));
             }
-            sqlx::query(
-                "INSERT INTO notes (user_id, about, seq, conference, text, ts) VALUES ($1, $2, $3, $4, $5, $6)",
-            )
-            .bind(user)
-            .bind(about.id.clone())
-            .bind(about.seq)
-            .bind(about.conference.clone())
-            .bind(said.clone())
-            .bind(ts)
-            .execute(tx.connection())
-            .await?;
-            Ok(Some(Note::from((about.id, about.seq, about.conference, said, ts, None, None))))
+            let done = sqlx::query(about.insert())
+                .bind(user)
+                .bind(about.id.clone())
+                .bind(about.seq)
+                .bind(about.conference.clone())
+                .bind(said.clone())
+                .bind(ts)
+                .execute(tx.connection())
+                .await?;
+            if done.rows_affected() == 0 {
+                return Ok(Kept::Gone);
+            }
+            Ok(Kept::Here(Note::from((
+                about.id,
+                about.seq,
+                about.conference,
+                said,
+                ts,
+                None,
+                None,
+            ))))
         }
         .boxed()
     });
     match kept.await {
-        Ok(None) => Ok(json!({})),
-        Ok(Some(note)) => Ok(json!({"note": note})),
+        Ok(Kept::Away) => Ok(json!({})),
+        Ok(Kept::Gone) => Err(Refusal::not_found("That is not here any more.")),
+        Ok(Kept::Here(note)) => Ok(json!({"note": note})),
         Err(StoreError::Refused(why)) => Err(Refusal::new(Code::TooMany, why)),
         Err(error) => Err(error.into()),
+    }
+}
+
+impl About {
+    /// Writes the note where what it is about is still before its writer.
+    const fn insert(&self) -> &'static str {
+        match self.seq {
+            PHONE => {
+                "INSERT INTO notes (user_id, about, seq, conference, text, ts) SELECT $1, $2, $3, $4, $5, $6 \
+                 WHERE EXISTS (SELECT 1 FROM phone_calls p WHERE p.id = $2 AND p.user_id = $1)"
+            }
+            CONVERSATION => {
+                "INSERT INTO notes (user_id, about, seq, conference, text, ts) SELECT $1, $2, $3, $4, $5, $6 \
+                 WHERE EXISTS (SELECT 1 FROM readers m WHERE m.conversation = $2 AND m.user_id = $1)"
+            }
+            _ => {
+                "INSERT INTO notes (user_id, about, seq, conference, text, ts) SELECT $1, $2, $3, $4, $5, $6 \
+                 WHERE EXISTS (SELECT 1 FROM readers m JOIN events e ON e.conversation = m.conversation \
+                 WHERE m.conversation = $2 AND m.user_id = $1 AND e.seq = $3)"
+            }
+        }
     }
 }
 
@@ -227,6 +266,8 @@ async fn on_phone(client: &Client, call: String) -> Result<About, Refusal> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Notes {
     conversation: Option<String>,
+    /// Those on conversations themselves, or those on calls.
+    own: Option<bool>,
     query: Option<String>,
     before: Option<i64>,
     limit: Option<i64>,
@@ -246,6 +287,11 @@ pub(super) async fn notes(client: &mut Client, request: Notes) -> Answer {
             let place = request.conversation.as_deref();
             place.is_none() || note.conversation.as_deref() == place
         })
+        .filter(|note| {
+            request
+                .own
+                .is_none_or(|own| own == note.is_on_conversation())
+        })
         .filter(|note| wanted.is_in(&note.words()))
         .take(limit + 1)
         .collect();
@@ -260,6 +306,11 @@ pub(super) async fn notes(client: &mut Client, request: Notes) -> Answer {
 }
 
 impl Note {
+    /// On a conversation, not on a call.
+    const fn is_on_conversation(&self) -> bool {
+        self.seq.is_none() && self.phone_call.is_none()
+    }
+
     /// What a search of notes looks at.
     pub(super) fn words(&self) -> String {
         let parts = [Some(&self.text), self.name.as_ref(), self.phone.as_ref()];
@@ -300,6 +351,23 @@ pub(crate) async fn of_conversation(
     .fetch_all(companion.store.reader())
     .await?;
     Ok(rows.into_iter().map(Note::from).collect())
+}
+
+/// Forgets what `user`, who goes out of a conversation, noted about it and its calls.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn erase_notes_of(
+    tx: &mut Tx,
+    conversation: &str,
+    user: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM notes WHERE about = $1 AND user_id = $2")
+        .bind(conversation.to_owned())
+        .bind(user.to_owned())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
 }
 
 /// Forgets what anybody noted about a call whose event goes, or, with `seq` none, about a conversation that goes.

@@ -1,7 +1,8 @@
 //! The history of calls: `calls`, all of them or those with the words that somebody remembers.
 //!
 //! A call is found by its conversation's subject, room or people, a call to a phone by number and name, both by what the client noted.
-//! Reads a part of the log at a time and stops after so much of it, so that no question holds the database for long.
+//! A question looks at so many calls and leaves older ones to the next. To find the newest of them the database goes through all calls of
+//! the client's conversations, once for a question and once for a part of an export.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,10 +22,8 @@ use crate::words::{line, runs};
 const PAGE: i64 = 100;
 /// Calls to phones in one answer.
 const PHONES: i64 = 1_000;
-/// Events that are read at once while words are looked for.
-const PIECE: i64 = 500;
-/// Events that one question looks at.
-const LOOKED_AT: usize = 5_000;
+/// Events that one question looks at, or that are one part of an export: read once, as each reading goes through all older ones.
+const PIECE: i64 = 5_000;
 /// Longest query, bytes.
 const QUERY: usize = 500;
 
@@ -32,6 +31,8 @@ const QUERY: usize = 500;
 pub(super) struct Wanted {
     words: Vec<String>,
     digits: String,
+    /// Nothing is asked: all is meant. Where something is asked that has no words, nothing is.
+    is_blank: bool,
 }
 
 impl Wanted {
@@ -48,17 +49,37 @@ impl Wanted {
         Ok(Self {
             words: words.collect(),
             digits: digits(query),
+            is_blank: query.trim().is_empty(),
         })
-    }
-
-    fn is_all(&self) -> bool {
-        self.words.is_empty()
     }
 
     /// Whether all words begin a word of `text`.
     pub(super) fn is_in(&self, text: &str) -> bool {
+        if self.words.is_empty() {
+            return self.is_blank;
+        }
+        self.missing(text).is_empty()
+    }
+
+    /// The words that begin none of `text`.
+    fn missing(&self, text: &str) -> Vec<&str> {
         let line = line(text);
-        self.words.iter().all(|word| line.contains(word.as_str()))
+        let words = self.words.iter().map(String::as_str);
+        words.filter(|word| !line.contains(word)).collect()
+    }
+
+    /// By conversation the words that are still to be found in what is noted about its calls.
+    fn missing_by_place<'a>(
+        &'a self,
+        places: &'a HashMap<String, Place>,
+        noted: &Noted<'_>,
+    ) -> HashMap<&'a str, Vec<&'a str>> {
+        let missing = places.iter().map(|(id, place)| {
+            let note = noted.by_conversation.get(id.as_str());
+            let text = format!("{}\n{}", place.words(), note.copied().unwrap_or_default());
+            (id.as_str(), self.missing(&text))
+        });
+        missing.collect()
     }
 
     /// Whether the query is a part of a number: three digits or more, and nothing else but what numbers are written with.
@@ -91,14 +112,21 @@ pub(super) async fn calls(client: &mut Client, request: Calls) -> Answer {
     let reader = client.companion.store.reader().clone();
     let me = client.user.id.clone();
     let mine = notes::of(&reader, &me).await?;
-    let (events, next) = if wanted.is_all() {
+    let noted = Noted::new(&mine);
+    let (events, next) = if wanted.is_blank {
         page(&reader, &me, before, limit).await?
+    } else if wanted.words.is_empty() {
+        (Vec::new(), None)
     } else {
         let places = places(&reader, &me).await?;
-        let noted = Noted::new(&mine);
-        let is_meant = |event: &Event| {
-            let named = places.get(&event.conversation).map_or("", String::as_str);
-            wanted.is_in(&format!("{named}\n{}", noted.about(event)))
+        let missing = wanted.missing_by_place(&places, &noted);
+        let is_meant = |event: &Event| match missing.get(event.conversation.as_str()) {
+            Some(words) if words.is_empty() => true,
+            Some(words) => noted.on_call(event).is_some_and(|note| {
+                let line = line(note);
+                words.iter().all(|word| line.contains(word))
+            }),
+            None => false,
         };
         search(&reader, &me, before, limit, is_meant).await?
     };
@@ -107,10 +135,7 @@ pub(super) async fn calls(client: &mut Client, request: Calls) -> Answer {
     let phones: Vec<PhoneCall> = phones
         .into_iter()
         .filter(|call| {
-            let note = mine
-                .iter()
-                .find(|note| note.phone_call.as_deref() == Some(&call.id));
-            let note = note.map_or("", |note| note.text.as_str());
+            let note = noted.on_phone(&call.id).unwrap_or_default();
             wanted.is_in(&format!("{}\n{}\n{note}", call.name, call.phone))
                 || wanted.is_number(&query, &call.phone)
         })
@@ -125,30 +150,39 @@ pub(super) async fn calls(client: &mut Client, request: Calls) -> Answer {
 }
 
 /// A part of somebody's history, the newest first.
-pub(crate) struct History {
-    /// Of calls in conversations, each with what its conversation is called.
-    pub(crate) events: Vec<(Event, String)>,
+pub(crate) struct Part {
+    /// Of calls in conversations.
+    pub(crate) events: Vec<Event>,
     pub(crate) phones: Vec<PhoneCall>,
-    notes: Vec<Note>,
     /// The `before` of the next part.
     pub(crate) next: Option<i64>,
 }
 
-impl History {
-    /// What was noted about the call that `event` began.
-    pub(crate) fn note_on(&self, event: &Event) -> Option<&str> {
-        let mut notes = self.notes.iter();
-        let note = notes.find(|note| {
-            note.conversation.as_ref() == Some(&event.conversation) && note.seq == Some(event.seq)
-        });
-        note.map(|note| note.text.as_str())
+/// What somebody's history is told with: what their conversations are called, and their notes.
+pub(crate) struct Legend {
+    places: HashMap<String, Place>,
+    notes: Vec<Note>,
+}
+
+impl Legend {
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn read(companion: &Companion, me: &str) -> Result<Self, StoreError> {
+        let reader = companion.store.reader();
+        Ok(Self {
+            places: places(reader, me).await?,
+            notes: notes::of(reader, me).await?,
+        })
     }
 
-    /// What was noted about a call to a phone.
-    pub(crate) fn note_on_phone(&self, id: &str) -> Option<&str> {
-        let mut notes = self.notes.iter();
-        let note = notes.find(|note| note.phone_call.as_deref() == Some(id));
-        note.map(|note| note.text.as_str())
+    /// What a conversation is called, or who else is in it.
+    pub(crate) fn title(&self, conversation: &str) -> String {
+        let place = self.places.get(conversation);
+        place.map_or_else(String::new, Place::title)
+    }
+
+    pub(crate) fn noted(&self) -> Noted<'_> {
+        Noted::new(&self.notes)
     }
 }
 
@@ -160,21 +194,14 @@ pub(crate) async fn past_calls(
     companion: &Companion,
     me: &str,
     before: i64,
-) -> Result<History, StoreError> {
+) -> Result<Part, StoreError> {
     let reader = companion.store.reader();
     let (events, next) = page(reader, me, before, PIECE).await?;
     let phones = phones::made(reader, me, next.unwrap_or(0), before, PHONES).await?;
     let (events, next) = no_older(events, &phones, next);
-    let places = places(reader, me).await?;
-    let named = events.into_iter().map(|event| {
-        let place = places.get(&event.conversation);
-        let place = place.map_or_else(String::new, |place| place.trim().replace('\n', ", "));
-        (event, place)
-    });
-    Ok(History {
-        events: named.collect(),
+    Ok(Part {
+        events,
         phones,
-        notes: notes::of(reader, me).await?,
         next,
     })
 }
@@ -211,27 +238,21 @@ async fn search(
     is_meant: impl Fn(&Event) -> bool,
 ) -> Result<Found, Refusal> {
     let wanted = usize::try_from(limit).unwrap_or(0);
+    let piece = read(reader, me, before, PIECE).await?;
+    let most = usize::try_from(PIECE).unwrap_or(usize::MAX);
+    let last = piece.last().map(|event| event.ts);
+    let older = last.filter(|_| piece.len() >= most);
     let mut found = Vec::new();
-    let mut before = before;
-    let mut looked_at = 0;
-    while looked_at < LOOKED_AT {
-        let piece = read(reader, me, before, PIECE).await?;
-        let Some(last) = piece.last().map(|event| event.ts) else {
-            return Ok((found, None));
-        };
-        looked_at += piece.len();
-        for event in piece {
-            if is_meant(&event) {
-                found.push(event);
-                if found.len() == wanted {
-                    let next = found.last().map(|event| event.ts);
-                    return Ok((found, next));
-                }
+    for event in piece {
+        if is_meant(&event) {
+            found.push(event);
+            if found.len() == wanted {
+                let next = found.last().map(|event| event.ts);
+                return Ok((found, next));
             }
         }
-        before = last;
     }
-    Ok((found, Some(before)))
+    Ok((found, older))
 }
 
 async fn read(
@@ -253,8 +274,33 @@ async fn read(
     Ok(rows.into_iter().map(Event::from).collect())
 }
 
-/// By conversation of `me` what it is called and, but for rooms, who is in it.
-async fn places(reader: &AnyPool, me: &str) -> Result<HashMap<String, String>, StoreError> {
+/// What a conversation is called and, but for rooms, who else is in it: names and logins.
+struct Place {
+    called: String,
+    people: Vec<(String, String)>,
+}
+
+impl Place {
+    fn title(&self) -> String {
+        if !self.called.is_empty() {
+            return self.called.clone();
+        }
+        let names: Vec<&str> = self.people.iter().map(|(name, _)| name.as_str()).collect();
+        names.join(", ")
+    }
+
+    /// What a search looks at.
+    fn words(&self) -> String {
+        let people = self
+            .people
+            .iter()
+            .map(|(name, login)| format!("\n{name} {login}"));
+        people.fold(self.called.clone(), |words, one| words + &one)
+    }
+}
+
+/// The conversations of `me`.
+async fn places(reader: &AnyPool, me: &str) -> Result<HashMap<String, Place>, StoreError> {
     let called: Vec<(String, String)> = sqlx::query_as(
         "SELECT m.conversation, COALESCE(r.name, c.subject) FROM readers m JOIN conversations c ON c.id = m.conversation \
          LEFT JOIN rooms r ON r.conversation = m.conversation WHERE m.user_id = $1",
@@ -262,60 +308,84 @@ async fn places(reader: &AnyPool, me: &str) -> Result<HashMap<String, String>, S
     .bind(me.to_owned())
     .fetch_all(reader)
     .await?;
-    let people: Vec<(String, String)> = sqlx::query_as(
-        "SELECT o.conversation, u.name || ' ' || u.login FROM readers m JOIN conversations c ON c.id = m.conversation \
+    let people: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT o.conversation, u.name, u.login FROM readers m JOIN conversations c ON c.id = m.conversation \
          JOIN members o ON o.conversation = c.id JOIN users u ON u.id = o.user_id \
-         WHERE m.user_id = $1 AND c.kind <> 'room' AND o.user_id <> m.user_id",
+         WHERE m.user_id = $1 AND c.kind <> 'room' AND o.user_id <> m.user_id ORDER BY u.name, u.login",
     )
     .bind(me.to_owned())
     .fetch_all(reader)
     .await?;
-    let mut places: HashMap<String, String> = called.into_iter().collect();
-    for (conversation, name) in people {
+    let place = |called: String| Place {
+        called,
+        people: Vec::new(),
+    };
+    let mut places: HashMap<String, Place> = called
+        .into_iter()
+        .map(|(id, called)| (id, place(called)))
+        .collect();
+    for (conversation, name, login) in people {
         if let Some(place) = places.get_mut(&conversation) {
-            place.push('\n');
-            place.push_str(&name);
+            place.people.push((name, login));
         }
     }
     Ok(places)
 }
 
 /// Notes by what they are about.
-struct Noted<'a> {
-    by_call: HashMap<(&'a str, &'a str), &'a str>,
+pub(crate) struct Noted<'a> {
+    by_call: HashMap<(&'a str, &'a str), &'a Note>,
     by_conversation: HashMap<&'a str, &'a str>,
+    by_phone: HashMap<&'a str, &'a str>,
 }
 
 impl<'a> Noted<'a> {
     fn new(notes: &'a [Note]) -> Self {
         let mut by_call = HashMap::new();
         let mut by_conversation = HashMap::new();
+        let mut by_phone = HashMap::new();
         for note in notes {
             let text = note.text.as_str();
-            match (&note.conversation, &note.conference) {
-                (Some(place), Some(conference)) => {
-                    by_call.insert((place.as_str(), conference.as_str()), text);
+            match (&note.conversation, &note.conference, &note.phone_call) {
+                (Some(place), Some(conference), _) => {
+                    by_call.insert((place.as_str(), conference.as_str()), note);
                 }
-                (Some(place), None) => {
+                (Some(place), None, _) => {
                     by_conversation.insert(place.as_str(), text);
                 }
-                (None, _) => {}
+                (None, _, Some(call)) => {
+                    by_phone.insert(call.as_str(), text);
+                }
+                (None, _, None) => {}
             }
         }
         Self {
             by_call,
             by_conversation,
+            by_phone,
         }
     }
 
-    /// What was noted about the call of `event` and its conversation.
-    fn about(&self, event: &Event) -> String {
-        let place = event.conversation.as_str();
-        let conference = conference(event).unwrap_or_default();
-        let on_call = self.by_call.get(&(place, conference.as_str()));
-        let on_talk = self.by_conversation.get(place);
-        let both: Vec<&str> = on_call.into_iter().chain(on_talk).copied().collect();
-        both.join("\n")
+    fn call(&self, event: &Event) -> Option<&'a Note> {
+        let conference = conference(event)?;
+        let call = (event.conversation.as_str(), conference.as_str());
+        self.by_call.get(&call).copied()
+    }
+
+    /// What was noted about the call of `event`.
+    fn on_call(&self, event: &Event) -> Option<&'a str> {
+        self.call(event).map(|note| note.text.as_str())
+    }
+
+    /// What was noted about the call that `event` began.
+    pub(crate) fn on_beginning(&self, event: &Event) -> Option<&'a str> {
+        let note = self.call(event).filter(|note| note.seq == Some(event.seq));
+        note.map(|note| note.text.as_str())
+    }
+
+    /// What was noted about a call to a phone.
+    pub(crate) fn on_phone(&self, call: &str) -> Option<&'a str> {
+        self.by_phone.get(call).copied()
     }
 }
 
@@ -334,9 +404,10 @@ fn told(notes: Vec<Note>, events: &[Event], phones: &[PhoneCall]) -> Vec<Note> {
         .iter()
         .filter_map(|event| Some((event.conversation.as_str(), conference(event)?)))
         .collect();
+    let dialled: HashSet<&str> = phones.iter().map(|call| call.id.as_str()).collect();
     let about = |note: &Note| match (&note.conversation, &note.conference, &note.phone_call) {
         (Some(place), Some(conference), _) => calls.contains(&(place.as_str(), conference.clone())),
-        (_, _, Some(id)) => phones.iter().any(|call| call.id == *id),
+        (_, _, Some(id)) => dialled.contains(id.as_str()),
         _ => false,
     };
     let told = notes.into_iter().filter(about);

@@ -8,7 +8,7 @@ use super::change::{require_manager, shown};
 use super::{DISMISSED, Role, known, managed, standing};
 use crate::server::Companion;
 use crate::server::clock::now_ms;
-use crate::server::messages::{announce, note, require_users};
+use crate::server::messages::{announce, erase_notes_of, note, require_users};
 use crate::server::protocol::{Answer, Code, Kind, Refusal, message};
 use crate::server::socket::Client;
 use crate::server::store::{StoreError, Tx};
@@ -98,6 +98,7 @@ async fn exit(tx: &mut Tx, room: &str, user: &str) -> Result<bool, StoreError> {
         .bind(user.to_owned())
         .execute(tx.connection())
         .await?;
+    erase_notes_of(tx, room, user).await?;
     Ok(done.rows_affected() > 0)
 }
 

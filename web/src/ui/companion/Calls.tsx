@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useState } from 'react'
 import { Button, Input } from 'react-aria-components'
-import { conferences, lastCall, note as asNote, noteOn, phoneCall, type Held, type Note, type PhoneCall } from '../../companion/past'
-import { event as asEvent, list, number, type Fields, type LogEvent } from '../../companion/protocol'
+import { annotated as noted, conferences, found as read, further, lastCall, length, noteOn, refreshed, tookPart, type Found, type Held, type Note, type PhoneCall } from '../../companion/past'
+import type { Fields } from '../../companion/protocol'
 import { callsAddress } from '../../companion/rest'
 import { joined, lasted, when, words } from '../../companion/words'
 import { IconButton } from '../controls'
@@ -14,14 +14,6 @@ import { TalkFace } from './Chats'
 import { PenIcon } from './icons'
 import { NoteSheet } from './Note'
 import { Talks } from './Talks'
-
-interface Found {
-  readonly events: readonly LogEvent[]
-  readonly phones: readonly PhoneCall[]
-  readonly notes: readonly Note[]
-  /** Of the next page; 0: there is none. */
-  readonly next: number
-}
 
 /** A call whose note is being written. */
 interface Annotated {
@@ -36,18 +28,11 @@ const REST = 200
 const PAGE = 50
 const NONE: Found = { events: [], phones: [], notes: [], next: 0 }
 
-const read = (answer: Fields): Found => ({
-  events: list(answer, 'events', asEvent),
-  phones: list(answer, 'phones', phoneCall),
-  notes: list(answer, 'notes', asNote),
-  next: number(answer, 'next') || 0,
-})
-
 /** What was: calls and conferences, missed ones and those to phones among them, with my notes; and conversations. */
 export function Calls() {
   const [query, setQuery] = useState('')
   const [which, setWhich] = useState<Which>('all')
-  const { found, more, again } = usePast(query)
+  const { found, more, keep } = usePast(query)
   const [annotated, setAnnotated] = useState<Annotated | null>(null)
   return (
     <section className="screen" aria-label={words.calls.title}>
@@ -74,9 +59,10 @@ export function Calls() {
       {annotated && (
         <NoteSheet
           {...annotated}
-          close={(changed) => {
+          close={() => setAnnotated(null)}
+          kept={(note) => {
+            keep(annotated.note, note)
             setAnnotated(null)
-            if (changed) again()
           }}
         />
       )}
@@ -84,16 +70,29 @@ export function Calls() {
   )
 }
 
-/** The pages that were read so far, of what is sought; read anew when a call begins or ends. */
+/** The pages that were read so far, of what is sought; the first is read anew when a call begins or ends. */
 function usePast(query: string) {
   const { client } = usePage()
-  const changed = lastCall(useCompanion().talks)
-  const [found, setFound] = useState<Found | null>(null)
+  const last = lastCall(useCompanion().talks)
+  const [changed, setChanged] = useState(last)
+  const [past, setPast] = useState<{ readonly sought: string; readonly found: Found } | null>(null)
   const sought = query.trim()
-  const ask = useCallback((before: number) => client.request('calls', { limit: PAGE, ...(sought !== '' && { query: sought }), ...(before > 0 && { before }) }), [client, sought])
+  // What is said after a call takes its place as the conversation's last; that is no news of calls.
+  if (last > changed) setChanged(last)
+  const ask = useCallback(
+    async (before: number): Promise<Found | null> => {
+      const answer = await client.request('calls', { limit: PAGE, ...(sought !== '' && { query: sought }), ...(before > 0 && { before }) })
+      if (!answer) return null
+      const page = read(answer)
+      client.acquaint(page.events.flatMap(({ sender, body }) => [sender, ...(body.users ?? [])]))
+      return page
+    },
+    [client, sought],
+  )
   useEffect(() => {
     let here = true
-    const timer = setTimeout(() => void ask(0).then((answer) => here && answer && setFound(read(answer))), sought === '' ? 0 : REST)
+    const take = (page: Found | null) => here && page && setPast((old) => ({ sought, found: old?.sought === sought ? refreshed(old.found, page) : page }))
+    const timer = setTimeout(() => void ask(0).then(take), sought === '' ? 0 : REST)
     return () => {
       here = false
       clearTimeout(timer)
@@ -101,13 +100,11 @@ function usePast(query: string) {
     // oxlint-disable-next-line react/exhaustive-effect-dependencies -- a call began or ended
   }, [ask, sought, changed])
   const more = async () => {
-    const answer = found && (await ask(found.next))
-    if (!answer) return
-    const next = read(answer)
-    setFound({ events: [...found.events, ...next.events], phones: [...found.phones, ...next.phones], notes: [...found.notes, ...next.notes], next: next.next })
+    const page = past && (await ask(past.found.next))
+    if (page) setPast((old) => (old?.sought === sought && old.found.next === past.found.next ? { sought, found: further(old.found, page) } : old))
   }
-  const again = () => void ask(0).then((answer) => answer && setFound(read(answer)))
-  return { found, more, again }
+  const keep = (was: Note | null, now: Note | null) => setPast((old) => old && { ...old, found: noted(old.found, was, now) })
+  return { found: past?.found ?? null, more, keep }
 }
 
 interface PastProps {
@@ -145,19 +142,20 @@ interface ConferenceProps {
   readonly annotate: (annotated: Annotated) => void
 }
 
-function Conference({ held: { event, until, came }, note, missed, annotate }: ConferenceProps) {
+function Conference({ held, note, missed, annotate }: ConferenceProps) {
+  const { event, came } = held
   const { client, go } = usePage()
   const state = useCompanion()
   const now = useNow()
   const talk = state.talks[event.conversation]
   const name = talk ? title(state, talk) : words.chats.someone
   const others = came.filter((id) => id !== state.me?.id)
-  const further = others.filter((id) => id !== event.sender)
+  const beside = others.filter((id) => id !== event.sender)
   const facts = [
-    missed ? words.calls.missed : words.calls.answered,
+    missed ? words.calls.missed : tookPart(held, state.me?.id ?? '') ? words.calls.answered : '',
     words.calls.by(nameOf(state, event.sender)),
-    until > 0 && others.length > 0 ? lasted(until - event.ts) : '',
-    further.length > 0 ? words.calls.people(joined(further.map((id) => nameOf(state, id)))) : '',
+    others.length > 0 && length(held) > 0 ? lasted(length(held)) : '',
+    beside.length > 0 ? words.calls.people(joined(beside.map((id) => nameOf(state, id)))) : '',
   ]
   return (
     <li className="row-pair" data-missed={missed || undefined}>

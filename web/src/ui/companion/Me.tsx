@@ -4,7 +4,7 @@ import type { Class } from '../../companion/protocol'
 import { words } from '../../companion/words'
 import { hue, initials } from '../../layout'
 import { Badge, Choice } from './bits'
-import { presenceOf, stateText, useCompanion, usePage } from './context'
+import { presenceOf, stateText, useCompanion, useNow, usePage } from './context'
 
 const CHOICES: readonly (readonly [keyof typeof words.states, Class])[] = [
   ['available', 'available'],
@@ -93,6 +93,12 @@ function Mine({ close }: { readonly close: () => void }) {
 
 const AUDIENCES = { personal: ['personal'], team: ['personal', 'team'], company: ['personal', 'team', 'company'] } as const
 
+/** The day of a time here, as a date's input has it. */
+const dayOf = (ts: number): string => {
+  const at = new Date(ts)
+  return [at.getFullYear().toString().padStart(4, '0'), (at.getMonth() + 1).toString().padStart(2, '0'), at.getDate().toString().padStart(2, '0')].join('-')
+}
+
 /** Note, place and absence. */
 function Told({ close }: { readonly close: () => void }) {
   const { client } = usePage()
@@ -102,13 +108,18 @@ function Told({ close }: { readonly close: () => void }) {
   const [place, setPlace] = useState(own.location)
   const [audience, setAudience] = useState<keyof typeof AUDIENCES>('team')
   const [out, setOut] = useState(own.oof)
-  const [back, setBack] = useState('')
+  const said = own.oof_until > 0 ? dayOf(own.oof_until) : ''
+  const [back, setBack] = useState(said)
+  const tomorrow = dayOf(useNow() + 86_400_000)
   const save = async () => {
-    const until = new Date(`${back}T00:00`).getTime()
-    if (note !== own.note) await client.request('note', { text: note })
-    if (place !== own.location) await client.request('location', { text: place, kind: 'other', for: AUDIENCES[audience] })
-    if (out !== own.oof || back !== '') await client.request('out_of_office', out === '' ? {} : { text: out, ...(until > 0 && { until }) })
-    close()
+    // An end within a day, which another client may give, stays as it is.
+    const until = back === said ? own.oof_until : new Date(`${back}T00:00`).getTime()
+    const asked = [
+      note !== own.note && client.request('note', { text: note }),
+      place !== own.location && client.request('location', { text: place, kind: 'other', for: AUDIENCES[audience] }),
+      (out !== own.oof || back !== said) && client.request('out_of_office', out === '' ? {} : { text: out, ...(until > 0 && { until }) }),
+    ]
+    if (!(await Promise.all(asked)).includes(null)) close()
   }
   return (
     <form
@@ -139,7 +150,7 @@ function Told({ close }: { readonly close: () => void }) {
       {out !== '' && (
         <TextField className="field" type="date" value={back} onChange={setBack}>
           <Label className="label">{words.me.outUntil}</Label>
-          <Input className="input" />
+          <Input className="input" min={said !== '' && said < tomorrow ? said : tomorrow} />
         </TextField>
       )}
       <Button className="button button-primary button-small" type="submit">

@@ -13,7 +13,7 @@ interface FormProps {
   /** What it is about, as `annotate` wants it. */
   readonly about: Fields
   readonly text: string
-  readonly kept: (text: string) => void
+  readonly kept: (note: Note | null) => void
 }
 
 /** What I note for myself; an empty note is none. */
@@ -22,7 +22,8 @@ export function NoteForm({ about, text, kept }: FormProps) {
   const [next, setNext] = useState(text)
   const changed = next.trim() !== text.trim()
   const save = async () => {
-    if (await client.request('annotate', { ...about, text: next.trim() })) kept(next.trim())
+    const answer = await client.request('annotate', { ...about, text: next.trim() })
+    if (answer) kept(asNote(answer['note']))
   }
   return (
     <form
@@ -51,19 +52,19 @@ export function TalkNote({ conversation }: { readonly conversation: Id }) {
   const [text, setText] = useState<string | null>(null)
   useEffect(() => {
     let here = true
-    void client.request('notes', { conversation }).then((answer) => here && answer && setText(list(answer, 'notes', asNote).find(({ seq }) => seq === 0)?.text ?? ''))
+    void client.request('notes', { conversation, own: true }).then((answer) => here && answer && setText(list(answer, 'notes', asNote)[0]?.text ?? ''))
     return () => {
       here = false
     }
   }, [client, conversation])
-  return text === null ? null : <NoteForm key={text} about={{ conversation }} text={text} kept={setText} />
+  return text === null ? null : <NoteForm key={text} about={{ conversation }} text={text} kept={(note) => setText(note?.text ?? '')} />
 }
 
 /** The note on a call, over the history. */
-export function NoteSheet({ about, note, close }: { readonly about: Fields; readonly note: Note | null; readonly close: (changed: boolean) => void }) {
+export function NoteSheet({ about, note, close, kept }: { readonly about: Fields; readonly note: Note | null; readonly close: () => void; readonly kept: (note: Note | null) => void }) {
   return (
-    <Sheet title={words.notes.own} onClose={() => close(false)}>
-      <NoteForm about={about} text={note?.text ?? ''} kept={() => close(true)} />
+    <Sheet title={words.notes.own} onClose={close}>
+      <NoteForm about={about} text={note?.text ?? ''} kept={kept} />
     </Sheet>
   )
 }

@@ -1,7 +1,6 @@
 import { useEffect, useState } from 'react'
 import { Button } from 'react-aria-components'
-import { note as asNote, type Note } from '../../companion/past'
-import { list } from '../../companion/protocol'
+import { ownNotes, type Note } from '../../companion/past'
 import { joined, when, words } from '../../companion/words'
 import { Nothing } from './bits'
 import { nameOf, title, useCompanion, useNow, usePage } from './context'
@@ -15,7 +14,7 @@ export function Talks({ query }: { readonly query: string }) {
   const now = useNow()
   const [notes, setNotes] = useState<readonly Note[]>([])
   useEffect(() => {
-    void client.request('notes').then((answer) => answer && setNotes(list(answer, 'notes', asNote)))
+    void ownNotes((about) => client.request('notes', about)).then(setNotes)
   }, [client])
   const all = byNewest(state).flatMap((id) => {
     const talk = state.talks[id]

@@ -46,7 +46,7 @@ export function nameOf(state: CompanionState, id: Id): string {
 
 export function presenceOf(state: CompanionState, id: Id): Presence {
   return (
-    state.presence[id] ?? { user: id, state: 'unknown', class: 'unknown', text: '', activity: '', note: '', place: '', location: '', oof: '', devices: [], subject: '', choice: '', until: 0, last_active: 0, next_free: 0 }
+    state.presence[id] ?? { user: id, state: 'unknown', class: 'unknown', text: '', activity: '', note: '', place: '', location: '', oof: '', devices: [], subject: '', choice: '', until: 0, oof_until: 0, last_active: 0, next_free: 0 }
   )
 }
 
