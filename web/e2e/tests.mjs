@@ -8,7 +8,7 @@ export const inside = (page) => button(page, 'Leave').or(button(page, 'Leave or 
 export const connected = (page) => page.getByText('Connecting audio and video').waitFor({ state: 'detached' })
 
 export async function until(what, condition) {
-  const deadline = Date.now() + 8_000
+  const deadline = Date.now() + 15_000
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`never came: ${what}`)
     await new Promise((done) => setTimeout(done, 50))
@@ -16,6 +16,11 @@ export async function until(what, condition) {
 }
 
 export async function accessible(page, where) {
+  // What is still coming in is paler than it will be.
+  await page.evaluate(() => {
+    const coming = document.getAnimations().filter((one) => one.playState === 'running' && one.effect?.getComputedTiming().endTime !== Infinity)
+    return Promise.allSettled(coming.map((one) => one.finished)).then(() => undefined)
+  })
   const { violations } = await new AxeBuilder({ page }).analyze()
   const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
   const told = grave.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(', ')}`)
