@@ -16,8 +16,8 @@ use std::net::SocketAddr;
 use plenum_codecs::audio::AudioCodec;
 
 use crypto::{CryptoLine, Stream};
-pub use crypto::{CryptoSuite, KeyMaterial, MasterKey, SrtpKeys, SrtpPolicy};
-pub use dtls::{CertificateHash, DtlsRole, DtlsSession, Fingerprint, Protection};
+pub use crypto::{CryptoSuite, KeyMaterial, MasterKey, Protection, SrtpKeys, SrtpPolicy};
+pub use dtls::{CertificateHash, DtlsRole, DtlsSession, Fingerprint};
 use read::{Description, Formats};
 pub use video::{KeyframeFeedback, VideoSession, accept_video_answer, offers_video};
 

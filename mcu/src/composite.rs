@@ -26,9 +26,6 @@ use crate::media::{Media, RoomId};
 
 #[cfg(test)]
 pub(crate) use camera::Camera;
-#[cfg(not(test))]
-use figures::Figures;
-#[cfg(test)]
 pub(crate) use figures::Figures;
 pub(crate) use thread::Composite;
 
@@ -43,6 +40,14 @@ struct Shared {
     config: VideoConfig,
     fonts: Fonts,
     figures: Figures,
+}
+
+impl Shared {
+    /// See [`Composites::ladder`].
+    fn ladder(&self, bitrate: u32) -> Ladder {
+        let (_, height) = self.config.size;
+        Ladder::below(bitrate).of_height(height)
+    }
 }
 
 impl Composites {
@@ -109,8 +114,7 @@ impl Composites {
 
     /// What the sizes of a whole picture of so many bit/s take, and how high they are.
     pub(crate) fn ladder(&self, bitrate: u32) -> Ladder {
-        let (_, height) = self.shared.config.size;
-        Ladder::below(bitrate).of_height(height)
+        self.shared.ladder(bitrate)
     }
 
     /// What the whole picture takes, in bit/s, where each viewer is sent so much at most.

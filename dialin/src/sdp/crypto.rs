@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::dtls::{DtlsLine, Fingerprint, Protection};
+use super::dtls::{DtlsLine, DtlsSession, Fingerprint};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -180,6 +180,15 @@ pub(super) enum Stream {
     Video,
 }
 
+/// How a stream is protected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// Keys in SDP.
+    Sdes(SrtpKeys),
+    /// Keys come of a handshake on the media's way.
+    Dtls(DtlsSession),
+}
+
 /// The keys of one stream, both ways. They change only if the far end's do, or the suite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SrtpKeys {
@@ -259,7 +268,7 @@ pub(super) fn answer(
     previous: Option<&Protection>,
 ) -> Option<Protection> {
     let line = match line {
-        Line::Dtls(line) => return Some(Protection::Dtls(line.answered(previous))),
+        Line::Dtls(line) => return Some(Protection::Dtls(line.answered(handshake(previous)))),
         Line::Sdes(line) => line,
     };
     let kept = sdes(previous).filter(|keys| keys.suite == line.suite && keys.theirs == line.key);
@@ -273,6 +282,13 @@ pub(super) fn answer(
         theirs: line.key,
         tag: line.tag,
     }))
+}
+
+fn handshake(protection: Option<&Protection>) -> Option<&DtlsSession> {
+    match protection? {
+        Protection::Dtls(session) => Some(session),
+        Protection::Sdes(_) => None,
+    }
 }
 
 fn sdes(protection: Option<&Protection>) -> Option<&SrtpKeys> {

@@ -2,21 +2,10 @@
 
 use std::fmt;
 
-use super::crypto::SrtpKeys;
-
 /// `a=fingerprint` lines of one stream that are looked at.
 const MAX_LINES: usize = 8;
 /// The profile of our offers (RFC 5764 section 8).
 pub(super) const PROFILE: &str = "UDP/TLS/RTP/SAVP";
-
-/// How a stream is protected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Protection {
-    /// Keys in SDP.
-    Sdes(SrtpKeys),
-    /// Keys come of a handshake on the media's way.
-    Dtls(DtlsSession),
-}
 
 /// What signalling has agreed for the handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,13 +173,13 @@ impl DtlsLine {
 
     /// What to answer. Where the far end leaves it to us it begins: a phone behind a NAT is reached by nobody before it has spoken
     /// (RFC 5763 section 5 recommends the other way for the sake of media before the answer, which we have none of).
-    pub(super) fn answered(self, previous: Option<&Protection>) -> DtlsSession {
+    pub(super) fn answered(self, previous: Option<&DtlsSession>) -> DtlsSession {
         let role = match self.setup {
             Setup::Passive => DtlsRole::Active,
             Setup::Active | Setup::Unsaid => DtlsRole::Passive,
             // Whoever leaves the question open again wants no other handshake (RFC 5763 section 6.6), unless it is another one.
             Setup::Either => match previous {
-                Some(Protection::Dtls(known)) if known.peer == self.fingerprint => known.role,
+                Some(known) if known.peer == self.fingerprint => known.role,
                 _ => DtlsRole::Passive,
             },
         };

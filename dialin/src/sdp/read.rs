@@ -23,7 +23,7 @@ pub(super) struct Description(sdp_types::Session);
 pub(super) struct Formats(Vec<Format>);
 
 /// How the media of an m-line is protected.
-enum Protection {
+enum MediaProtection {
     None,
     Srtp(Line),
     /// It is, and we cannot or may not.
@@ -79,9 +79,9 @@ impl Description {
                 continue;
             }
             match self.protection(index, policy) {
-                Some(Protection::Srtp(line)) => return Ok((index, Some(line))),
-                Some(Protection::None) => plain = plain.or(Some(index)),
-                Some(Protection::Unknown) => error = SdpError::OnlySrtp,
+                Some(MediaProtection::Srtp(line)) => return Ok((index, Some(line))),
+                Some(MediaProtection::None) => plain = plain.or(Some(index)),
+                Some(MediaProtection::Unknown) => error = SdpError::OnlySrtp,
                 None => {}
             }
         }
@@ -94,13 +94,13 @@ impl Description {
 
     /// How an m-line's media is to be protected; `None` when it is not RTP. Many phones offer keys in the plain profile when they can
     /// do without.
-    fn protection(&self, index: usize, policy: &SrtpPolicy) -> Option<Protection> {
+    fn protection(&self, index: usize, policy: &SrtpPolicy) -> Option<MediaProtection> {
         let media = self.at(index)?;
         let (otherwise, keys) = match media.proto.to_ascii_uppercase().as_str() {
-            "RTP/AVP" | "RTP/AVPF" => (Protection::None, true),
-            "RTP/SAVP" | "RTP/SAVPF" => (Protection::Unknown, true),
+            "RTP/AVP" | "RTP/AVPF" => (MediaProtection::None, true),
+            "RTP/SAVP" | "RTP/SAVPF" => (MediaProtection::Unknown, true),
             // Of a handshake alone (RFC 5764 section 8).
-            "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF" => (Protection::Unknown, false),
+            "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF" => (MediaProtection::Unknown, false),
             _ => return None,
         };
         let keys = match policy {
@@ -110,7 +110,7 @@ impl Description {
             _ => None,
         };
         let line = keys.or_else(|| self.handshake(index, policy).map(Line::Dtls));
-        Some(line.map_or(otherwise, Protection::Srtp))
+        Some(line.map_or(otherwise, MediaProtection::Srtp))
     }
 
     /// What an m-line, or the session for all of them, says of its DTLS handshake, if we may have one.
@@ -222,9 +222,9 @@ impl Description {
         self.at(index)
             .filter(|media| media.media.eq_ignore_ascii_case("video") && media.port != 0)?;
         match self.protection(index, policy)? {
-            Protection::Srtp(line) => Some(Some(line)),
-            Protection::None => (!policy.is_required()).then_some(None),
-            Protection::Unknown => None,
+            MediaProtection::Srtp(line) => Some(Some(line)),
+            MediaProtection::None => (!policy.is_required()).then_some(None),
+            MediaProtection::Unknown => None,
         }
     }
 

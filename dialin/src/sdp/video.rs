@@ -9,8 +9,7 @@ use std::net::SocketAddr;
 
 use plenum_codecs::video::h264::Limit;
 
-use super::crypto::{self, Line};
-use super::dtls::Protection;
+use super::crypto::{self, Line, Protection};
 use super::read::{Description, H264Format};
 use super::{Direction, SdpError, Session, SessionPolicy};
 

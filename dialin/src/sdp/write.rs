@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use plenum_codecs::audio::AudioCodec;
 
-use super::crypto::CryptoLine;
-use super::dtls::{self, DtlsRole, Protection};
+use super::crypto::{CryptoLine, Protection};
+use super::dtls::{self, DtlsRole};
 use super::read::Description;
 use super::video::{KeyframeFeedback, OFFERED, OFFERED_PROFILE, VideoSession, place};
 use super::{AudioSession, Direction, Keys, SessionPolicy};

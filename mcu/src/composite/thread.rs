@@ -17,7 +17,7 @@ use plenum_codecs::video::encoder::VideoSetting;
 use plenum_codecs::video::h264::Limit;
 use plenum_codecs::{MediaPacket, MediaTime};
 use plenum_mixer::compose::{Composer, Layout, Person};
-use plenum_mixer::{Compose, Input, Ladder, LegId, Rendition, Renditions};
+use plenum_mixer::{Compose, Input, LegId, Rendition, Renditions};
 use prometheus::IntCounter;
 
 use super::cadence::Cadence;
@@ -171,7 +171,7 @@ pub(super) fn start(
         bitrate,
         frame_rate: shared.config.frame_rate,
     };
-    let ladder = Ladder::below(setting.bitrate).of_height(height);
+    let ladder = shared.ladder(bitrate);
     let (queue, inbox) = sync_channel(PACKETS + ORDERS);
     let inlet = Inlet {
         queue,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use plenum_dialin::sdp::{
     self, AudioSession, Fingerprint, KeyMaterial, Session, SessionPolicy, SrtpPolicy,
 };
-use plenum_dialin::{CallId, Digit};
+use plenum_dialin::{CallCommand, CallId, Digit};
 
 use super::video::CallVideo;
 use crate::config::{SrtpMode, TrunkConfig};
@@ -15,8 +15,9 @@ use crate::media::Media;
 pub(super) enum Step {
     /// The ACK is in.
     Confirmed,
-    /// The agreed stream is another now.
-    Media,
+    /// The agreed stream is another now; whoever has the leg tells media, and then the far end: what it sends at our answer, a handshake
+    /// first of all, is to be understood.
+    Media(Option<CallCommand>),
     /// A key by SIP INFO.
     Digit(Digit),
     /// A wish for a keyframe by SIP INFO.

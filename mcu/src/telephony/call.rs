@@ -184,7 +184,8 @@ async fn set_up(
     while !confirmed || negotiation.audio().is_none() {
         match next(line, &mut negotiation).await? {
             Step::Confirmed => confirmed = true,
-            Step::Media | Step::Nothing | Step::Digit(_) | Step::Picture => {}
+            Step::Media(Some(answer)) => line.command(answer).await,
+            Step::Media(None) | Step::Nothing | Step::Digit(_) | Step::Picture => {}
         }
     }
     let leg = take_seat(line, &mut negotiation, sockets).await?;
@@ -290,15 +291,12 @@ pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Resu
             negotiation
                 .accept(&answer)
                 .map_err(|_| End::HangUp(HangupReason::InternalError))?;
-            Step::Media
+            Step::Media(None)
         }
         CallEvent::Offered { call, offer } => {
             negotiation.prepare(&line.conferences.around().media, Some(&offer));
             match negotiation.answer(&offer) {
-                Ok(sdp) => {
-                    line.command(CallCommand::AcceptOffer { call, sdp }).await;
-                    Step::Media
-                }
+                Ok(sdp) => Step::Media(Some(CallCommand::AcceptOffer { call, sdp })),
                 Err(status) => {
                     line.command(CallCommand::RefuseOffer { call, status })
                         .await;
@@ -318,8 +316,12 @@ pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Resu
                 Ok(sdp) => CallCommand::AcceptOffer { call, sdp },
                 Err(status) => CallCommand::RefuseOffer { call, status },
             };
-            line.command(command).await;
-            if agreed { Step::Media } else { Step::Nothing }
+            if agreed {
+                Step::Media(Some(command))
+            } else {
+                line.command(command).await;
+                Step::Nothing
+            }
         }
         CallEvent::OfferWanted { call } => {
             let command = match negotiation.offer() {
@@ -340,8 +342,20 @@ pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Resu
     })
 }
 
-/// Hands changed streams (hold, another address, video that comes or goes) to media.
-pub(super) async fn apply(line: &Line, negotiation: &mut Negotiation, leg: LegId) {
+/// Hands changed streams (hold, another address, video that comes or goes) to media, and then gives the far end its `answer`.
+pub(super) async fn apply(
+    line: &Line,
+    negotiation: &mut Negotiation,
+    leg: LegId,
+    answer: Option<CallCommand>,
+) {
+    hand_over(line, negotiation, leg).await;
+    if let Some(answer) = answer {
+        line.command(answer).await;
+    }
+}
+
+async fn hand_over(line: &Line, negotiation: &mut Negotiation, leg: LegId) {
     let Some(audio) = negotiation.audio().cloned() else {
         return;
     };
@@ -492,8 +506,8 @@ pub(super) async fn confer(
         tokio::select! {
             step = next(line, negotiation) => match step {
                 Err(end) => return Stay::Over(end),
-                Ok(Step::Media) => {
-                    apply(line, negotiation, leg.leg).await;
+                Ok(Step::Media(answer)) => {
+                    apply(line, negotiation, leg.leg, answer).await;
                     show_camera(negotiation, seat).await;
                 }
                 Ok(Step::Picture) => {

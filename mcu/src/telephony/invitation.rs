@@ -40,8 +40,8 @@ pub(super) async fn accepted(
         input = tokio::select! {
             step = call::next(line, negotiation) => match step? {
                 Step::Digit(digit) => InvitationInput::Digit(digit),
-                Step::Media => {
-                    apply(line, negotiation, leg.leg).await;
+                Step::Media(answer) => {
+                    apply(line, negotiation, leg.leg, answer).await;
                     InvitationInput::Tick
                 }
                 Step::Confirmed | Step::Nothing | Step::Picture => InvitationInput::Tick,

@@ -83,8 +83,8 @@ impl Talk {
                         Some(input) => input,
                         None => continue,
                     },
-                    Step::Media => {
-                        apply(line, negotiation, leg.leg).await;
+                    Step::Media(answer) => {
+                        apply(line, negotiation, leg.leg, answer).await;
                         continue;
                     }
                     Step::Confirmed | Step::Nothing | Step::Picture => continue,
@@ -255,7 +255,11 @@ pub(super) async fn farewell(
     let spoken = async {
         loop {
             tokio::select! {
-                step = call::next(line, negotiation) => if step.is_err() { return },
+                step = call::next(line, negotiation) => match step {
+                    Err(_) => return,
+                    Ok(Step::Media(answer)) => apply(line, negotiation, leg.leg, answer).await,
+                    Ok(_) => {}
+                },
                 event = leg.events.recv() => match event {
                     Some((_, RoomEvent::Mixer(Event::PlayFinished { play }))) if play == last => return,
                     Some((_, RoomEvent::LegGone { .. })) | None => return,

@@ -1,9 +1,10 @@
 use plenum_codecs::audio::AudioCodec;
 
 use super::super::{
-    KeyMaterial, SdpError, Session, SessionPolicy, SrtpPolicy, accept_answer, answer, offer,
+    KeyMaterial, Protection, SdpError, Session, SessionPolicy, SrtpPolicy, accept_answer, answer,
+    offer,
 };
-use super::{DtlsRole, DtlsSession, Fingerprint, Protection};
+use super::{DtlsRole, DtlsSession, Fingerprint};
 
 fn ours() -> Fingerprint {
     Fingerprint::sha256([0xab; 32])
