@@ -54,7 +54,7 @@ bench-scale: build ## Rooms of growing size under `plenum load`: CPU, memory, lo
 	@scripts/bench-scale.sh
 
 bench-peers: build ## The same work through Plenum and Debian's Janus AudioBridge, with the ratio (PEERS_LEGS, PEERS_SECONDS)
-	@scripts/deps.sh scale peers
+	@scripts/deps.sh scale peers bench
 	@scripts/bench-peers.sh
 
 bench-growth: build ## What thousands of joins and leaves through signalling leave in the server's memory (GROWTH_JOINS)

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # The same work through Plenum and through Debian's Janus AudioBridge, one after the other in one run: WebRTC legs at 48 kHz from the
-# same generator, ICE-lite on both sides, 3 talking and all talking. Prints what a member costs, and the ratio.
-# PEERS_LEGS (50) is the size of the room, PEERS_SECONDS (15) the length of each measurement.
+# same generator, ICE-lite on both sides, 3 talking and all talking. Prints what a member costs, and the ratio. Then one talker and two
+# listeners on worse and worse lines from the talker to the server: what PESQ says of it, and how late it comes.
+# PEERS_LEGS (50) is the size of the room, PEERS_SECONDS (15) the length of each measurement, PEERS_SOLO (24) that of the speech for PESQ.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly LEGS=${PEERS_LEGS:-50} SECONDS_EACH=${PEERS_SECONDS:-15}
+readonly LEGS=${PEERS_LEGS:-50} SECONDS_EACH=${PEERS_SECONDS:-15} SOLO=${PEERS_SOLO:-24}
 # Ratios that Plenum is to reach.
 readonly GOAL_LISTENING=8 GOAL_TALKING=4
 readonly ROOM=1
+export PATH="$PWD/.tools/python/bin:$PATH" # scripts/deps.sh keeps PESQ there
 
 plenum=${CARGO_TARGET_DIR:-target}/release/plenum
 folder=$(mktemp -d)
@@ -69,21 +71,27 @@ CONFIG
 measure() {
     local name=$1
     shift
-    "$plenum" load --browsers "$LEGS" --continuous --seconds "$SECONDS_EACH" --solo 0 --json "$@" >"$folder/$name.json" 2>"$folder/$name.log" ||
+    "$plenum" load --continuous --seconds "$SECONDS_EACH" --json "$@" >"$folder/$name.json" 2>"$folder/$name.log" ||
         fail "$name: $(tail -1 "$folder/$name.log")"
+}
+
+# both OPTION…: leaves plenum.json and janus.json.
+both() {
+    local port
+    serve
+    measure plenum --url "$page" --api-key-file "$key" --server-pid "$server_pid" "$@"
+    stop_server
+    port=$(free_port)
+    start_janus "$port"
+    measure janus --url "ws://127.0.0.1:$port" --bind "$address" --janus $ROOM --server-pid "$janus_pid" "$@"
+    stop_janus
 }
 
 # compare TITLE GOAL TALKERS
 compare() {
-    local title=$1 goal=$2 talkers=$3 port
-    serve
-    measure plenum --url "$page" --api-key-file "$key" --server-pid "$server_pid" --talkers "$talkers"
-    stop_server
+    local title=$1 goal=$2 talkers=$3
+    both --browsers "$LEGS" --solo 0 --talkers "$talkers"
     python3 scripts/load_row.py "Plenum, $title" - <"$folder/plenum.json"
-    port=$(free_port)
-    start_janus "$port"
-    measure janus --url "ws://127.0.0.1:$port" --bind "$address" --janus $ROOM --server-pid "$janus_pid" --talkers "$talkers"
-    stop_janus
     python3 scripts/load_row.py "Janus, $title" - <"$folder/janus.json"
     python3 - "$folder/plenum.json" "$folder/janus.json" "$goal" <<'SCRIPT'
 import json, sys
@@ -97,3 +105,25 @@ printf '%s cores, %s browsers, %s s each; Janus %s; CPU in %% of one core\n' \
 python3 scripts/load_row.py --head
 compare "3 of $LEGS talk" $GOAL_LISTENING 3
 compare "all $LEGS talk" $GOAL_TALKING "$LEGS"
+
+# line TITLE LOSS JITTER GOAL: two listeners hear one talker who loses LOSS per cent on the way to the server, JITTER ms of jitter.
+line() {
+    local title=$1 loss=$2 jitter=$3 goal=$4
+    both --browsers 3 --talkers 1 --solo "$SOLO" --loss "$loss" --jitter "$jitter"
+    python3 - "$folder" "$title" "$goal" <<'SCRIPT'
+import json, sys
+folder, title, goal = sys.argv[1:]
+for name in ("plenum", "janus"):
+    report = json.load(open(f"{folder}/{name}.json"))
+    scores, delay = [score for _, _, score in report["pesq"]], report["delay_ms"]
+    pesq = f"{sum(scores) / len(scores):.2f}" if scores else "-"
+    late = f"{delay['p50']:.0f}/{delay['p95']:.0f} ms" if delay else "-"
+    print(f"{name.capitalize() + ', ' + title:<34}  {pesq:>5}  {goal if name == 'plenum' else '-':>5}  {late:>13}", flush=True)
+SCRIPT
+}
+
+printf '\n%-34s  %5s  %5s  %13s\n' 'from the talker to the server' PESQ goal 'delay p50/p95'
+line 'clean' 0 0 4.2
+line '5 % loss' 5 0 3.6
+line '10 % loss' 10 0 3.3
+line '5 % loss, 30 ms jitter' 5 30 3.4

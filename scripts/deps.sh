@@ -94,7 +94,7 @@ install_pesq() {
     if python3 -c 'import pesq' 2>/dev/null; then return; fi
     say "installing pesq (PyPI) into .tools/python"
     python3 -m venv .tools/python
-    .tools/python/bin/pip install --quiet --disable-pip-version-check pesq
+    .tools/python/bin/pip install --quiet --disable-pip-version-check pesq numpy
 }
 
 require_cargo() {
