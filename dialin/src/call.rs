@@ -5,6 +5,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::trunk::Proxy;
+
 /// One call, from its INVITE to its end. Unique for the life of an endpoint, never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub u64);
@@ -52,6 +54,19 @@ impl fmt::Debug for Route {
         f.debug_struct("Route")
             .field("trunk", &self.trunk)
             .finish_non_exhaustive()
+    }
+}
+
+/// Whose place a call of ours is to take: as the Replaces and the Referred-By of an INVITE say it (RFC 3891, RFC 3892). Debug shows neither.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Replacement {
+    pub(crate) replaces: String,
+    pub(crate) referred_by: String,
+}
+
+impl fmt::Debug for Replacement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Replacement(redacted)")
     }
 }
 
@@ -207,6 +222,16 @@ pub enum CallEvent {
         refer: ReferId,
         /// User part of Refer-To, percent-decoded, at most 64 characters.
         to: String,
+        /// The far end's own call with them, whose place the new one is to take.
+        replaces: Option<Replacement>,
+    },
+    /// How far it is with whom the far end was sent to by [`CallCommand::Refer`]: 180 once at most, then one final status. 408: nothing was heard
+    /// in time. The call stands whatever it is.
+    Sent {
+        /// The call.
+        call: CallId,
+        /// SIP status of the far end's other call, or of its refusal.
+        status: u16,
     },
     /// A call of ours rings at the far end. Comes once for each trunk at most.
     Ringing {
@@ -244,6 +269,7 @@ impl CallEvent {
             | Self::Succeeded { call, .. }
             | Self::Info { call, .. }
             | Self::Referred { call, .. }
+            | Self::Sent { call, .. }
             | Self::Ringing { call }
             | Self::Answered { call, .. }
             | Self::Ended { call, .. } => *call,
@@ -280,6 +306,7 @@ impl fmt::Debug for CallEvent {
                     Self::OfferWanted { .. } => "OfferWanted",
                     Self::Succeeded { .. } => "Succeeded",
                     Self::Referred { .. } => "Referred",
+                    Self::Sent { .. } => "Sent",
                     Self::Ringing { .. } => "Ringing",
                     Self::Answered { .. } => "Answered",
                     _ => "Info",
@@ -303,6 +330,8 @@ pub enum CallCommand {
         routes: Vec<Route>,
         /// How long it rings.
         ring: Duration,
+        /// Whose place it takes; whoever cannot let it do so refuses it.
+        replaces: Option<Replacement>,
     },
     /// Send `180 Ringing`.
     Ring {
@@ -351,6 +380,15 @@ pub enum CallCommand {
         /// SIP status of the other call.
         status: u16,
     },
+    /// Ask the far end to call somebody else in our place (REFER); what comes of it is told by [`CallEvent::Sent`]. One at a time.
+    Refer {
+        /// The call.
+        call: CallId,
+        /// The number, as in [`Route`]; the call's own trunk must take calls of ours, whose way of writing it counts.
+        number: String,
+        /// Where the number is, if not simply at the trunk's domain; its host must be the trunk's.
+        at: Option<Proxy>,
+    },
     /// End the call whatever its state: BYE, or a refusal when not yet answered. `Ended` follows at once.
     Hangup {
         /// The call.
@@ -373,6 +411,7 @@ impl CallCommand {
             | Self::RefuseOffer { call, .. }
             | Self::AskPicture { call }
             | Self::Referral { call, .. }
+            | Self::Refer { call, .. }
             | Self::Hangup { call, .. } => *call,
         }
     }
@@ -389,6 +428,7 @@ impl fmt::Debug for CallCommand {
             Self::RefuseOffer { .. } => "RefuseOffer",
             Self::AskPicture { .. } => "AskPicture",
             Self::Referral { .. } => "Referral",
+            Self::Refer { .. } => "Refer",
             Self::Hangup { .. } => "Hangup",
         };
         f.debug_struct(name)

@@ -19,6 +19,7 @@ mod refer;
 mod refusals;
 mod requests;
 mod resolve;
+mod send;
 mod spent;
 mod streams;
 mod tags;

@@ -98,6 +98,7 @@ pub fn sip_answer(bytes: &[u8]) {
                 sdp: "v=0".into(),
             }],
             ring: std::time::Duration::from_secs(45),
+            replaces: None,
         };
         endpoint.handle(now, SipInput::Command(dial));
         for _ in 0..8 {
@@ -119,6 +120,94 @@ pub fn sip_answer(bytes: &[u8]) {
             endpoint.handle(now, SipInput::Tick);
         }
     }
+}
+
+/// What a far end says of transfers within a call that stands: `bytes` with the headers of the dialog put before them, as NOTIFYs about a REFER of
+/// ours, and as a REFER of its own; then all timers run out.
+///
+/// # Panics
+/// When our REFER has more than one outcome.
+pub fn sip_transfer(bytes: &[u8]) {
+    let (Ok(source), Ok(proxy)) = ("127.0.0.0/8".parse(), "127.0.0.1:5062".parse()) else {
+        return;
+    };
+    let trunk = Trunk {
+        outbound: Some(Outbound::new(proxy)),
+        ..Trunk::new("fuzz", vec![source])
+    };
+    let mut endpoint = SipEndpoint::new(EndpointConfig::new(PEER, vec![trunk]));
+    let mut now = MediaTime::from_millis(1);
+    let offer = b"Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0";
+    let (_, came) = say(&mut endpoint, now, ("INVITE", 1, ""), offer);
+    let Some(CallEvent::Incoming { call, .. }) = came.first() else {
+        return;
+    };
+    let (call, sdp) = (*call, "v=0".to_owned());
+    endpoint.handle(now, SipInput::Command(CallCommand::Answer { call, sdp }));
+    let (tag, _) = heard(&mut endpoint);
+    say(
+        &mut endpoint,
+        now,
+        ("ACK", 1, &tag),
+        b"Content-Length: 0\r\n\r\n",
+    );
+    let (number, at) = ("123".to_owned(), None);
+    let refer = CallCommand::Refer { call, number, at };
+    endpoint.handle(now, SipInput::Command(refer));
+    let (_, mut events) = heard(&mut endpoint);
+    for (method, cseq) in [("NOTIFY", 2), ("REFER", 3), ("NOTIFY", 4)] {
+        events.extend(say(&mut endpoint, now, (method, cseq, &tag), bytes).1);
+    }
+    for _ in 0..64 {
+        let Some(due) = endpoint.deadline() else {
+            break;
+        };
+        now = now.max(due);
+        endpoint.handle(now, SipInput::Tick);
+        events.extend(heard(&mut endpoint).1);
+    }
+    let outcomes = events
+        .iter()
+        .filter(|it| matches!(it, CallEvent::Sent { status: 200.., .. }));
+    assert!(outcomes.count() <= 1, "a transfer has come out twice");
+}
+
+/// One request of the dialog, `rest` after its headers; gives our tag and what was told.
+fn say(
+    endpoint: &mut SipEndpoint,
+    now: MediaTime,
+    (method, cseq, tag): (&str, u32, &str),
+    rest: &[u8],
+) -> (String, Vec<CallEvent>) {
+    let to_tag = if tag.is_empty() { "" } else { ";tag=" };
+    let mut text = format!(
+        "{method} sip:1@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {PEER};branch=z9hG4bK{method}{cseq}\r\nFrom: <sip:2@127.0.0.1>;tag=far\r\n\
+         To: <sip:1@127.0.0.1>{to_tag}{tag}\r\nCall-ID: c\r\nCSeq: {cseq} {method}\r\nContact: <sip:2@{PEER}>\r\nMax-Forwards: 70\r\n"
+    )
+    .into_bytes();
+    text.extend_from_slice(rest);
+    let (from, bytes) = (PEER, Bytes::from(text));
+    endpoint.handle(now, SipInput::Datagram { from, bytes });
+    heard(endpoint)
+}
+
+/// Our tag, where something that went out has one, and what was told.
+fn heard(endpoint: &mut SipEndpoint) -> (String, Vec<CallEvent>) {
+    let (mut tag, mut events) = (String::new(), Vec::new());
+    while let Some(output) = endpoint.poll_output() {
+        match output {
+            SipOutput::Send { bytes, .. } => {
+                let text = String::from_utf8_lossy(&bytes);
+                let to = text.lines().find_map(|row| row.strip_prefix("To: "));
+                if let Some((_, found)) = to.and_then(|to| to.split_once(";tag=")) {
+                    found.clone_into(&mut tag);
+                }
+            }
+            SipOutput::Event(event) => events.push(event),
+            _ => {}
+        }
+    }
+    (tag, events)
 }
 
 fn answer_to(request: &[u8], status: &str, rest: &[u8]) -> Vec<u8> {

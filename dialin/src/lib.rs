@@ -24,7 +24,9 @@ pub mod shell;
 mod sip;
 pub mod trunk;
 
-pub use call::{CallCommand, CallEvent, CallId, Caller, EndReason, HangupReason, ReferId, Route};
+pub use call::{
+    CallCommand, CallEvent, CallId, Caller, EndReason, HangupReason, ReferId, Replacement, Route,
+};
 pub use endpoint::{
     EndpointConfig, EndpointCounters, Limits, SipEndpoint, SipInput, SipOutput, StreamId,
     StreamKind, Timing, TrunkCounters, Wire,

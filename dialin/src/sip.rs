@@ -24,6 +24,7 @@ use sipx_ua::auth::Algorithm;
 use sipx_ua::challenge::{Authenticator, Presented, Verdict};
 
 use crate::trunk::Credentials;
+pub(crate) use refer::address_of;
 pub(crate) use replaces::Replaces;
 pub(crate) use response::Response;
 
@@ -53,7 +54,6 @@ pub(crate) enum Method {
     Register,
     Prack,
     Refer,
-    /// Of ours alone, too.
     Notify,
     /// Known to RFCs, not offered here: 405.
     Unsupported,

@@ -32,6 +32,7 @@ mod record;
 mod room;
 mod roster;
 mod seat;
+mod sending;
 mod sound;
 mod telling;
 mod viewing;
@@ -44,7 +45,7 @@ use plenum_codecs::tone::beep;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use aside::Wish;
-pub(crate) use dialling::{DialOrder, Dialler, Outcall};
+pub(crate) use dialling::{DialOrder, Dialler, Outcall, Replacing};
 pub(crate) use entry::{Admission, Credential, Refusal};
 use focus::Focus;
 pub(crate) use lobby::Gate;
@@ -59,6 +60,7 @@ use seat::FocusHandle;
 pub(crate) use seat::{
     Action, Command, Link, MediaHold, Newcomer, Notice, Order, Outgoing, Seat, Summary, Transfer,
 };
+pub(crate) use sending::Sendoff;
 
 use plenum_companion::server::Presence;
 

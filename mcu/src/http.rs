@@ -132,6 +132,7 @@ impl PublicInfo {
         calls::call,
         calls::cancel,
         moving::move_phone,
+        moving::transfer,
         personal::list,
         personal::issue,
         personal::revoke,

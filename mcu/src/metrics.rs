@@ -20,6 +20,7 @@ pub(crate) struct ControlMetrics {
     pub(crate) calls_total: IntCounterVec,
     pub(crate) attendant: IntCounterVec,
     pub(crate) dial_out: IntCounterVec,
+    pub(crate) transfers: IntCounterVec,
     pub(crate) sip: SipMetrics,
     pub(crate) http: IntCounterVec,
 }
@@ -205,6 +206,11 @@ impl ControlMetrics {
             dial_out: counters(
                 "plenum_dial_out_total",
                 "Calls out of conferences that have ended, by what became of them.",
+                &["result"],
+            )?,
+            transfers: counters(
+                "plenum_transfers_total",
+                "Phones sent elsewhere out of conferences, by what became of it.",
                 &["result"],
             )?,
             sip: SipMetrics::register(registry)?,

@@ -5,6 +5,7 @@
 mod answer;
 mod call;
 mod invitation;
+mod leaving;
 mod masking;
 mod numbers;
 mod outcall;
@@ -338,6 +339,7 @@ impl Dispatcher {
                     events: inbox,
                     stop: self.stop.clone(),
                     place: None,
+                    sendoff: None,
                 };
                 self.tasks.spawn(async move {
                     call::run(line, invitation).await;
@@ -373,7 +375,10 @@ impl Dispatcher {
         }
         let takes = |trunk: &&Arc<TrunkConfig>| {
             let outbound = trunk.outbound.as_ref();
+            // Elsewhere nobody knows whose place it is to take.
+            let known = outcall.replacing.as_ref();
             outbound.is_some_and(|outbound| outbound.takes(&outcall.number))
+                && known.is_none_or(|known| known.trunk == trunk.name)
         };
         let trunks: Vec<_> = self.trunks.iter().filter(takes).cloned().collect();
         let Some(first) = trunks.first().cloned() else {
@@ -394,6 +399,7 @@ impl Dispatcher {
             events: inbox,
             stop: self.stop.clone(),
             place: None,
+            sendoff: None,
         };
         self.tasks.spawn(async move {
             outcall::run(line, outcall, trunks).await;

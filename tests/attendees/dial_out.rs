@@ -14,11 +14,11 @@ use tokio::time::sleep;
 use crate::stage::{Actor, SOON, Stage};
 
 /// The phone's voice, Hz.
-const PHONE: f64 = 1_447.0;
-const NUMBER: &str = "3015550123";
+pub(crate) const PHONE: f64 = 1_447.0;
+pub(crate) const NUMBER: &str = "3015550123";
 
 /// A folder for the phone, and its voice in it.
-fn voice(name: &str) -> (PathBuf, PathBuf) {
+pub(crate) fn voice(name: &str) -> (PathBuf, PathBuf) {
     let folder = scratch(&format!("{name}-phone")).unwrap();
     let microphone = folder.join("voice.wav");
     sine(PHONE, -20.0, 120.0, 48_000)
@@ -28,14 +28,14 @@ fn voice(name: &str) -> (PathBuf, PathBuf) {
 }
 
 /// A phone of that number, and a server whose only way out leads to it.
-fn set_up(name: &str, picks_up: bool, more: &str) -> (Stage, Baresip) {
+pub(crate) fn set_up(name: &str, picks_up: bool, more: &str) -> (Stage, Baresip) {
     let (folder, microphone) = voice(name);
     let phone = Baresip::start_as(&folder, &microphone, NUMBER, picks_up).unwrap();
     let stage = Stage::open_with(name, &config(&phone, more)).unwrap();
     (stage, phone)
 }
 
-fn config(phone: &Baresip, more: &str) -> String {
+pub(crate) fn config(phone: &Baresip, more: &str) -> String {
     format!(
         "\n[dial_out]\nallow = [\"3\"]\nring_seconds = 6\n{more}\n[[sip.trunks]]\nname = \"pbx\"\naddresses = [\"127.0.0.1\"]\n\
          outbound = true\nproxy = \"{}\"\ncaller_id = \"4930\"\n",
@@ -53,7 +53,7 @@ async fn call(host: &Actor, number: &str, name: Option<&str>) {
 }
 
 /// Waits until the last call is in this state; gives its id.
-async fn becomes(host: &Actor, wanted: &str) -> String {
+pub(crate) async fn becomes(host: &Actor, wanted: &str) -> String {
     let what = format!("a call that is {wanted}");
     until(&what, Duration::from_secs(20), || {
         let view = host.bot.view();
@@ -70,7 +70,7 @@ async fn becomes(host: &Actor, wanted: &str) -> String {
     .unwrap()
 }
 
-async fn roster_has(host: &Actor, name: &str, there: bool) {
+pub(crate) async fn roster_has(host: &Actor, name: &str, there: bool) {
     until(name, SOON, || {
         let view = host.bot.view();
         let found = view.roster.values().any(|person| person.name == name);
@@ -82,7 +82,7 @@ async fn roster_has(host: &Actor, name: &str, there: bool) {
 }
 
 /// Nothing of any call is left.
-async fn leaves_nothing(stage: &Stage) {
+pub(crate) async fn leaves_nothing(stage: &Stage) {
     until("the calls' end", Duration::from_secs(10), || {
         for metric in ["plenum_calls", "plenum_trunk_calls"] {
             let left = stage.alive(metric)?;
@@ -402,6 +402,6 @@ async fn a_host_on_the_phone_hands_its_place_to_another_phone_and_a_guest_may_no
     leaves_nothing(&stage).await;
 }
 
-fn start(folder: &Path, microphone: &Path) -> Baresip {
+pub(crate) fn start(folder: &Path, microphone: &Path) -> Baresip {
     Baresip::start(folder, microphone, "pcmu/8000/1").unwrap()
 }

@@ -19,6 +19,7 @@ mod named_trunks;
 mod pairing;
 mod policy;
 mod presenting;
+mod sending;
 mod stage;
 mod takeover;
 mod video_phone;

@@ -72,6 +72,7 @@ targets!(
     calendar,
     sip,
     sip_answer,
+    sip_transfer,
     sdp,
     offer,
     rtp,

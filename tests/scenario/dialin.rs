@@ -16,5 +16,6 @@ mod refer;
 mod refusals;
 mod rush;
 mod secure;
+mod sending;
 mod streams;
 mod takeover;

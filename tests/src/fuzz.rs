@@ -20,9 +20,10 @@ pub use mutate::Mutator;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     ("sip", sip),
     ("sip_answer", sip_answer),
+    ("sip_transfer", sip_transfer),
     ("sdp", sdp),
     ("offer", offer),
     ("rtp", rtp),
@@ -49,6 +50,11 @@ pub fn sip(bytes: &[u8]) {
 /// What a far end answers to a call of ours, behind the headers that it must echo.
 pub fn sip_answer(bytes: &[u8]) {
     plenum_dialin::fuzz::sip_answer(bytes);
+}
+
+/// What a far end says of transfers within a call, behind the headers of its dialog.
+pub fn sip_transfer(bytes: &[u8]) {
+    plenum_dialin::fuzz::sip_transfer(bytes);
 }
 
 /// A session description as offer and as answer.

@@ -67,18 +67,47 @@ impl TextPhone {
         Ok(phone)
     }
 
+    /// Waits until the server sends this phone elsewhere, and answers so, such as `603 Decline`; gives the REFER.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn sent_away(&mut self, status: &str) -> Result<String> {
+        let refer = self.hear("REFER ", |_| true)?;
+        self.answer(&refer, status)?;
+        Ok(refer)
+    }
+
+    /// Tells how far it is with whom it was sent to, such as `486 Busy Here`.
+    ///
+    /// # Errors
+    /// When the server does not take it.
+    pub fn tell(&self, cseq: u32, status: &str, over: bool) -> Result<()> {
+        let state = if over { "terminated" } else { "active" };
+        let headers = format!(
+            "Event: refer\r\nSubscription-State: {state}\r\nContent-Type: message/sipfrag\r\n"
+        );
+        let body = format!("SIP/2.0 {status}\r\n");
+        self.send("plenum", "NOTIFY", cseq, &headers, &body)?;
+        self.hear("SIP/2.0 200", |text| text.contains("NOTIFY"))?;
+        Ok(())
+    }
+
     /// Waits until the server hangs up, and agrees.
     ///
     /// # Errors
     /// When it does not.
     pub fn hung_up_on(&mut self) -> Result<()> {
         let bye = self.hear("BYE ", |_| true)?;
-        let echoed = bye.lines().filter(|row| {
+        self.answer(&bye, "200 OK")
+    }
+
+    fn answer(&self, request: &str, status: &str) -> Result<()> {
+        let echoed = request.lines().filter(|row| {
             let named = ["Via: ", "From: ", "To: ", "Call-ID: ", "CSeq: "];
             named.iter().any(|name| row.starts_with(name))
         });
         let echoed: String = echoed.map(|row| format!("{row}\r\n")).collect();
-        let answer = format!("SIP/2.0 200 OK\r\n{echoed}Content-Length: 0\r\n\r\n");
+        let answer = format!("SIP/2.0 {status}\r\n{echoed}Content-Length: 0\r\n\r\n");
         self.sip.send_to(answer.as_bytes(), self.server)?;
         Ok(())
     }

@@ -37,4 +37,25 @@ export const calls = {
     await inside(guest)
     if ((await button(guest, 'Call a phone').count()) > 0) throw new Error('a guest is offered calls')
   },
+
+  async a_host_sends_a_phone_elsewhere_and_is_told_what_becomes_of_it({ open, shot, mock }) {
+    const host = await open('/join/1001?name=Ann&pin=9001&autojoin=1')
+    await inside(host)
+    await connected(host)
+    mock.enter({ id: 'p_zoe', name: 'Zoe', kind: 'phone' })
+    await button(host, 'Actions for Zoe').click()
+    await host.getByRole('menuitem', { name: 'Transfer the call…', exact: true }).click()
+    await host.getByLabel('Phone number').fill('+49 30 123456')
+    await accessible(host, 'the form for a transfer')
+    await shot(host, 'transfer-form')
+    await host.keyboard.press('Enter')
+    await host.getByText('Zoe → +4930•••56').waitFor()
+    mock.setCall('c_0', 'busy')
+    await host.getByText('Busy', { exact: true }).waitFor()
+    if ((await button(host, 'Call Zoe → +4930•••56 again').count()) > 0) throw new Error('a transfer is offered again')
+    await button(host, 'Forget the call to Zoe → +4930•••56').click()
+    await until('no call is left', () => mock.calls.length === 0)
+    await button(host, 'Actions for Ann').click()
+    if ((await host.getByRole('menuitem', { name: 'Transfer the call…' }).count()) > 0) throw new Error('a page is offered a transfer')
+  },
 }

@@ -278,6 +278,14 @@ export class Mock {
       case 'call_phone':
         this.calls.push({ call: `c_${this.calls.length}`, name: message.name ?? '+4930•••56', state: 'calling' })
         return this.listCalls()
+      case 'transfer':
+        this.calls.push({
+          call: `c_${this.calls.length}`,
+          name: '+4930•••56',
+          state: 'calling',
+          transferred: this.roster.get(message.participant).name,
+        })
+        return this.listCalls()
       case 'call_again':
         return this.setCall(message.call, 'calling')
       case 'call_cancel':

@@ -190,6 +190,11 @@ export class Client extends Store<ClientState> {
     this.#send({ type: 'call_cancel', call })
   }
 
+  /** Has somebody's phone call `to`, a number or the SIP address of one, in place of the conference. */
+  transfer(participant: ParticipantId, to: string): void {
+    this.#send({ type: 'transfer', participant, to })
+  }
+
   sendToLobby(participant: ParticipantId): void {
     this.#send({ type: 'send_to_lobby', participant })
   }

@@ -159,6 +159,7 @@ const CALL_STATES = [
   'failed',
   'cancelled',
   'ended',
+  'transferred',
 ] as const
 /** How far a call to a phone is. */
 export type CallState = (typeof CALL_STATES)[number]
@@ -168,6 +169,8 @@ export interface Call {
   readonly call: string
   readonly name: string
   readonly state: CallState
+  /** Whose phone was sent there, where it is no call of the conference's. */
+  readonly transferred?: string
 }
 
 /** Whether nothing more will come of a call. */
@@ -205,6 +208,7 @@ export type ClientMessage =
   | { readonly type: 'remove' | 'admit' | 'deny' | 'send_to_lobby'; readonly participant: ParticipantId }
   | { readonly type: 'call_phone'; readonly number: string; readonly name?: string }
   | { readonly type: 'call_again' | 'call_cancel'; readonly call: string }
+  | { readonly type: 'transfer'; readonly participant: ParticipantId; readonly to: string }
   | { readonly type: 'admit_all' | 'leave' | 'ping' | 'end' | 'side_leave' | 'present_stop' }
   | { readonly type: 'present_take'; readonly sound?: boolean }
   | { readonly type: 'banner'; readonly text?: string }
@@ -389,7 +393,13 @@ function waiting(value: unknown): Waiting {
 
 function call(value: unknown): Call {
   const from = fields(value)
-  return { call: text(from, 'call'), name: text(from, 'name'), state: word(from, 'state', CALL_STATES, 'failed') }
+  const transferred = from['transferred']
+  return {
+    call: text(from, 'call'),
+    name: text(from, 'name'),
+    state: word(from, 'state', CALL_STATES, 'failed'),
+    ...(typeof transferred === 'string' ? { transferred } : {}),
+  }
 }
 
 function dialIn(value: unknown): DialIn | null {

@@ -130,6 +130,7 @@ pub enum PromptKey {
     CallNoAnswer,
     CallRefused,
     CallFailed,
+    BeingMoved,
     Star,
     Pound,
     Zero,
@@ -146,7 +147,7 @@ pub enum PromptKey {
 
 impl PromptKey {
     /// Every prompt, for the owner of the manifest to check against.
-    pub const ALL: [Self; 86] = [
+    pub const ALL: [Self; 87] = [
         Self::Welcome,
         Self::EnterConferenceId,
         Self::EnterPin,
@@ -221,6 +222,7 @@ impl PromptKey {
         Self::CallNoAnswer,
         Self::CallRefused,
         Self::CallFailed,
+        Self::BeingMoved,
         Self::Star,
         Self::Pound,
         Self::Zero,
@@ -313,6 +315,7 @@ impl PromptKey {
             Self::CallNoAnswer => "call-no-answer",
             Self::CallRefused => "call-refused",
             Self::CallFailed => "call-failed",
+            Self::BeingMoved => "being-moved",
             Self::Star => "star",
             Self::Pound => "pound",
             Self::Zero => "zero",

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use plenum_codecs::MediaTime;
 
 use super::refer::Referral;
+use super::send::Sent;
 use super::{Arrival, StreamId, Way, Wire};
 use crate::call::{CallId, HangupReason};
 use crate::sip::{Hop, Request};
@@ -133,6 +134,8 @@ pub(super) struct Call {
     /// `Ended` has been told; the BYE waits for the ACK (RFC 3261 section 15).
     pub(super) farewell: Option<HangupReason>,
     pub(super) referral: Referral,
+    /// A REFER of ours.
+    pub(super) sent: Option<Sent>,
     pub(super) armed: Option<MediaTime>,
 }
 
@@ -158,6 +161,7 @@ impl Call {
                     .map_or(session.expires, |at| at.min(session.expires))
             }),
             self.probe,
+            self.sent.map(|sent| sent.due),
         ]
         .into_iter()
         .flatten()

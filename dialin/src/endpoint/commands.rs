@@ -6,6 +6,7 @@ use plenum_codecs::MediaTime;
 
 use super::call::{Call, Pending, PendingKind, Phase, Unacked};
 use super::invite::session_headers;
+use super::outgoing::Attempt;
 use super::timers::Owner;
 use super::write::{ALLOW, Reply};
 use super::{SipEndpoint, Way, Wire, arm};
@@ -16,8 +17,14 @@ impl SipEndpoint {
     pub(super) fn on_command(&mut self, now: MediaTime, command: CallCommand) {
         let id = command.call();
         let command = match command {
-            CallCommand::Dial { call, routes, ring } => {
-                return self.dial(now, call, routes, ring);
+            CallCommand::Dial {
+                call,
+                routes,
+                ring,
+                replaces,
+            } => {
+                let attempt = Attempt::new(call, routes, ring, now).replacing(replaces);
+                return self.dial(now, attempt);
             }
             CallCommand::Hangup { .. } if self.outgoing.has(id) => {
                 return self.give_up(now, id, EndReason::HungUp);
@@ -38,6 +45,7 @@ impl SipEndpoint {
             CallCommand::Referral { refer, status, .. } => {
                 self.referral(now, (id, refer), status);
             }
+            CallCommand::Refer { number, at, .. } => self.refer(now, id, &number, at.as_ref()),
             CallCommand::Hangup { reason, .. } => self.hangup(now, id, reason),
         }
     }
@@ -294,6 +302,13 @@ impl SipEndpoint {
         if call.session.is_some_and(|session| session.expires <= now) {
             self.counters.sessions_expired += 1;
             return self.abandon(now, id, EndReason::SessionExpired);
+        }
+        if call.sent.take_if(|sent| sent.due <= now).is_some() {
+            self.tell(CallEvent::Sent {
+                call: id,
+                status: 408,
+            });
+            return self.arm_call(id);
         }
         let mut again = None;
         if let Some(unacked) = call

@@ -132,6 +132,7 @@ impl SipEndpoint {
             probe: None,
             farewell: None,
             referral: Referral::default(),
+            sent: None,
             armed: None,
         };
         if replaced.is_some() {

@@ -290,6 +290,7 @@ impl SipEndpoint {
             probe: None,
             farewell: None,
             referral: Referral::default(),
+            sent: None,
             armed: None,
         })
     }

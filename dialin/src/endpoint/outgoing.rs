@@ -14,7 +14,7 @@ use super::timers::Owner;
 use super::uac::{Client, Purpose, via};
 use super::write::{ALLOW, append, finish, push};
 use super::{SipEndpoint, StreamId, Way, Wire, arm};
-use crate::call::{CallEvent, CallId, EndReason, Route};
+use crate::call::{CallEvent, CallId, EndReason, Replacement, Route};
 use crate::sip::{self, Method};
 
 /// Most trunks of one call.
@@ -68,6 +68,8 @@ pub(super) struct Attempt {
     /// Session interval asked for.
     pub(super) interval: Duration,
     ring: Duration,
+    /// Whose place it takes.
+    replaces: Option<Replacement>,
     pub(super) rings: bool,
     /// SDP of a provisional answer, by its tag, for a 2xx that leaves it out.
     pub(super) early: Option<(Vec<u8>, String)>,
@@ -112,6 +114,7 @@ impl Attempt {
             tries: 0,
             interval: Duration::ZERO,
             ring,
+            replaces: None,
             rings: false,
             early: None,
             within: 0,
@@ -121,6 +124,10 @@ impl Attempt {
             end: now,
             armed: None,
         }
+    }
+
+    pub(super) fn replacing(self, replaces: Option<Replacement>) -> Self {
+        Self { replaces, ..self }
     }
 }
 
@@ -177,7 +184,8 @@ impl Outgoing {
 
 impl SipEndpoint {
     /// Places a call.
-    pub(super) fn dial(&mut self, now: MediaTime, id: CallId, routes: Vec<Route>, ring: Duration) {
+    pub(super) fn dial(&mut self, now: MediaTime, mut attempt: Attempt) {
+        let id = attempt.id;
         if !id.is_placed() || self.calls.contains_key(&id) || self.outgoing.has(id) {
             tracing::error!(call = %id, "an id was used twice, or is none of a call of ours");
             return;
@@ -187,7 +195,6 @@ impl SipEndpoint {
             let reason = EndReason::Rejected(503);
             return self.tell(CallEvent::Ended { call: id, reason });
         }
-        let mut attempt = Attempt::new(id, routes, ring, now);
         // Those that are down come last: whether they are is a guess.
         let trunks = &self.config.trunks;
         let is_down = |route: &Route| {
@@ -304,6 +311,12 @@ impl SipEndpoint {
                 self.config.session_minimum.as_secs()
             ),
         );
+        if let Some(replacement) = &attempt.replaces {
+            // Without it whoever does not know Replaces would ring as for any call.
+            push(&mut text, "Require", "replaces");
+            push(&mut text, "Replaces", &replacement.replaces);
+            push(&mut text, "Referred-By", &replacement.referred_by);
+        }
         if !self.config.server.is_empty() {
             push(&mut text, "User-Agent", &self.config.server);
         }

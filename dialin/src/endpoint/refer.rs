@@ -4,9 +4,10 @@
 use plenum_codecs::MediaTime;
 
 use super::call::Phase;
+use super::send::named;
 use super::write::{Reply, phrase};
 use super::{Arrival, SipEndpoint};
-use crate::call::{CallEvent, CallId, ReferId};
+use crate::call::{CallEvent, CallId, ReferId, Replacement};
 use crate::sip::{Method, Request};
 
 /// REFERs of one call: a phone and we shall not send each other round in circles.
@@ -29,8 +30,8 @@ impl SipEndpoint {
         request: &Request,
         id: CallId,
     ) {
-        let to = match request.referred() {
-            Ok(to) => to,
+        let (to, replaces) = match request.referred() {
+            Ok(wanted) => wanted,
             Err(status) => return self.refuse(now, server, arrival, request, status),
         };
         let way_out = self.config.trunks.iter().any(|it| it.outbound.is_some());
@@ -52,6 +53,7 @@ impl SipEndpoint {
         let refer = self.next_refer;
         call.referral.running = Some((refer, request.cseq()));
         call.referral.count += 1;
+        let referred_by = request.referred_by().unwrap_or_else(|| named(&call.remote));
         let reply = Reply::new(request, 202, "")
             .header("Contact", &self.contact(arrival.way, request.is_sips()));
         self.reply(now, server, arrival, 202, reply);
@@ -60,6 +62,10 @@ impl SipEndpoint {
             call: id,
             refer,
             to,
+            replaces: replaces.map(|replaces| Replacement {
+                replaces,
+                referred_by,
+            }),
         });
     }
 

@@ -109,7 +109,7 @@ impl SipEndpoint {
         }
         match request.method {
             Method::Unknown => return Some((501, "method")),
-            Method::Unsupported | Method::Register | Method::Prack | Method::Notify => {
+            Method::Unsupported | Method::Register | Method::Prack => {
                 return Some((405, "method"));
             }
             _ => {}

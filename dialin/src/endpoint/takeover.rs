@@ -81,6 +81,13 @@ impl SipEndpoint {
         let key = successor.key.clone();
         if let Some(old) = self.calls.insert(id, successor) {
             self.dialogs.remove(&old.key);
+            if old.sent.is_some() {
+                // Whom we had sent elsewhere is not there any more.
+                self.tell(CallEvent::Sent {
+                    call: id,
+                    status: 487,
+                });
+            }
         }
         self.dialogs.insert(key, id);
     }

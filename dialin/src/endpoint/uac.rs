@@ -9,6 +9,7 @@ use bytes::Bytes;
 use plenum_codecs::MediaTime;
 
 use super::call::{Call, Phase, SessionTimer};
+use super::digest::cseq_of;
 use super::timers::Owner;
 use super::write::{append, finish, push};
 use super::{SipEndpoint, Way, Wire, arm};
@@ -290,6 +291,9 @@ impl SipEndpoint {
         let session = response.and_then(Response::session);
         let interval = session.map(|session| session.interval);
         match client.purpose {
+            Purpose::Dialog(call) if client.method == Method::Refer => {
+                self.refer_answered(call, cseq_of(&client.bytes), status);
+            }
             Purpose::Dialog(call) => self.answered(now, call, client.method, status, interval),
             Purpose::Aside => {}
             Purpose::Register(_) => self.register_answered(now, client, status, response),

@@ -50,6 +50,7 @@ impl SipEndpoint {
             Method::Info => self.on_info(now, server, arrival, &request, id),
             Method::Options => self.on_options(now, server, arrival, &request),
             Method::Refer => self.on_refer(now, server, arrival, &request, id),
+            Method::Notify => self.on_notify(now, server, arrival, &request, id),
             _ => self.refuse(now, server, arrival, &request, 405),
         }
     }

@@ -14,6 +14,22 @@ pub(crate) struct Replaces {
 }
 
 impl Replaces {
+    /// As a header of ours says it: nothing but what was read. `None` when that cannot be.
+    pub(super) fn written(&self) -> Option<String> {
+        let word = |bytes: &[u8]| {
+            let text = std::str::from_utf8(bytes).ok()?;
+            let plain = |byte: u8| byte.is_ascii_graphic() && !b";,".contains(&byte);
+            text.bytes().all(plain).then(|| text.to_owned())
+        };
+        let early = if self.early_only { ";early-only" } else { "" };
+        Some(format!(
+            "{};to-tag={};from-tag={}{early}",
+            word(&self.call_id)?,
+            word(&self.to_tag)?,
+            word(&self.from_tag)?
+        ))
+    }
+
     /// The only row, if there is one; `Err` when there are more, or it cannot be read.
     pub(super) fn only<'a>(
         mut rows: impl Iterator<Item = Cow<'a, [u8]>>,
@@ -25,7 +41,7 @@ impl Replaces {
         }
     }
 
-    fn read(row: &[u8]) -> Option<Self> {
+    pub(super) fn read(row: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(row).ok()?;
         let mut parts = text.split(';').map(str::trim);
         let mut read = Self {

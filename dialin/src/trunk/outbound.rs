@@ -152,9 +152,44 @@ impl Outbound {
         }
     }
 
+    /// A URI of `number` there, for the far end to call: at `at`, whose host must be the trunk's, or at its domain. `None` when it is another
+    /// host, or the number is none.
+    pub(crate) fn target(&self, number: &str, at: Option<&Proxy>) -> Option<String> {
+        let number = self.dialled(number);
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.*#".contains(&byte);
+        if number.is_empty() || !number.bytes().all(plain) {
+            return None;
+        }
+        let number = number.replace('#', "%23");
+        let Some(at) = at else {
+            return Some(format!("sip:{number}@{}", host_text(&self.domain)));
+        };
+        let own = [&self.domain, &self.proxy.host];
+        if !own.iter().any(|own| own.eq_ignore_ascii_case(&at.host)) {
+            return None;
+        }
+        let port = at.port.map_or_else(String::new, |port| format!(":{port}"));
+        let transport = match at.transport {
+            None => "",
+            Some(Transport::Udp) => ";transport=udp",
+            Some(Transport::Tcp) => ";transport=tcp",
+            Some(Transport::Tls) => ";transport=tls",
+        };
+        let host = host_text(&at.host);
+        Some(format!("sip:{number}@{host}{port}{transport}"))
+    }
+
     /// `number` as it is written there.
     pub(crate) fn dialled(&self, number: &str) -> String {
         normalised(number, &self.rules)
+    }
+}
+
+/// A host as URIs have it: IPv6 in brackets.
+fn host_text(host: &str) -> String {
+    match host.parse::<std::net::Ipv6Addr>() {
+        Ok(ip) => format!("[{ip}]"),
+        Err(_) => host.to_owned(),
     }
 }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plenum_codecs::MediaTime;
-use plenum_dialin::Digit;
 use plenum_dialin::attendant::{Language, PromptKey};
-use plenum_dialin::trunk;
+use plenum_dialin::trunk::{self, Proxy};
+use plenum_dialin::{Digit, Replacement};
 use plenum_mixer::LegId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
@@ -29,6 +29,7 @@ use crate::telephony::shown;
 const QUEUE: usize = 64;
 /// Calls that hosts see; the oldest that is over makes room.
 const LISTED: usize = 50;
+const BUSY: Denied = Denied::Unavailable("The server has as many calls to phones as it may.");
 /// Longest name.
 const MAX_NAME: usize = 40;
 /// Keys of a number come within this of each other.
@@ -45,6 +46,17 @@ pub(crate) enum DialOrder {
     Again(String),
     /// Take it back, or hang up; forget one that is over.
     Cancel(String),
+    /// Call this number in place of a call that they have already.
+    Replace(String, Replacing),
+    /// Send this participant's phone to this number or `sip:` address.
+    SendAway(String, String),
+}
+
+/// Whose place a call takes, and the trunk that knows them.
+#[derive(Clone)]
+pub(crate) struct Replacing {
+    pub(crate) replacement: Replacement,
+    pub(crate) trunk: String,
 }
 
 impl fmt::Debug for DialOrder {
@@ -65,6 +77,7 @@ pub(crate) struct Outcall {
     pub(crate) language: Language,
     pub(crate) confirm: bool,
     pub(crate) ring: Duration,
+    pub(crate) replacing: Option<Replacing>,
     /// The focus, which hears how far it is.
     pub(crate) focus: mpsc::WeakSender<Command>,
     /// Resolves when it is wanted no more, the end of the conference included.
@@ -81,6 +94,8 @@ pub(crate) struct Outcall {
 pub(crate) struct Dialler {
     terms: DialOutConfig,
     calls: Arc<Semaphore>,
+    /// Hosts of our trunks' far ends.
+    places: Vec<String>,
     queue: mpsc::Sender<Outcall>,
 }
 
@@ -90,13 +105,17 @@ impl Dialler {
         terms: &DialOutConfig,
         trunks: &[TrunkConfig],
     ) -> Option<(Self, mpsc::Receiver<Outcall>)> {
-        if !trunks.iter().any(|trunk| trunk.outbound.is_some()) {
+        let ways = trunks.iter().filter_map(|trunk| trunk.outbound.as_ref());
+        let places = ways.flat_map(|way| [way.domain.clone(), way.proxy.host.clone()]);
+        let places: Vec<_> = places.collect();
+        if places.is_empty() {
             return None;
         }
         let (queue, calls) = mpsc::channel(QUEUE);
         let dialler = Self {
             calls: Arc::new(Semaphore::new(terms.calls)),
             terms: terms.clone(),
+            places,
             queue,
         };
         Some((dialler, calls))
@@ -115,6 +134,36 @@ impl Dialler {
         }
         Ok(number)
     }
+
+    /// The number that `text` means, as a number or a `sip:` address, if it may be called, and where it is said to be.
+    ///
+    /// # Errors
+    /// As [`Self::number`].
+    pub(super) fn target(&self, text: &str) -> Result<(String, Option<Proxy>), Denied> {
+        let scheme = text.get(..4).filter(|it| it.eq_ignore_ascii_case("sip:"));
+        let Some(rest) = scheme.and_then(|_| text.get(4..)) else {
+            return Ok((self.number(text)?, None));
+        };
+        let unknown = Denied::Invalid("This is no SIP address of a phone number.");
+        let (user, place) = rest.split_once('@').ok_or(unknown)?;
+        let at: Proxy = place.parse().map_err(|_| unknown)?;
+        if !self
+            .places
+            .iter()
+            .any(|it| it.eq_ignore_ascii_case(&at.host))
+        {
+            return Err(Denied::Forbidden(
+                "Phones are transferred to where this server's trunks lead, and nowhere else.",
+            ));
+        }
+        Ok((self.number(user)?, Some(at)))
+    }
+}
+
+/// Who is sent to the one called.
+pub(super) struct Sent {
+    pub(super) participant: String,
+    pub(super) name: String,
 }
 
 /// One call of a conference.
@@ -127,6 +176,8 @@ struct Dialled {
     asker: Option<String>,
     /// Who asked for it by REFER hears how far it is.
     told: Option<watch::Sender<CallState>>,
+    /// It is no call of ours but where a phone of ours is sent to.
+    sent: Option<Sent>,
     /// Dropped or used: it is wanted no more.
     cancel: Option<oneshot::Sender<()>>,
 }
@@ -159,8 +210,19 @@ impl Dialling {
                 call: dialled.call.clone(),
                 name: dialled.name(),
                 state: dialled.state,
+                transferred: dialled.sent.as_ref().map(|sent| sent.name.clone()),
             })
             .collect()
+    }
+
+    /// Whether this participant is on their way elsewhere.
+    pub(super) fn sends(&self, participant: &str) -> bool {
+        let mut sent = self.calls.iter().filter(|it| !it.state.is_over());
+        sent.any(|it| {
+            it.sent
+                .as_ref()
+                .is_some_and(|it| it.participant == participant)
+        })
     }
 
     fn find(&mut self, call: &str) -> Option<&mut Dialled> {
@@ -190,15 +252,22 @@ impl Focus {
         match order {
             DialOrder::Call(number, name) => {
                 let name = name.map(|name| tidy(&name)).filter(|name| !name.is_empty());
-                self.place_call(&number, name, asker)
+                self.place_call(&number, name, asker, None)
             }
+            DialOrder::Replace(number, replacing) => {
+                self.place_call(&number, None, asker, Some(replacing))
+            }
+            DialOrder::SendAway(participant, to) => self.send_away(&participant, &to),
             DialOrder::Again(call) => {
                 let dialled = self.dialling.find(&call).ok_or(Denied::Nobody)?;
                 if !dialled.state.is_over() {
                     return Err(Denied::Forbidden("This call is not over."));
                 }
+                if dialled.sent.is_some() {
+                    return Err(Denied::Forbidden("A transfer is not repeated."));
+                }
                 let (number, name) = (dialled.number.clone(), dialled.given.clone());
-                let again = self.place_call(&number, name, asker)?;
+                let again = self.place_call(&number, name, asker, None)?;
                 self.dialling.calls.retain(|dialled| dialled.call != call);
                 self.show_calls();
                 Ok(again)
@@ -208,6 +277,8 @@ impl Focus {
                 if dialled.state.is_over() {
                     self.dialling.calls.retain(|dialled| dialled.call != call);
                     self.show_calls();
+                } else if dialled.sent.is_some() {
+                    return Err(Denied::Forbidden("A transfer cannot be taken back."));
                 } else if let Some(cancel) = dialled.cancel.take() {
                     // A call that is gone meanwhile says so itself.
                     let _ = cancel.send(());
@@ -217,32 +288,36 @@ impl Focus {
         }
     }
 
+    pub(super) fn dialler(&self) -> Result<&Dialler, Denied> {
+        self.around.dialler.as_ref().ok_or(Denied::Unavailable(
+            "No trunk of this server takes calls to phones.",
+        ))
+    }
+
+    /// Room for one more call.
+    pub(super) fn permit_call(&self) -> Result<OwnedSemaphorePermit, Denied> {
+        let dialler = self.dialler()?;
+        let calls = self.dialling.calls.iter();
+        if calls.filter(|it| !it.state.is_over()).count() >= dialler.terms.calls_per_conference {
+            return Err(Denied::Unavailable(
+                "This conference has as many calls to phones as it may.",
+            ));
+        }
+        Arc::clone(&dialler.calls)
+            .try_acquire_owned()
+            .map_err(|_| BUSY)
+    }
+
     fn place_call(
         &mut self,
         number: &str,
         given: Option<String>,
         asker: Option<String>,
+        replacing: Option<Replacing>,
     ) -> Result<String, Denied> {
-        let around = Arc::clone(&self.around);
-        let dialler = around.dialler.as_ref().ok_or(Denied::Unavailable(
-            "No trunk of this server takes calls to phones.",
-        ))?;
+        let dialler = self.dialler()?;
         let number = dialler.number(number)?;
-        let calls = &mut self.dialling.calls;
-        let running = calls.iter().filter(|dialled| !dialled.state.is_over());
-        if running.count() >= dialler.terms.calls_per_conference {
-            return Err(Denied::Unavailable(
-                "This conference has as many calls to phones as it may.",
-            ));
-        }
-        if calls.len() >= LISTED {
-            let over = calls.iter().position(|dialled| dialled.state.is_over());
-            calls.remove(over.unwrap_or(0));
-        }
-        let busy = Denied::Unavailable("The server has as many calls to phones as it may.");
-        let permit = Arc::clone(&dialler.calls)
-            .try_acquire_owned()
-            .map_err(|_| busy)?;
+        let permit = self.permit_call()?;
         let (cancel, cancelled) = oneshot::channel();
         let call = format!("c_{}", ulid::Ulid::new());
         let dialled = Dialled {
@@ -252,6 +327,7 @@ impl Focus {
             state: CallState::Calling,
             asker,
             told: None,
+            sent: None,
             cancel: Some(cancel),
         };
         let outcall = Outcall {
@@ -260,16 +336,43 @@ impl Focus {
             number,
             name: dialled.name(),
             language: self.common_language(),
-            confirm: dialler.terms.confirm,
+            // Whom a phone has spoken to is no voice mail that picked up.
+            confirm: dialler.terms.confirm && replacing.is_none(),
             ring: dialler.terms.ring,
+            replacing,
             focus: self.commands.clone(),
             cancel: cancelled,
             permit,
         };
-        dialler.queue.try_send(outcall).map_err(|_| busy)?;
-        self.dialling.calls.push_back(dialled);
+        dialler.queue.try_send(outcall).map_err(|_| BUSY)?;
+        self.list(dialled);
         self.show_calls();
         Ok(call)
+    }
+
+    /// Lists where a phone of ours is sent to; gives the id of that.
+    pub(super) fn list_call(&mut self, number: &str, sent: Sent) -> String {
+        let call = format!("c_{}", ulid::Ulid::new());
+        self.list(Dialled {
+            call: call.clone(),
+            number: number.to_owned(),
+            given: None,
+            state: CallState::Calling,
+            asker: None,
+            told: None,
+            sent: Some(sent),
+            cancel: None,
+        });
+        call
+    }
+
+    fn list(&mut self, dialled: Dialled) {
+        let calls = &mut self.dialling.calls;
+        if calls.len() >= LISTED {
+            let over = calls.iter().position(|dialled| dialled.state.is_over());
+            calls.remove(over.unwrap_or(0));
+        }
+        calls.push_back(dialled);
     }
 
     /// A phone wants somebody else called in its place, which hosts may.
@@ -305,7 +408,11 @@ impl Focus {
             dialled.cancel = None;
         }
         let asker = dialled.asker.clone();
+        let sent = dialled.sent.as_ref().map(|sent| sent.participant.clone());
         self.show_calls();
+        if let Some(sent) = sent.filter(|_| state.is_over() && state != CallState::Transferred) {
+            return self.came_back(&sent);
+        }
         let words = match state {
             CallState::Busy => PromptKey::CallBusy,
             CallState::NoAnswer | CallState::NotConfirmed => PromptKey::CallNoAnswer,
@@ -320,7 +427,7 @@ impl Focus {
     }
 
     /// Shows hosts which calls there are.
-    fn show_calls(&mut self) {
+    pub(super) fn show_calls(&mut self) {
         let hosts = self.roster.iter().filter(|person| person.leads());
         let hosts: Vec<_> = hosts
             .filter(|person| matches!(person.link, Link::Session(_)))

@@ -1,6 +1,8 @@
 //! A phone goes from one conference to another without hanging up: its leg moves from room to room and keeps its stream, its call gets another
 //! seat.
 
+use std::time::Duration;
+
 use plenum_mixer::LegId;
 use tokio::sync::mpsc;
 
@@ -12,6 +14,8 @@ use super::roster::Mute;
 use super::seat::{Action, Command, Link, Newcomer, Notice, Seat, Transfer};
 use crate::signal::protocol::{EndReason, Kind, LeaveReason};
 use crate::store::ConferenceRecord;
+
+const ON_ITS_WAY: Denied = Denied::Unavailable("They are being moved already.");
 
 /// What one conference hands to another. As long as it is on its way, nobody else can have it.
 #[derive(Debug)]
@@ -46,6 +50,14 @@ impl Conferences {
         participant: String,
         to: &ConferenceRecord,
     ) -> Result<(), Denied> {
+        let name = participant.clone();
+        let warned = self.ask(from, |reply| {
+            Command::Transfer(Transfer::Forewarn {
+                participant: name,
+                reply,
+            })
+        });
+        tokio::time::sleep(warned.await.unwrap_or(Err(Denied::Nobody))?).await;
         let name = participant.clone();
         let handed = self.ask(from, |reply| {
             Command::Transfer(Transfer::HandOver {
@@ -126,6 +138,12 @@ impl Focus {
                 // A call that is gone meanwhile hears nothing.
                 let _ = reply.send(self.refer(&participant, order, told).is_ok());
             }
+            Transfer::Forewarn { participant, reply } => {
+                let leg = self.may_move(&participant);
+                let pause = leg.map(|leg| leg.map_or(Duration::ZERO, |leg| self.forewarn(leg)));
+                // Whoever asked is gone: it stays, and has heard it for nothing.
+                let _ = reply.send(pause);
+            }
             Transfer::HandOver { participant, reply } => {
                 if let Err(Ok(handed)) = reply.send(self.hand_over(&participant)) {
                     // Whoever asked is gone: it stays.
@@ -145,19 +163,31 @@ impl Focus {
         }
     }
 
-    /// What `participant` takes along. Until [`Focus::handed_over`] the call hears nothing of this conference, and what becomes of the
-    /// participant here is nothing to its leg.
-    fn hand_over(&mut self, participant: &str) -> Result<Handed, Denied> {
-        let person = self.roster.get_mut(participant).ok_or(Denied::Nobody)?;
+    /// The leg of `participant`, if they can be moved.
+    fn may_move(&self, participant: &str) -> Result<Option<LegId>, Denied> {
+        let person = self.roster.get(participant).ok_or(Denied::Nobody)?;
         if person.kind != Kind::Phone {
             return Err(Denied::Forbidden("Only phones can be moved."));
         }
-        let on_its_way = Denied::Unavailable("They are being moved already.");
+        if self.dialling.sends(participant) {
+            return Err(Denied::Unavailable("They are being transferred."));
+        }
+        match person.link {
+            Link::Call(_) => Ok(person.leg),
+            _ => Err(ON_ITS_WAY),
+        }
+    }
+
+    /// What `participant` takes along. Until [`Focus::handed_over`] the call hears nothing of this conference, and what becomes of the
+    /// participant here is nothing to its leg.
+    fn hand_over(&mut self, participant: &str) -> Result<Handed, Denied> {
+        self.may_move(participant)?;
+        let person = self.roster.get_mut(participant).ok_or(Denied::Nobody)?;
         let call = match std::mem::replace(&mut person.link, Link::None) {
             Link::Call(call) => call,
             other => {
                 person.link = other;
-                return Err(on_its_way);
+                return Err(ON_ITS_WAY);
             }
         };
         let handed = Handed {
@@ -197,6 +227,7 @@ impl Focus {
         if let Some(person) = self.roster.get_mut(participant) {
             person.link = Link::Call(call);
             self.roster.set_leg(participant, leg);
+            self.came_back(participant);
         } else {
             // Removed meanwhile: the call ends, and its leg with it.
             let _ = call.try_send(Notice::Ended(EndReason::Removed));

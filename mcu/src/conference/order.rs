@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use plenum_mixer::{Audience, Command as MixerCommand};
 
+use super::dialling::DialOrder;
 use super::focus::Focus;
 use super::roster::{Mute, Participant};
 use super::seat::Order;
@@ -122,9 +123,10 @@ impl Focus {
             Order::StopPresenting => self.stop_presenting(),
             Order::Gate(gate) => self.order_gate(gate).await?,
             Order::Dial(order) => {
+                let of_call = !matches!(order, DialOrder::SendAway(..));
                 let ordered = self.order_call(order, None);
                 ordered.map_err(|denied| match denied {
-                    Denied::Nobody => Denied::Invalid("There is no such call."),
+                    Denied::Nobody if of_call => Denied::Invalid("There is no such call."),
                     other => other,
                 })?;
             }

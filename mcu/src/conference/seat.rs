@@ -18,6 +18,7 @@ use super::manners::Manners;
 use super::order::Denied;
 use super::present::Turn;
 use super::record::{RecordOrder, RecordRefusal};
+use super::sending::Sendoff;
 use crate::auth::{Role, Shut};
 use crate::media::RoomId;
 use crate::signal::calls::{CallState, CallView};
@@ -52,6 +53,8 @@ pub(crate) enum Notice {
     Ended(EndReason),
     /// It sits in another conference now.
     Moved(Box<Seat>),
+    /// Its phone is to call somebody else in its place.
+    SendAway(Sendoff),
 }
 
 /// Media of a browser that a later offer may continue.
@@ -274,6 +277,11 @@ pub(crate) enum Transfer {
         order: DialOrder,
         told: watch::Sender<CallState>,
         reply: oneshot::Sender<bool>,
+    },
+    /// A phone is about to go to another conference and hears so; how long that takes.
+    Forewarn {
+        participant: String,
+        reply: oneshot::Sender<Result<Duration, Denied>>,
     },
     /// A phone is to go to another conference.
     HandOver {

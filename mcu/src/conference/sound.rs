@@ -128,6 +128,17 @@ impl Focus {
         self.play(Audience::Leg(leg), pcm);
     }
 
+    /// Tells a phone, alone, that it is about to be somewhere else; gives how long that takes.
+    pub(super) fn forewarn(&mut self, leg: LegId) -> Duration {
+        let words = self.words_for(leg, PromptKey::BeingMoved);
+        if words.is_empty() {
+            return Duration::ZERO;
+        }
+        let pause = duration(&words);
+        self.play(Audience::Leg(leg), words);
+        pause
+    }
+
     fn words_for(&self, leg: LegId, prompt: PromptKey) -> Arc<[i16]> {
         self.around.prompts.say(self.language_of(leg), prompt)
     }

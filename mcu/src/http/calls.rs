@@ -29,7 +29,7 @@ pub(super) struct NewCall {
 #[derive(Serialize, ToSchema)]
 pub(super) struct OrderedCall {
     /// Its id.
-    call: String,
+    pub(super) call: String,
 }
 
 /// Calls, the oldest first.

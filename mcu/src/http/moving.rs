@@ -1,4 +1,4 @@
-//! `/api/v1/conferences/{id}/participants/{participant}/move`: a phone goes to another conference.
+//! `/api/v1/conferences/{id}/participants/{participant}/move`: a phone goes to another conference; `…/transfer`: it goes elsewhere.
 
 use axum::Json;
 use axum::Router;
@@ -10,8 +10,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Api;
+use super::calls::OrderedCall;
 use super::problem::Problem;
 use super::running::key;
+use crate::conference::DialOrder;
 
 /// Where somebody goes.
 #[derive(Deserialize, ToSchema)]
@@ -21,11 +23,19 @@ pub(super) struct Destination {
     conference: String,
 }
 
+/// Whom a phone is sent to.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TransferTo {
+    /// A number, or the `sip:` address of one.
+    to: String,
+}
+
 pub(super) fn routes() -> Router<Api> {
-    Router::new().route(
-        "/conferences/{id}/participants/{participant}/move",
-        post(move_phone),
-    )
+    let of_phone = |what: &str| format!("/conferences/{{id}}/participants/{{participant}}/{what}");
+    Router::new()
+        .route(&of_phone("move"), post(move_phone))
+        .route(&of_phone("transfer"), post(transfer))
 }
 
 /// Moves a phone to another conference without hanging up, past its PIN, lock and lobby. Name, role and mute go along; the participant's id is
@@ -44,4 +54,24 @@ pub(super) async fn move_phone(
     let to = to.ok_or_else(Problem::no_conference)?;
     api.conferences.move_phone(&from, &participant, &to).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Has a phone call somebody else in place of the conference (REFER), and hangs up when they have answered. What comes of it stands among the
+/// conference's calls.
+#[utoipa::path(post, path = "/api/v1/conferences/{id}/participants/{participant}/transfer", security(("key" = [])),
+    request_body = TransferTo, responses((status = 202, body = OrderedCall), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 409, body = Problem, description = "They are no phone, or the number may not be called."),
+    (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn transfer(
+    State(api): State<Api>,
+    Path((id, participant)): Path<(String, String)>,
+    body: Result<Json<TransferTo>, JsonRejection>,
+) -> Result<(StatusCode, Json<OrderedCall>), Problem> {
+    let Json(TransferTo { to }) = body?;
+    let key = key(&api, &id).await?;
+    let order = DialOrder::SendAway(participant, to);
+    let nobody = || Problem::new(StatusCode::CONFLICT, "Nobody is in this conference now.");
+    let call = api.conferences.dial(&key, order).await;
+    let call = call.ok_or_else(nobody)??;
+    Ok((StatusCode::ACCEPTED, Json(OrderedCall { call })))
 }

@@ -13,6 +13,9 @@ pub struct CallView {
     pub name: String,
     /// How far it is.
     pub state: CallState,
+    /// Who was sent there, where it is no call of the conference's but a transfer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transferred: Option<String>,
 }
 
 /// How far a call out of a conference is.
@@ -41,8 +44,10 @@ pub enum CallState {
     Failed,
     /// A host has taken it back.
     Cancelled,
-    /// They were in the conference, and are gone.
+    /// They were in the conference, and are gone. Of a transfer: whoever was to be transferred has hung up before.
     Ended,
+    /// They have answered whoever was sent to them, who has left the conference.
+    Transferred,
 }
 
 impl CallState {
@@ -69,6 +74,7 @@ impl CallState {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Ended => "ended",
+            Self::Transferred => "transferred",
         }
     }
 }

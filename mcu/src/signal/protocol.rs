@@ -151,6 +151,8 @@ pub enum ClientMessage {
     CallAgain { call: String },
     /// Host: takes a call back or hangs up; forgets one that is over.
     CallCancel { call: String },
+    /// Host: sends somebody's phone to a number, or to the `sip:` address of one.
+    Transfer { participant: String, to: String },
     /// Host: ends the conference for all.
     End {},
 }
@@ -617,7 +619,7 @@ mod tests {
                    gain_participant mute_video spotlight side_open side_leave whisper channel_open channel_close \
                    listen extend remove lock mute_audience lobby admit admit_all deny send_to_lobby record \
                    record_pause present present_grant present_take present_stop composite layout banner view view_participant \
-                   call_phone call_cancel call_again end";
+                   call_phone call_cancel call_again transfer end";
         assert_eq!(kinds(values), all.split(' ').map(str::to_owned).collect());
     }
 

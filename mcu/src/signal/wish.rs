@@ -84,6 +84,9 @@ pub(super) fn wish(message: ClientMessage) -> Option<Action> {
         }
         ClientMessage::CallAgain { call } => Action::Order(Order::Dial(DialOrder::Again(call))),
         ClientMessage::CallCancel { call } => Action::Order(Order::Dial(DialOrder::Cancel(call))),
+        ClientMessage::Transfer { participant, to } => {
+            Action::Order(Order::Dial(DialOrder::SendAway(participant, to)))
+        }
         ClientMessage::End {} => Action::Order(Order::End),
     })
 }

@@ -12,6 +12,7 @@ use plenum_mixer::{LegId, RoomConfig};
 use tokio::sync::{mpsc, watch};
 
 use super::answer::{Negotiation, Step};
+use super::leaving;
 use super::masking::shown;
 use super::numbers::Number;
 use super::talk::{Outcome, Talk};
@@ -19,6 +20,7 @@ use super::transfer::{self, Place};
 use crate::auth::{GuardKey, Role};
 use crate::conference::{
     Action, Admission, Command, Conferences, Credential, Link, Newcomer, Notice, Refusal, Seat,
+    Sendoff,
 };
 use crate::config::TrunkConfig;
 use crate::media::{LegGone, RoomEvent, RoomId, RtpSockets};
@@ -53,6 +55,8 @@ pub(super) struct Line {
     pub(super) language: Language,
     /// Where it sits, once it does.
     pub(super) place: Option<Place>,
+    /// Where its phone is being sent.
+    pub(super) sendoff: Option<Sendoff>,
 }
 
 impl Line {
@@ -331,8 +335,19 @@ pub(super) async fn next(line: &mut Line, negotiation: &mut Negotiation) -> Resu
             line.command(command).await;
             Step::Nothing
         }
-        CallEvent::Referred { refer, to, .. } => {
-            transfer::begin(line, refer, to);
+        CallEvent::Referred {
+            refer,
+            to,
+            replaces,
+            ..
+        } => {
+            transfer::begin(line, refer, to, replaces);
+            Step::Nothing
+        }
+        CallEvent::Sent { status, .. } => {
+            if transfer::heard(line, status).await {
+                return Err(End::HangUp(HangupReason::Normal));
+            }
             Step::Nothing
         }
         // Calls of ours: see [`super::outcall`].
@@ -457,30 +472,8 @@ async fn attend(
             Stay::Moved(other) => seat = *other,
         }
     };
-    leave_all(&seat, &mut ended).await;
+    leaving::leave_all(&seat, &mut ended).await;
     end
-}
-
-/// Takes the caller off the roster, and off that of a conference into which it was moved as it went.
-pub(super) async fn leave_all(seat: &Seat, notices: &mut mpsc::Receiver<Notice>) {
-    leave(seat).await;
-    notices.close();
-    while let Some(notice) = notices.recv().await {
-        if let Notice::Moved(other) = notice {
-            leave(&other).await;
-        }
-    }
-}
-
-/// Takes the caller off the roster.
-async fn leave(seat: &Seat) {
-    let leave = Command::Act {
-        participant: seat.participant.clone(),
-        generation: seat.generation,
-        action: Action::Leave,
-    };
-    // A focus that is gone has no roster to leave.
-    let _ = seat.commands.send(leave).await;
 }
 
 /// How a stay in one conference came to its end.
@@ -524,6 +517,10 @@ pub(super) async fn confer(
             },
             notice = notices.recv() => return match notice {
                 Some(Notice::Moved(seat)) => Stay::Moved(seat),
+                Some(Notice::SendAway(sendoff)) => {
+                    transfer::send(line, sendoff).await;
+                    continue;
+                }
                 Some(Notice::Ended(EndReason::ServerStopping)) => {
                     Stay::Over(End::HangUp(HangupReason::ServerStopping))
                 }

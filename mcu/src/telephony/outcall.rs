@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::answer::Negotiation;
 use super::call::{self, End, Leg, Line, Stay};
-use super::invitation;
+use super::{invitation, leaving};
 use crate::auth::Role;
 use crate::conference::{Command, Conferences, Link, Newcomer, Outcall};
 use crate::config::TrunkConfig;
@@ -87,6 +87,7 @@ async fn place(
         call: line.call,
         routes,
         ring: outcall.ring,
+        replaces: outcall.replacing.as_ref().map(|it| it.replacement.clone()),
     })
     .await;
     let (route, answer) = ring(line, outcall).await?;
@@ -203,7 +204,7 @@ async fn bring_in(
             }
         }
     };
-    call::leave_all(&seat, &mut ended).await;
+    leaving::leave_all(&seat, &mut ended).await;
     (CallState::Ended, end)
 }
 

@@ -1,11 +1,11 @@
-//! A phone in a conference that wants somebody else called in its place (REFER): a call out of the conference, as if its host had keyed the
-//! number, and the phone is told how far it is. Who may call whom is the focus's to say.
+//! Transfers (REFER). A phone in a conference wants somebody else called in its place: a call out of the conference, as if its host had keyed
+//! the number, and the phone is told how far it is. Or the phone itself is sent elsewhere, and tells. Who may call whom is the focus's to say.
 
-use plenum_dialin::{CallCommand, CallId, ReferId};
+use plenum_dialin::{CallCommand, CallId, ReferId, Replacement};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::call::Line;
-use crate::conference::{Command, DialOrder, Seat, Transfer};
+use crate::conference::{Command, DialOrder, Replacing, Seat, Sendoff, Transfer};
 use crate::signal::calls::CallState;
 
 /// Whatever is not allowed.
@@ -27,14 +27,21 @@ impl Place {
 }
 
 /// Has `to` called, if the call sits in a conference and may.
-pub(super) fn begin(line: &Line, refer: ReferId, to: String) {
+pub(super) fn begin(line: &Line, refer: ReferId, to: String, replaces: Option<Replacement>) {
     let (wish, commands) = ((line.call, refer), line.commands.clone());
     let (told, progress) = watch::channel(CallState::Calling);
     let (reply, answer) = oneshot::channel();
+    let order = match replaces {
+        None => DialOrder::Call(to, None),
+        Some(replacement) => {
+            let trunk = line.trunk.name.clone();
+            DialOrder::Replace(to, Replacing { replacement, trunk })
+        }
+    };
     let asked = line.place.as_ref().map(|place| {
         let command = Command::Transfer(Transfer::Refer {
             participant: place.participant.clone(),
-            order: DialOrder::Call(to, None),
+            order,
             told,
             reply,
         });
@@ -94,12 +101,54 @@ const fn status_of(state: CallState) -> u16 {
         CallState::Calling => 100,
         CallState::Ringing => 180,
         CallState::Answered => 183,
-        CallState::Joined | CallState::Ended => 200,
+        CallState::Joined | CallState::Ended | CallState::Transferred => 200,
         CallState::Busy => 486,
         CallState::NoAnswer | CallState::NotConfirmed => 480,
         CallState::Refused => 603,
         CallState::Unreachable => 404,
         CallState::Failed => 503,
         CallState::Cancelled => 487,
+    }
+}
+
+/// Sends the phone elsewhere, if its trunk leads there.
+pub(super) async fn send(line: &mut Line, mut sendoff: Sendoff) {
+    let outbound = line.trunk.outbound.as_ref();
+    if !outbound.is_some_and(|outbound| outbound.takes(&sendoff.number)) {
+        return sendoff.tell(CallState::Refused).await;
+    }
+    let refer = CallCommand::Refer {
+        call: line.call,
+        number: sendoff.number.clone(),
+        at: sendoff.at.clone(),
+    };
+    line.sendoff = Some(sendoff);
+    line.command(refer).await;
+}
+
+/// What the phone tells of it; `true` when the other has answered, and the call with us is of no more use.
+pub(super) async fn heard(line: &mut Line, status: u16) -> bool {
+    let Some(mut sendoff) = line.sendoff.take() else {
+        return false;
+    };
+    let state = state_of(status);
+    sendoff.tell(state).await;
+    if !state.is_over() {
+        line.sendoff = Some(sendoff);
+    }
+    state == CallState::Transferred
+}
+
+/// What has come of it, in words that people know.
+const fn state_of(status: u16) -> CallState {
+    match status {
+        ..180 => CallState::Calling,
+        180..200 => CallState::Ringing,
+        200..300 => CallState::Transferred,
+        408 | 480 | 487 => CallState::NoAnswer,
+        486 | 600 => CallState::Busy,
+        403 | 405 | 501 | 603 | 607 | 608 => CallState::Refused,
+        404 | 410 | 484 | 485 | 604 => CallState::Unreachable,
+        _ => CallState::Failed,
     }
 }

@@ -115,6 +115,7 @@ fn all_addresses_of_a_server_are_tried_before_the_next_server() {
                 call: CallId::placed(count),
                 routes: vec![route("pbx")],
                 ring: RING,
+                replaces: None,
             });
             line.sent.clear();
             answer(&mut line, &records, 300);

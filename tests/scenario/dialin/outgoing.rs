@@ -49,6 +49,7 @@ pub(crate) fn placed(line: &mut Line, trunks: &[&str]) -> (CallId, String) {
         call,
         routes: trunks.iter().map(|trunk| route(trunk)).collect(),
         ring: RING,
+        replaces: None,
     });
     (call, sent.first().cloned().unwrap_or_default())
 }

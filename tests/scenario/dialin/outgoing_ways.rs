@@ -92,6 +92,7 @@ fn a_trunk_that_is_full_is_passed_over() {
         call: CallId::placed(8),
         routes: vec![route("first"), route("second")],
         ring: RING,
+        replaces: None,
     });
     assert!(sent[0].contains("a=by:second"));
     assert_eq!(line.endpoint.trunk_counters()[0].over_calls, 1);
@@ -107,6 +108,7 @@ fn an_id_serves_once_at_a_time_and_ids_of_incoming_calls_never() {
             call,
             routes,
             ring: RING,
+            replaces: None,
         });
         assert!(sent.is_empty() && line.events.is_empty());
     }
@@ -195,6 +197,7 @@ fn weights_share_the_calls_and_each_address_comes_once() {
             call: CallId::placed(count),
             routes: vec![route("pbx")],
             ring: RING,
+            replaces: None,
         });
         let (query, _) = line.lookups.pop().unwrap();
         let record = |address: &str, weight| Record {
@@ -231,6 +234,7 @@ fn calls_over_tcp_share_a_connection_and_a_lost_one_fails_over() {
         call: other,
         routes: vec![route("first")],
         ring: RING,
+        replaces: None,
     });
     assert_eq!(sent.len(), 1);
     assert_eq!(line.connects.len(), 1, "one connection for both");

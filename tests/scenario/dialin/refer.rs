@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use plenum_dialin::{CallCommand, CallEvent, CallId, ReferId};
 
-use super::outgoing::{FAR, leading, reply};
+use super::outgoing::{FAR, RING, leading, reply, route};
 use super::phone::{Line, Request, TRUSTED, config, header, statuses};
 
 fn line() -> Line {
@@ -105,6 +105,15 @@ fn what_is_no_plain_call_is_refused_and_the_call_goes_on() {
         ("Refer-To: <sip:1@a>, <sip:2@a>\r\n", 400),
         ("Refer-To: <sip:\r\n", 400),
         ("Refer-To: <sip:1@a?Replaces=x%3Bto-tag%3D1>\r\n", 603),
+        (
+            "Refer-To: <sip:1@a?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2%0D%0AX%3A>\r\n",
+            603,
+        ),
+        (
+            "Refer-To: <sip:1@a?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2&Route=y>\r\n",
+            603,
+        ),
+        ("Refer-To: <sip:1@a?Subject=x>\r\n", 603),
         ("Refer-To: <sip:1@a;method=BYE>\r\n", 603),
         ("Refer-To: <sip:127.0.0.1>\r\n", 603),
         ("Refer-To: <http://example.com/>\r\n", 603),
@@ -118,6 +127,59 @@ fn what_is_no_plain_call_is_refused_and_the_call_goes_on() {
         assert_eq!(statuses(&sent), [expected], "{row}");
     }
     assert!(line.events.is_empty(), "{:?}", line.events);
+}
+
+#[test]
+fn whose_place_the_call_shall_take_is_said_in_our_invite_and_nothing_else_of_the_address() {
+    let mut line = line();
+    let (_, tag) = line.established(&Request::default());
+    let dialog = "a%40b%3Bfrom-tag%3Dfar%3Bx%3Dy%3Bto-tag%3Dnear";
+    for (number, (by, expected)) in [
+        (
+            "Referred-By: \"Host\" <sip:host@127.0.0.1>;cid=1\r\n",
+            "<sip:host@127.0.0.1>",
+        ),
+        ("", "<sip:49301234@127.0.0.1>"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let to = format!(
+            "Refer-To: <sip:3015550123@127.0.0.1?Replaces={dialog}&Require=replaces>\r\n{by}"
+        );
+        let cseq = 2 + u32::try_from(number).unwrap();
+        let sent = line.ask(&refer(cseq, &tag, &format!("z9hG4bK-refer-{number}"), &to));
+        assert!(sent[0].starts_with("SIP/2.0 202 "), "{sent:?}");
+        line.ask_from(TRUSTED, &reply(&sent[1], 200, "", "", ""));
+        let Some(CallEvent::Referred {
+            call: of,
+            refer,
+            to,
+            replaces,
+        }) = line.events.pop()
+        else {
+            unreachable!("{:?}", line.events);
+        };
+        assert_eq!(to, "3015550123");
+        let shown = format!("{replaces:?}");
+        assert!(
+            !shown.contains("near") && !shown.contains("host"),
+            "{shown}"
+        );
+        let invite = line.command(CallCommand::Dial {
+            call: CallId::placed(u64::from(cseq)),
+            routes: vec![route("out")],
+            ring: RING,
+            replaces,
+        });
+        assert_eq!(
+            header(&invite[0], "Replaces"),
+            "a@b;to-tag=near;from-tag=far"
+        );
+        assert_eq!(header(&invite[0], "Require"), "replaces");
+        assert_eq!(header(&invite[0], "Referred-By"), expected);
+        progress(&mut line, (of, refer), 200);
+    }
 }
 
 #[test]

@@ -31,9 +31,11 @@ export function Calls() {
   )
 }
 
-function Row({ call: { call, name, state } }: { readonly call: Call }) {
+function Row({ call: { call, name: called, state, transferred } }: { readonly call: Call }) {
   const client = useClient()
   const over = isOver(state)
+  const name = transferred === undefined ? called : strings.calls.transfer(transferred, called)
+  const said = transferred !== undefined && state === 'failed' ? strings.calls.transferFailed : strings.calls.state[state]
   const stop = state === 'joined' ? strings.calls.hangUp : strings.calls.cancel
   const stopNamed = state === 'joined' ? strings.calls.hangUpNamed(name) : strings.calls.cancelNamed(name)
   return (
@@ -43,18 +45,20 @@ function Row({ call: { call, name, state } }: { readonly call: Call }) {
       </span>
       <span className="person-name">
         <span>{name}</span>
-        <small role="status">{strings.calls.state[state]}</small>
+        <small role="status">{said}</small>
       </span>
       {over ? (
         <>
-          <Button className="button button-small" aria-label={strings.calls.againNamed(name)} onPress={() => client.callAgain(call)}>
-            {strings.calls.again}
-          </Button>
+          {transferred === undefined && (
+            <Button className="button button-small" aria-label={strings.calls.againNamed(name)} onPress={() => client.callAgain(call)}>
+              {strings.calls.again}
+            </Button>
+          )}
           <IconButton label={strings.calls.forget(name)} className="quiet" onPress={() => client.cancelCall(call)}>
             <CloseIcon />
           </IconButton>
         </>
-      ) : (
+      ) : transferred !== undefined ? null : (
         <Button className="button button-small" aria-label={stopNamed} onPress={() => client.cancelCall(call)}>
           {stop}
         </Button>

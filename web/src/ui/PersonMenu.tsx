@@ -23,7 +23,7 @@ import { Confirm } from './Confirm'
 import { useClient, useClientState } from './context'
 import { MoreIcon } from './icons'
 
-type Open = 'volume' | 'interpret' | 'remove' | null
+type Open = 'volume' | 'interpret' | 'transfer' | 'remove' | null
 
 interface Props {
   readonly participant: Participant
@@ -106,6 +106,11 @@ export function PersonMenu({ participant, host, self }: Props) {
                 {strings.lobby.sendBack}
               </MenuItem>
             )}
+            {host && session.conference?.dialOut && (kind === 'phone' || participant.byPhone) && (
+              <MenuItem className="option" onAction={() => setOpen('transfer')}>
+                {strings.people.transfer}
+              </MenuItem>
+            )}
             {leads && (
               <MenuItem className="option option-danger" onAction={() => setOpen('remove')}>
                 {strings.people.remove}
@@ -116,6 +121,7 @@ export function PersonMenu({ participant, host, self }: Props) {
       </MenuTrigger>
       <Volume participant={participant} open={open === 'volume'} onClose={close} />
       <Interpret participant={participant} open={open === 'interpret'} onClose={close} />
+      <Transfer participant={participant} open={open === 'transfer'} onClose={close} />
       <Confirm
         open={open === 'remove'}
         title={strings.confirm.removeTitle(name)}
@@ -197,6 +203,39 @@ function Interpret({ participant, open, onClose }: AboutProps) {
             </Button>
             <Button className="button button-primary" onPress={assign} isDisabled={language.trim() === ''}>
               {strings.people.interpretDo}
+            </Button>
+          </div>
+        </Dialog>
+      </Modal>
+    </ModalOverlay>
+  )
+}
+
+function Transfer({ participant, open, onClose }: AboutProps) {
+  const client = useClient()
+  const [to, setTo] = useState('')
+  const send = () => {
+    if (to.trim() === '') return
+    client.transfer(participant.id, to.trim())
+    setTo('')
+    onClose()
+  }
+  return (
+    <ModalOverlay className="overlay" isOpen={open} onOpenChange={(next) => !next && onClose()} isDismissable>
+      <Modal className="modal modal-small">
+        <Dialog className="dialog">
+          <Heading slot="title">{strings.people.transferTitle(participant.name)}</Heading>
+          <p>{strings.people.transferText}</p>
+          <TextField className="field" type="tel" value={to} onChange={setTo} maxLength={120} autoFocus>
+            <Label className="label">{strings.people.transferTo}</Label>
+            <Input className="input" onKeyDown={(event) => event.key === 'Enter' && send()} />
+          </TextField>
+          <div className="dialog-actions">
+            <Button className="button" onPress={onClose}>
+              {strings.confirm.cancel}
+            </Button>
+            <Button className="button button-primary" onPress={send} isDisabled={to.trim() === ''}>
+              {strings.people.transferDo}
             </Button>
           </div>
         </Dialog>
