@@ -21,7 +21,9 @@ use plenum_codecs::video::I420Picture;
 
 use crate::LegId;
 
-pub use layout::{Arrangement, DEFAULT_LAYOUT, Layout, LayoutError, Layouts, Place, Rect, Role};
+pub use layout::{
+    Arrangement, DEFAULT_LAYOUT, Layout, LayoutError, LayoutFaults, Layouts, Place, Rect, Role,
+};
 pub use overlay::Mark;
 pub use scale::Scaler;
 pub use text::Fonts;

@@ -4,7 +4,7 @@
 
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
-import { film as filmLips, watch as watchLips } from './lips.mjs';
+import { film as filmLips, pair as pairLips, watch as watchLips } from './lips.mjs';
 import { launch as launchFirefox, record as recordFirefox } from './firefox.mjs';
 
 const require = createRequire(new URL('../../web/package.json', import.meta.url));
@@ -414,6 +414,9 @@ const actions = {
     const { connected, large, sharp } = await browsers.get(name).page.evaluate(() => ({ ...window.__plenum, connections: null, rightly: null }));
     const after = (at) => (at === null || connected === null ? null : at - connected);
     return { large: after(large), sharp: after(sharp) };
+  },
+  async pair({ name, to }) {
+    await pairLips(browsers.get(name).page, browsers.get(to).page);
   },
   async lips({ name, seconds }) {
     return browsers.get(name).page.evaluate(watchLips, seconds);

@@ -49,6 +49,12 @@ impl Line {
 
     /// `name` joins, hums and films.
     pub(crate) fn enter(&mut self, name: &str, hertz: f64, camera: &Camera<'_>) {
+        self.open(name, hertz, camera);
+        self.join(name);
+    }
+
+    /// The browser of `name`, who is not in yet.
+    pub(crate) fn open(&mut self, name: &str, hertz: f64, camera: &Camera<'_>) {
         let microphone = self.folder.join(format!("{name}.wav"));
         let film = self.folder.join(format!("{name}.y4m"));
         sine(hertz, -20.0, 60.0, 48_000).write(&microphone).unwrap();
@@ -57,19 +63,17 @@ impl Line {
             Camera::Plain(colours) => write_camera_of((320, 180), &film, colours).unwrap(),
         }
         self.browsers.open(name, &microphone, &film).unwrap();
-        self.join(name);
     }
 
-    /// `name` joins, whose camera flashes while its microphone beeps.
-    pub(crate) fn enter_flashing(&mut self, name: &str) {
+    /// The same of somebody whose camera flashes while the microphone beeps.
+    pub(crate) fn open_flashing(&mut self, name: &str) {
         let nothing = self.folder.join("nothing");
         self.browsers
             .open_to_flash(name, &nothing, &nothing)
             .unwrap();
-        self.join(name);
     }
 
-    fn join(&mut self, name: &str) {
+    pub(crate) fn join(&mut self, name: &str) {
         self.browsers
             .join(name, &self.page, name, &self.conference.guest_pin)
             .unwrap();

@@ -55,6 +55,42 @@ export function film() {
     new MediaStream([...(wanted.audio ? speaks().stream.clone().getTracks() : []), ...(wanted.video ? films() : [])]);
 }
 
+/** Waits until all of a connection's candidates stand in its description, and gives that. */
+const WHOLE = `async (connection) => {
+  while (connection.iceGatheringState !== 'complete') await new Promise((done) => setTimeout(done, 20));
+  return connection.localDescription.sdp;
+}`;
+
+/** Runs in the page: offers its camera and its microphone, in one stream, to another page. */
+const offers = `async () => {
+  const local = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+  const connection = new RTCPeerConnection();
+  for (const track of local.getTracks()) connection.addTrack(track, local);
+  window.__direct = connection;
+  await connection.setLocalDescription();
+  return (${WHOLE})(connection);
+}`;
+
+/** Runs in the page: takes such an offer. */
+const answers = `async (sdp) => {
+  const connection = new RTCPeerConnection();
+  window.__direct = connection;
+  await connection.setRemoteDescription({ type: 'offer', sdp });
+  await connection.setLocalDescription();
+  return (${WHOLE})(connection);
+}`;
+
+/** One page calls another, past any server: what is measured then is the browsers' and the measuring's own. */
+export async function pair(from, to) {
+  for (const page of [from, to]) {
+    await page.route('http://localhost/direct', (route) => route.fulfill({ contentType: 'text/html', body: '<p>direct' }));
+    await page.goto('http://localhost/direct');
+  }
+  const answer = await to.evaluate(`(${answers})(${JSON.stringify(await from.evaluate(`(${offers})()`))})`);
+  await from.evaluate((sdp) => window.__direct.setRemoteDescription({ type: 'answer', sdp }), answer);
+  await to.waitForFunction(() => window.__direct.connectionState === 'connected', null, { timeout: 15000 });
+}
+
 /** Runs in the page: when it shows flashes and when it plays beeps for some seconds, in ms of one clock. */
 export async function watch(seconds) {
   const connection = window.__plenum.connections.filter((c) => c.connectionState === 'connected').at(-1);
@@ -112,8 +148,19 @@ export async function watch(seconds) {
     if (track.kind === 'video') sees(element);
     else context.createMediaStreamSource(element.srcObject).connect(ear);
   }
+  // By how much the voice is played later than the picture, as the browser reckons by the reports: more than the page can see.
+  const reckoned = [];
+  const clock = setInterval(async () => {
+    const playing = new Map();
+    for (const entry of (await connection.getStats()).values())
+      if (entry.type === 'inbound-rtp' && entry.estimatedPlayoutTimestamp) playing.set(entry.mid + entry.kind, entry);
+    const of = (kind) => [...playing.values()].filter((entry) => entry.kind === kind).map((entry) => entry.estimatedPlayoutTimestamp);
+    const [[voice], [picture]] = [of('audio'), of('video')];
+    if (voice && picture) reckoned.push(picture - voice);
+  }, 250);
   await new Promise((done) => setTimeout(done, seconds * 1000));
+  clearInterval(clock);
   for (const element of elements) element.srcObject = null;
   await context.close();
-  return { flashes, beeps };
+  return { flashes, beeps, reckoned };
 }

@@ -64,6 +64,15 @@ pub struct Hearing {
     pub sent: u64,
 }
 
+/// How a voice and its picture stand to each other, in ms, smallest first.
+#[derive(Debug, Clone, Default)]
+pub struct Lips {
+    /// How much later than each flash its beep was heard.
+    pub late: Vec<f64>,
+    /// How much later than the picture the voice is played as the browser reckons by the sender reports, four times a second.
+    pub reckoned: Vec<f64>,
+}
+
 /// Four flat colours, a camera picture that survives every codec: red, green, blue of the quadrants.
 pub type Colours = [[u8; 3]; 4];
 

@@ -1,7 +1,7 @@
 //! `[video]`: the composite picture of conferences, and the administrator's own layouts.
 
 use jiff::tz::TimeZone;
-use plenum_mixer::compose::{DEFAULT_LAYOUT, LayoutError, Layouts, Mark};
+use plenum_mixer::compose::{Arrangement, DEFAULT_LAYOUT, LayoutError, Layouts, Mark};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -126,7 +126,8 @@ fn layouts(reader: &mut Reader) -> Layouts {
         let name = reader.parsed(&key("name"), String::new(), text, "a name in quotes");
         let grid = reader.parsed(&key("grid"), String::new(), text, "a grid such as \"8x8\"");
         let tiles = reader.list(&key("tiles"));
-        if built_in.contains(&name) {
+        let tiles = tiles.iter().map(String::as_str);
+        let added = if built_in.contains(&name) {
             reader.fault_at(
                 lines[0],
                 &key("name"),
@@ -134,22 +135,28 @@ fn layouts(reader: &mut Reader) -> Layouts {
                 "a built-in layout has this name",
                 "choose another",
             );
-            continue;
-        }
-        if let Err(error) = layouts.add(&name, &grid, tiles.iter().map(String::as_str)) {
-            let (wrong, value) = match &error {
-                LayoutError::Name => (0, name),
-                LayoutError::Grid(_) => (1, grid),
-                _ => (2, format!("{tiles:?}")),
+            Arrangement::parse(&grid, tiles).map(drop)
+        } else {
+            layouts.add(&name, &grid, tiles)
+        };
+        let Err(faults) = added else { continue };
+        for fault in faults.iter() {
+            // The others say themselves what was written.
+            let (wrong, value) = match fault {
+                LayoutError::Name => (0, name.as_str()),
+                LayoutError::Grid(_) => (1, ""),
+                _ => (2, ""),
             };
             reader.fault_at(
                 lines[wrong],
                 &key(KEYS[wrong]),
-                &value,
-                &error.to_string(),
+                value,
+                &fault.to_string(),
                 "config.example.toml shows one, with what each sign means",
             );
         }
+        // That a conference begins with it is no second fault; a name that cannot be one stays unknown.
+        drop(layouts.add(&name, "1x1", ["0,0,1,1"]));
     }
     layouts
 }

@@ -88,6 +88,26 @@ pub enum LayoutError {
     Count,
 }
 
+/// All that is wrong with a table of tiles; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct LayoutFaults(Vec<LayoutError>);
+
+impl LayoutFaults {
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &LayoutError> {
+        self.0.iter()
+    }
+
+    fn unless_none(faults: Vec<LayoutError>) -> Result<(), Self> {
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Self(faults))
+        }
+    }
+}
+
 /// An area of the grid, with rows of tiles in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Area {
@@ -113,28 +133,36 @@ impl Arrangement {
     /// Reads a grid (`8x8`) and its tiles; see `layouts.txt` for how they are written.
     ///
     /// # Errors
-    /// When one cannot be read, lies outside, is too small, or overlaps another.
+    /// When one cannot be read, lies outside, is too small, or overlaps another: all that is wrong.
     pub fn parse<'a>(
         grid: &str,
         tiles: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, LayoutError> {
+    ) -> Result<Self, LayoutFaults> {
         let side = |text: &str| {
             text.parse()
                 .ok()
                 .filter(|side| (1..=FINEST_GRID).contains(side))
         };
-        let (columns, rows) = grid
+        let sides = grid
             .split_once('x')
-            .and_then(|(columns, rows)| Some((side(columns)?, side(rows)?)))
-            .ok_or_else(|| LayoutError::Grid(grid.to_owned()))?;
+            .and_then(|(columns, rows)| Some((side(columns)?, side(rows)?)));
+        // Without a grid every tile that can be read is inside.
+        let (columns, rows) = sides.unwrap_or((u32::MAX, u32::MAX));
+        let mut faults = Vec::new();
+        if sides.is_none() {
+            faults.push(LayoutError::Grid(grid.to_owned()));
+        }
         let mut areas = Vec::new();
         for text in tiles {
-            let area = area(text).ok_or_else(|| LayoutError::Tile(text.to_owned()))?;
-            if area.x + area.width > columns || area.y + area.height > rows {
-                return Err(LayoutError::Outside(text.to_owned()));
+            match area(text) {
+                None => faults.push(LayoutError::Tile(text.to_owned())),
+                Some(area) if area.x + area.width > columns || area.y + area.height > rows => {
+                    faults.push(LayoutError::Outside(text.to_owned()));
+                }
+                Some(area) => areas.push(area),
             }
-            areas.push(area);
         }
+        LayoutFaults::unless_none(faults)?;
         let mut arrangement = Self {
             columns,
             rows,
@@ -145,29 +173,30 @@ impl Arrangement {
         Ok(arrangement)
     }
 
-    fn check(&mut self) -> Result<(), LayoutError> {
+    fn check(&mut self) -> Result<(), LayoutFaults> {
         let places = self.places(TRIAL.0, TRIAL.1, 0);
         self.tiles = places.len();
         if !(1..=MOST_TILES).contains(&places.len()) {
-            return Err(LayoutError::Count);
+            return Err(LayoutFaults(vec![LayoutError::Count]));
         }
+        let mut faults = Vec::new();
         let is_stage = |place: &&Place| matches!(place.role, Role::Stage | Role::Presentation);
         if places.iter().filter(is_stage).count() > 1 {
-            return Err(LayoutError::Stages);
+            faults.push(LayoutError::Stages);
         }
         for (index, place) in places.iter().enumerate() {
             let Rect { width, height, .. } = place.rect;
             if width < TRIAL.0 / 16 || height < TRIAL.1 / 16 {
-                return Err(LayoutError::Small(format!("tile {}", index + 1)));
+                faults.push(LayoutError::Small(format!("tile {}", index + 1)));
             }
-            let before = places.iter().take(index).enumerate();
-            for (other, under) in before.filter(|_| place.role != Role::Inset) {
-                if place.rect.overlaps(&under.rect) {
-                    return Err(LayoutError::Overlap(index + 1, other + 1));
-                }
+            let mut before = (1..).zip(places.iter().take(index));
+            let under = before
+                .find(|(_, under)| place.role != Role::Inset && place.rect.overlaps(&under.rect));
+            if let Some((other, _)) = under {
+                faults.push(LayoutError::Overlap(index + 1, other));
             }
         }
-        Ok(())
+        LayoutFaults::unless_none(faults)
     }
 
     /// How many it seats.
@@ -326,21 +355,24 @@ impl Layouts {
     /// Adds an arrangement to the layout `name`, which it may be the first of.
     ///
     /// # Errors
-    /// When the name, the grid or a tile is not as it must be.
+    /// When the name, the grid or a tile is not as it must be: all that is wrong.
     pub fn add<'a>(
         &mut self,
         name: &str,
         grid: &str,
         tiles: impl IntoIterator<Item = &'a str>,
-    ) -> Result<(), LayoutError> {
+    ) -> Result<(), LayoutFaults> {
         let fits = (1..=32).contains(&name.len())
             && name
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let parsed = Arrangement::parse(grid, tiles);
         if !fits {
-            return Err(LayoutError::Name);
+            let mut faults = vec![LayoutError::Name];
+            faults.extend(parsed.err().into_iter().flat_map(|rest| rest.0));
+            return Err(LayoutFaults(faults));
         }
-        let arrangement = Arrangement::parse(grid, tiles)?;
+        let arrangement = parsed?;
         let layout = self.0.entry(name.to_owned()).or_insert_with(|| Layout {
             name: name.to_owned(),
             arrangements: Vec::new(),
@@ -468,13 +500,14 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_layout_is_said() {
         let add = |name: &str, grid: &str, tiles: &str| {
-            Layouts::built_in().add(name, grid, tiles.split(' '))
+            let added = Layouts::built_in().add(name, grid, tiles.split(' '));
+            added.map_or_else(|faults| faults.0, |()| Vec::new())
         };
-        assert_eq!(add("two words", "1x1", "0,0,1,1"), Err(LayoutError::Name));
+        assert_eq!(add("two words", "1x1", "0,0,1,1"), [LayoutError::Name]);
         for grid in ["", "1", "0x1", "65x1", "axb", "1x1x1"] {
             assert_eq!(
                 add("mine", grid, "0,0,1,1"),
-                Err(LayoutError::Grid(grid.into()))
+                [LayoutError::Grid(grid.into())]
             );
         }
         for tile in [
@@ -486,28 +519,54 @@ mod tests {
             "0,0,1,1/",
             "0,0,1,1/0",
         ] {
-            assert_eq!(
-                add("mine", "1x1", tile),
-                Err(LayoutError::Tile(tile.into()))
-            );
+            assert_eq!(add("mine", "1x1", tile), [LayoutError::Tile(tile.into())]);
         }
         assert_eq!(
             add("mine", "2x2", "1,1,2,1"),
-            Err(LayoutError::Outside("1,1,2,1".into()))
+            [LayoutError::Outside("1,1,2,1".into())]
         );
         assert_eq!(
             add("mine", "2x2", "0,0,2,1 1,0,1,2"),
-            Err(LayoutError::Overlap(2, 1))
+            [LayoutError::Overlap(2, 1)]
         );
         assert_eq!(
             add("mine", "2x2", "*0,0,1,1 #1,1,1,1"),
-            Err(LayoutError::Stages)
+            [LayoutError::Stages]
         );
         assert!(matches!(
-            add("mine", "64x64", "0,0,1,1"),
-            Err(LayoutError::Small(_))
+            add("mine", "64x64", "0,0,1,1")[..],
+            [LayoutError::Small(_)]
         ));
-        assert_eq!(add("lecture", "8x8", "*0,1,6,6 6,0,2,8/1+1"), Ok(()));
+        assert_eq!(add("lecture", "8x8", "*0,1,6,6 6,0,2,8/1+1"), []);
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_a_layout_is_said_at_once() {
+        let add = |name: &str, grid: &str, tiles: &str| {
+            let added = Layouts::built_in().add(name, grid, tiles.split(' '));
+            added.map_or_else(|faults| faults.0, |()| Vec::new())
+        };
+        assert_eq!(
+            add("two words", "x", "0,0,1 0,0,1,1 y"),
+            [
+                LayoutError::Name,
+                LayoutError::Grid("x".into()),
+                LayoutError::Tile("0,0,1".into()),
+                LayoutError::Tile("y".into()),
+            ]
+        );
+        assert_eq!(
+            add("mine", "4x4", "*0,0,2,2 *1,0,2,2 1,1,2,2 9,0,1,1"),
+            [LayoutError::Outside("9,0,1,1".into())]
+        );
+        assert_eq!(
+            add("mine", "4x4", "*0,0,2,2 *1,0,2,2 1,1,2,2"),
+            [
+                LayoutError::Stages,
+                LayoutError::Overlap(2, 1),
+                LayoutError::Overlap(3, 1),
+            ]
+        );
     }
 
     proptest! {

@@ -16,8 +16,9 @@ const BAND: usize = 8;
 #[derive(Debug, Default)]
 pub struct Scaler {
     halved: [Vec<u8>; 3],
-    /// Rows of a band, one after the other.
+    /// Rows of a band, one after the other, and room to turn them.
     band: Vec<u8>,
+    spare: Vec<u8>,
     /// The same by columns, before and after stretching.
     turned: Vec<[u8; BAND]>,
     stretched: Vec<[u8; BAND]>,
@@ -137,26 +138,38 @@ impl Scaler {
             self.columns_for = (source.width, width);
         }
         let padded = source.width.next_multiple_of(BAND);
-        self.band.resize(padded * BAND, 0);
+        let wide = width.next_multiple_of(BAND);
+        let most = padded.max(wide) * BAND;
+        self.band.resize(most, 0);
+        self.spare.resize(most, 0);
         // The sample after the last is looked at, and counts nothing.
         self.turned.resize(padded + BAND, [0; BAND]);
-        self.stretched
-            .resize(width.next_multiple_of(BAND), [0; BAND]);
+        self.stretched.resize(wide, [0; BAND]);
         for (band, lines) in target
             .chunks_mut(stride * BAND)
             .take(height.div_ceil(BAND))
             .enumerate()
         {
-            for (row, out) in self.band.chunks_exact_mut(padded).enumerate() {
+            for (row, out) in self.band.chunks_exact_mut(padded).take(BAND).enumerate() {
                 let y = (band * BAND + row).min(height - 1);
                 if let Some(out) = out.get_mut(..source.width) {
                     source.between(tap(y, source.height, height), out);
                 }
             }
-            turn_in(&self.band, padded, &mut self.turned);
+            let (rows, spare) = (&mut self.band, &mut self.spare);
+            turn_in(rows, spare, padded, &mut self.turned);
             stretch(&self.turned, &self.columns, &mut self.stretched);
-            let rows = (height - band * BAND).min(BAND);
-            turn_out(&self.stretched, lines.chunks_mut(stride).take(rows), width);
+            turn_out(&self.stretched, rows, spare);
+            let left = height - band * BAND;
+            for (line, row) in lines
+                .chunks_mut(stride)
+                .zip(spare.chunks_exact(wide))
+                .take(left.min(BAND))
+            {
+                if let (Some(line), Some(row)) = (line.get_mut(..width), row.get(..width)) {
+                    line.copy_from_slice(row);
+                }
+            }
         }
     }
 }
@@ -183,57 +196,47 @@ fn blend(above: &[u8], below: &[u8], weight: u32, out: &mut [u8]) {
     }
 }
 
-/// Eight rows of a band become columns.
-fn turn_in(band: &[u8], width: usize, columns: &mut [[u8; BAND]]) {
-    let rows: [&[u8]; BAND] =
-        std::array::from_fn(|row| band.get(row * width..(row + 1) * width).unwrap_or(&[]));
-    let mut blocks = rows.map(|row| row.as_chunks::<BAND>().0.iter());
-    for block in columns.as_chunks_mut::<BAND>().0 {
-        let lines = std::array::from_fn(|row| {
-            let octets = blocks.get_mut(row).and_then(Iterator::next);
-            octets.map_or(0, |octets| u64::from_le_bytes(*octets))
-        });
-        for (column, octets) in block.iter_mut().zip(transposed(lines)) {
-            *column = octets.to_le_bytes();
-        }
+/// Eight rows of a band become columns: three times its halves are put into each other, octet by octet.
+fn turn_in(band: &mut [u8], spare: &mut [u8], width: usize, columns: &mut [[u8; BAND]]) {
+    let length = width * BAND;
+    let (Some(band), Some(spare)) = (band.get_mut(..length), spare.get_mut(..length)) else {
+        return;
+    };
+    interleave(band, spare);
+    interleave(spare, band);
+    interleave(band, columns.as_flattened_mut());
+}
+
+/// Columns become rows again, in `rows`.
+fn turn_out(columns: &[[u8; BAND]], spare: &mut [u8], rows: &mut [u8]) {
+    let columns = columns.as_flattened();
+    let length = columns.len();
+    let (Some(spare), Some(rows)) = (spare.get_mut(..length), rows.get_mut(..length)) else {
+        return;
+    };
+    deal(columns, rows);
+    deal(rows, spare);
+    deal(spare, rows);
+}
+
+/// One of the first half, one of the second, and so on: the compiler has instructions for that.
+fn interleave(halves: &[u8], out: &mut [u8]) {
+    let (first, second) = halves.split_at(halves.len() / 2);
+    let pairs = out.as_chunks_mut().0.iter_mut();
+    for ((pair, first), second) in pairs.zip(first).zip(second) {
+        *pair = [*first, *second];
     }
 }
 
-/// Columns become rows again.
-fn turn_out<'a>(columns: &[[u8; BAND]], rows: impl Iterator<Item = &'a mut [u8]>, width: usize) {
-    let mut rows: smallvec::SmallVec<[&mut [u8]; BAND]> =
-        rows.filter_map(|row| row.get_mut(..width)).collect();
-    for (block, x) in columns
-        .as_chunks::<BAND>()
-        .0
-        .iter()
-        .zip((0..).step_by(BAND))
-    {
-        let lines = transposed(block.map(u64::from_le_bytes));
-        for (row, octets) in rows.iter_mut().zip(lines) {
-            let end = row.len().min(x + BAND);
-            if let Some(part) = row.get_mut(x..end) {
-                part.copy_from_slice(&octets.to_le_bytes()[..end - x]);
-            }
-        }
+/// The other way round.
+fn deal(pairs: &[u8], out: &mut [u8]) {
+    let (first, second) = out.split_at_mut(pairs.len() / 2);
+    let pairs = pairs.as_chunks().0.iter();
+    for ((pair, first), second) in pairs.zip(first).zip(second) {
+        // Written so, it becomes vector instructions.
+        let both = u16::from_le_bytes(*pair);
+        (*first, *second) = ((both & 0xff) as u8, (both >> 8) as u8);
     }
-}
-
-/// Eight by eight octets with rows and columns exchanged, in three steps: halves, quarters, single ones.
-fn transposed(mut rows: [u64; BAND]) -> [u64; BAND] {
-    let steps: [(u32, u64, [usize; 4], usize); 3] = [
-        (32, 0x0000_0000_ffff_ffff, [0, 1, 2, 3], 4),
-        (16, 0x0000_ffff_0000_ffff, [0, 1, 4, 5], 2),
-        (8, 0x00ff_00ff_00ff_00ff, [0, 2, 4, 6], 1),
-    ];
-    for (shift, mask, firsts, distance) in steps {
-        for first in firsts {
-            let changed = ((rows[first] >> shift) ^ rows[first + distance]) & mask;
-            rows[first] ^= changed << shift;
-            rows[first + distance] ^= changed;
-        }
-    }
-    rows
 }
 
 /// Each column of the target between two of the source.
@@ -324,6 +327,25 @@ mod tests {
             *pixel = (128.0 + 60.0 * (x * 20.0).sin() + 50.0 * (y * 14.0 + x * 5.0).cos()) as u8;
         }
         picture
+    }
+
+    #[test]
+    fn turned_rows_are_columns_and_turned_again_rows() {
+        for width in [8, 16, 72, 640] {
+            let rows: Vec<u8> = (0..width * BAND)
+                .map(|at| (at * 7 + at / 251) as u8)
+                .collect();
+            let (mut band, mut spare) = (rows.clone(), vec![0; rows.len()]);
+            let mut columns = vec![[0; BAND]; width];
+            turn_in(&mut band, &mut spare, width, &mut columns);
+            for (x, column) in columns.iter().enumerate() {
+                for (row, octet) in column.iter().enumerate() {
+                    assert_eq!(*octet, rows[row * width + x], "{x}, {row} of {width}");
+                }
+            }
+            turn_out(&columns, &mut band, &mut spare);
+            assert_eq!(spare, rows, "{width}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::{Browsers, Hearing, Reading};
+use super::{Browsers, Hearing, Lips, Reading};
 
 impl Browsers {
     /// Reads the slide that another page shares.
@@ -78,26 +78,38 @@ impl Browsers {
         answer.as_u64().context("no bytes")
     }
 
-    /// Watches a page that [`Browsers::open_to_flash`] opened from another one for so long: how much later than each flash its beep was heard,
-    /// in ms.
+    /// One page, opened by [`Browsers::open_to_flash`], calls another directly, and both forget what they had open.
+    ///
+    /// # Errors
+    /// When they do not connect.
+    pub fn pair(&mut self, name: &str, to: &str) -> Result<()> {
+        self.ask(json!({ "action": "pair", "name": name, "to": to }))?;
+        Ok(())
+    }
+
+    /// Watches what comes of a page that [`Browsers::open_to_flash`] opened for so long.
     ///
     /// # Errors
     /// When the page has no connection.
-    pub fn lips(&mut self, name: &str, seconds: u32) -> Result<Vec<f64>> {
+    pub fn lips(&mut self, name: &str, seconds: u32) -> Result<Lips> {
         let answer = self.ask(json!({ "action": "lips", "name": name, "seconds": seconds }))?;
-        let times = |key: &str| -> Result<Vec<f64>> {
-            let times = answer[key]
+        let numbers = |key: &str| -> Result<Vec<f64>> {
+            let numbers = answer[key]
                 .as_array()
                 .with_context(|| format!("no {key}"))?;
-            Ok(times.iter().filter_map(Value::as_f64).collect())
+            Ok(numbers.iter().filter_map(Value::as_f64).collect())
         };
-        let (flashes, beeps) = (times("flashes")?, times("beeps")?);
+        let (flashes, beeps) = (numbers("flashes")?, numbers("beeps")?);
         let nearest = |flash: &f64| {
             let late = beeps.iter().map(|beep| beep - flash);
             late.min_by(|one, other| one.abs().total_cmp(&other.abs()))
         };
         // One a second: what is further away belongs to another flash.
         let late = flashes.iter().filter_map(nearest);
-        Ok(late.filter(|late| late.abs() < 500.0).collect())
+        let mut late: Vec<f64> = late.filter(|late| late.abs() < 500.0).collect();
+        late.sort_by(f64::total_cmp);
+        let mut reckoned = numbers("reckoned")?;
+        reckoned.sort_by(f64::total_cmp);
+        Ok(Lips { late, reckoned })
     }
 }
