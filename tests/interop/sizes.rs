@@ -105,8 +105,10 @@ fn a_narrow_line_has_a_smaller_size_that_moves_and_others_keep_the_largest() {
     let settled = |browsers: &mut Browsers| {
         let [cy, dee] = ["cy", "dee"].map(|name| ann_as_seen_by(browsers, name));
         let sizes = (cy?, dee?);
-        let expected = (Some((1_280, 720)), Some((320, 180)));
-        anyhow::ensure!(sizes == expected, "Cy and Dee see {sizes:?}");
+        // A sender whose processor is busy makes all its sizes three quarters of what they were, both ways.
+        let expected = [((1_280, 720), (320, 180)), ((960, 540), (240, 135))]
+            .map(|(largest, smallest)| (Some(largest), Some(smallest)));
+        anyhow::ensure!(expected.contains(&sizes), "Cy and Dee see {sizes:?}");
         Ok(())
     };
     eventually("a size for each", Duration::from_secs(40), || {
