@@ -226,7 +226,7 @@ pub enum CallEvent {
         replaces: Option<Replacement>,
     },
     /// How far it is with whom the far end was sent to by [`CallCommand::Refer`]: 180 once at most, then one final status. 408: nothing was heard
-    /// in time. The call stands whatever it is.
+    /// in time; a 200 may follow, from whoever got there late. The call stands whatever it is.
     Sent {
         /// The call.
         call: CallId,
@@ -386,7 +386,7 @@ pub enum CallCommand {
         call: CallId,
         /// The number, as in [`Route`]; the call's own trunk must take calls of ours, whose way of writing it counts.
         number: String,
-        /// Where the number is, if not simply at the trunk's domain; its host must be the trunk's.
+        /// Where the number is, if not simply at the trunk's domain; what it says must be the trunk's.
         at: Option<Proxy>,
     },
     /// End the call whatever its state: BYE, or a refusal when not yet answered. `Ended` follows at once.

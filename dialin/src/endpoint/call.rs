@@ -161,7 +161,7 @@ impl Call {
                     .map_or(session.expires, |at| at.min(session.expires))
             }),
             self.probe,
-            self.sent.map(|sent| sent.due),
+            self.sent.and_then(|sent| sent.due),
         ]
         .into_iter()
         .flatten()

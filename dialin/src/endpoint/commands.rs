@@ -303,7 +303,9 @@ impl SipEndpoint {
             self.counters.sessions_expired += 1;
             return self.abandon(now, id, EndReason::SessionExpired);
         }
-        if call.sent.take_if(|sent| sent.due <= now).is_some() {
+        if let Some(sent) = call.sent.as_mut()
+            && sent.due.take_if(|due| *due <= now).is_some()
+        {
             self.tell(CallEvent::Sent {
                 call: id,
                 status: 408,

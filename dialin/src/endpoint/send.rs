@@ -12,7 +12,7 @@ use crate::call::{CallEvent, CallId};
 use crate::sip::{self, Method, Request};
 use crate::trunk::Proxy;
 
-/// The far end rings the other for so long at most; what it tells later is of no interest.
+/// The far end rings the other for so long at most; later only that it has got there is of interest.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// Largest NOTIFY body, bytes.
 const MAX_FRAGMENT: usize = 4 * 1024;
@@ -24,8 +24,17 @@ const UNKNOWN: u16 = 408;
 pub(super) struct Sent {
     /// Of the first attempt: challenged, it goes out again with a higher one.
     cseq: u32,
+    /// The far end has told something of it.
+    taken: bool,
     rings: bool,
-    pub(super) due: MediaTime,
+    /// `None`: its owner knows that it has come to nothing, and is told still if it has come to something after all.
+    pub(super) due: Option<MediaTime>,
+}
+
+impl Sent {
+    pub(super) const fn is_awaited(&self) -> bool {
+        self.due.is_some()
+    }
 }
 
 impl SipEndpoint {
@@ -34,7 +43,7 @@ impl SipEndpoint {
         let Some(call) = self.calls.get(&id) else {
             return;
         };
-        if call.phase != Phase::Standing || call.sent.is_some() {
+        if call.phase != Phase::Standing || call.sent.is_some_and(|sent| sent.is_awaited()) {
             return self.tell(CallEvent::Sent {
                 call: id,
                 status: 491,
@@ -58,8 +67,9 @@ impl SipEndpoint {
         if let Some(call) = self.calls.get_mut(&id) {
             call.sent = Some(Sent {
                 cseq,
+                taken: false,
                 rings: false,
-                due: now + PATIENCE,
+                due: Some(now + PATIENCE),
             });
         }
         self.arm_call(id);
@@ -70,11 +80,17 @@ impl SipEndpoint {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
+        let Some(sent) = call
+            .sent
+            .filter(|sent| sent.is_awaited() && sent.cseq <= cseq)
+        else {
+            return;
+        };
         // Accepted, the rest comes by NOTIFY, and may have come already.
-        if (200..300).contains(&status) || call.sent.is_none_or(|sent| cseq < sent.cseq) {
+        if (200..300).contains(&status) || (status == UNKNOWN && sent.taken) {
             return;
         }
-        call.sent = None;
+        call.sent = (status == UNKNOWN).then_some(Sent { due: None, ..sent });
         self.arm_call(id);
         self.tell(CallEvent::Sent { call: id, status });
     }
@@ -101,16 +117,25 @@ impl SipEndpoint {
             Ok(status) => status,
             Err(status) => return self.refuse(now, server, arrival, request, status),
         };
+        let (awaited, rings) = call
+            .sent
+            .map_or((false, false), |sent| (sent.is_awaited(), sent.rings));
         let told = match status {
-            200.. => Some(status),
+            200..300 => Some(status),
+            _ if !awaited => None,
+            300.. => Some(status),
             _ if request.ends_subscription() => Some(UNKNOWN),
-            180..200 if call.sent.is_some_and(|sent| !sent.rings) => Some(180),
+            180..200 if !rings => Some(180),
             _ => None,
         };
-        if told.is_some_and(|told| told >= 200) {
-            call.sent = None;
-        } else if let Some(sent) = call.sent.as_mut() {
-            sent.rings |= told.is_some();
+        match (told, call.sent.as_mut()) {
+            (Some(UNKNOWN), Some(sent)) => sent.due = None,
+            (Some(200..), _) => call.sent = None,
+            (_, Some(sent)) => {
+                sent.taken = true;
+                sent.rings |= told.is_some();
+            }
+            (_, None) => {}
         }
         self.arm_call(id);
         self.reply(now, server, arrival, 200, Reply::new(request, 200, ""));

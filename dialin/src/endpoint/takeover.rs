@@ -81,7 +81,7 @@ impl SipEndpoint {
         let key = successor.key.clone();
         if let Some(old) = self.calls.insert(id, successor) {
             self.dialogs.remove(&old.key);
-            if old.sent.is_some() {
+            if old.sent.is_some_and(|sent| sent.is_awaited()) {
                 // Whom we had sent elsewhere is not there any more.
                 self.tell(CallEvent::Sent {
                     call: id,

@@ -152,8 +152,8 @@ impl Outbound {
         }
     }
 
-    /// A URI of `number` there, for the far end to call: at `at`, whose host must be the trunk's, or at its domain. `None` when it is another
-    /// host, or the number is none.
+    /// A URI of `number` there, for the far end to call: at `at`, which must be the trunk's, or at its domain. `None` when its host, port or
+    /// transport is another, or the number is none.
     pub(crate) fn target(&self, number: &str, at: Option<&Proxy>) -> Option<String> {
         let number = self.dialled(number);
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.*#".contains(&byte);
@@ -165,7 +165,10 @@ impl Outbound {
             return Some(format!("sip:{number}@{}", host_text(&self.domain)));
         };
         let own = [&self.domain, &self.proxy.host];
-        if !own.iter().any(|own| own.eq_ignore_ascii_case(&at.host)) {
+        let there = own.iter().any(|own| own.eq_ignore_ascii_case(&at.host))
+            && at.port.is_none_or(|port| self.proxy.port == Some(port))
+            && (at.transport).is_none_or(|way| self.proxy.transport == Some(way));
+        if !there {
             return None;
         }
         let port = at.port.map_or_else(String::new, |port| format!(":{port}"));

@@ -369,8 +369,9 @@ impl Focus {
     fn list(&mut self, dialled: Dialled) {
         let calls = &mut self.dialling.calls;
         if calls.len() >= LISTED {
+            // One that goes on is somebody's still; how many do is bounded by the configuration.
             let over = calls.iter().position(|dialled| dialled.state.is_over());
-            calls.remove(over.unwrap_or(0));
+            over.and_then(|over| calls.remove(over));
         }
         calls.push_back(dialled);
     }

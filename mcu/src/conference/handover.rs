@@ -145,7 +145,12 @@ impl Focus {
                 let _ = reply.send(pause);
             }
             Transfer::HandOver { participant, reply } => {
-                if let Err(Ok(handed)) = reply.send(self.hand_over(&participant)) {
+                let handed = self.hand_over(&participant);
+                if handed.is_err() {
+                    // It has heard that it goes, and stays.
+                    self.came_back(&participant);
+                }
+                if let Err(Ok(handed)) = reply.send(handed) {
                     // Whoever asked is gone: it stays.
                     let leg = handed.newcomer.leg;
                     self.handed_over(&participant, leg, Some(handed.call));

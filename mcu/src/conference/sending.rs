@@ -43,13 +43,14 @@ impl fmt::Debug for Sendoff {
 impl Sendoff {
     /// It is so far.
     pub(crate) async fn tell(&mut self, state: CallState) {
-        if state.is_over() && !std::mem::replace(&mut self.over, true) {
-            self.results.with_label_values(&[state.as_str()]).inc();
-        }
         let call = self.call.clone();
         if let Some(focus) = self.focus.upgrade() {
             // A focus that is gone shows nobody.
             let _ = focus.send(Command::Called { call, state }).await;
+        }
+        // Not before: whoever is waited for here may be given up, and dropping says it then.
+        if state.is_over() && !std::mem::replace(&mut self.over, true) {
+            self.results.with_label_values(&[state.as_str()]).inc();
         }
     }
 }

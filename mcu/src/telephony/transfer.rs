@@ -113,6 +113,9 @@ const fn status_of(state: CallState) -> u16 {
 
 /// Sends the phone elsewhere, if its trunk leads there.
 pub(super) async fn send(line: &mut Line, mut sendoff: Sendoff) {
+    if line.sendoff.is_some() {
+        return sendoff.tell(CallState::Failed).await;
+    }
     let outbound = line.trunk.outbound.as_ref();
     if !outbound.is_some_and(|outbound| outbound.takes(&sendoff.number)) {
         return sendoff.tell(CallState::Refused).await;
@@ -128,13 +131,13 @@ pub(super) async fn send(line: &mut Line, mut sendoff: Sendoff) {
 
 /// What the phone tells of it; `true` when the other has answered, and the call with us is of no more use.
 pub(super) async fn heard(line: &mut Line, status: u16) -> bool {
-    let Some(mut sendoff) = line.sendoff.take() else {
-        return false;
-    };
     let state = state_of(status);
-    sendoff.tell(state).await;
-    if !state.is_over() {
-        line.sendoff = Some(sendoff);
+    // Without one it was given up, and has come to something after all.
+    if let Some(sendoff) = line.sendoff.as_mut() {
+        sendoff.tell(state).await;
+        if state.is_over() {
+            line.sendoff = None;
+        }
     }
     state == CallState::Transferred
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use plenum_dialin::{CallCommand, CallEvent, CallId, EndReason, HangupReason};
 
-use super::outgoing::{outward, reply};
+use super::outgoing::{FAR, outward, reply};
 use super::phone::{Line, Request, TRUSTED, header, statuses};
 
 /// A call that stands, our tag in it, and the line.
@@ -147,7 +147,15 @@ fn a_phone_that_says_nothing_stays() {
     assert!(line.events.is_empty(), "{:?}", line.events);
     line.pass(Duration::from_secs(2));
     assert_eq!(told(&mut line), [408], "nobody answers the refer");
-    assert_eq!(notify(&mut line, &tag, 2, OVER, "SIP/2.0 200 OK"), 481);
+    assert_eq!(
+        notify(&mut line, &tag, 2, ACTIVE, "SIP/2.0 180 Ringing"),
+        200
+    );
+    assert_eq!(
+        notify(&mut line, &tag, 3, OVER, "SIP/2.0 486 Busy Here"),
+        200
+    );
+    assert!(line.events.is_empty(), "{:?}", line.events);
     stands(line, call);
 
     let (mut line, call, tag, _) = sent();
@@ -160,6 +168,42 @@ fn a_phone_that_says_nothing_stays() {
     assert!(line.events.is_empty(), "{:?}", line.events);
     line.pass(Duration::from_secs(3));
     assert_eq!(told(&mut line), [408], "its last word was lost");
+    stands(line, call);
+}
+
+#[test]
+fn who_gets_there_late_is_heard_once() {
+    let (mut line, call, tag, _) = sent();
+    line.pass(Duration::from_secs(181));
+    assert_eq!(told(&mut line), [408]);
+    assert_eq!(notify(&mut line, &tag, 2, OVER, "SIP/2.0 200 OK"), 200);
+    assert_eq!(told(&mut line), [200]);
+    assert_eq!(notify(&mut line, &tag, 3, OVER, "SIP/2.0 200 OK"), 481);
+    stands(line, call);
+
+    // One that was sent again is heard of the later order alone.
+    let (mut line, call, tag, _) = sent();
+    line.pass(Duration::from_secs(181));
+    assert_eq!(told(&mut line), [408]);
+    let refer = send(&mut line, call, None).remove(0);
+    line.ask_from(TRUSTED, &reply(&refer, 603, "", "", ""));
+    assert_eq!(told(&mut line), [603]);
+    assert_eq!(notify(&mut line, &tag, 2, OVER, "SIP/2.0 200 OK"), 481);
+    stands(line, call);
+}
+
+#[test]
+fn a_refer_whose_answer_is_lost_was_taken_if_there_is_news_of_it() {
+    let (mut line, call, tag) = standing();
+    send(&mut line, call, None);
+    assert_eq!(
+        notify(&mut line, &tag, 2, ACTIVE, "SIP/2.0 100 Trying"),
+        200
+    );
+    line.pass(Duration::from_secs(60));
+    assert!(line.events.is_empty(), "{:?}", line.events);
+    assert_eq!(notify(&mut line, &tag, 3, OVER, "SIP/2.0 200 OK"), 200);
+    assert_eq!(told(&mut line), [200]);
     stands(line, call);
 }
 
@@ -261,12 +305,18 @@ fn we_hang_up_while_it_is_sent_away() {
 #[test]
 fn nobody_is_sent_where_its_trunk_does_not_lead_and_one_at_a_time() {
     let (mut line, call, _) = standing();
-    assert!(send(&mut line, call, Some("elsewhere.example")).is_empty());
-    assert_eq!(told(&mut line), [603]);
-    let refer = send(&mut line, call, Some("127.0.0.1:5099;transport=tcp"));
+    for at in [
+        "elsewhere.example",
+        "127.0.0.1:5099",
+        "127.0.0.1;transport=tcp",
+    ] {
+        assert!(send(&mut line, call, Some(at)).is_empty());
+        assert_eq!(told(&mut line), [603], "{at}");
+    }
+    let refer = send(&mut line, call, Some(FAR));
     assert_eq!(
         header(&refer[0], "Refer-To"),
-        "<sip:+4930555@127.0.0.1:5099;transport=tcp>"
+        format!("<sip:+4930555@{FAR}>")
     );
     assert!(send(&mut line, call, None).is_empty());
     assert_eq!(told(&mut line), [491]);
