@@ -48,8 +48,10 @@ finish() {
 }
 
 readonly CARGO=(--release --workspace --locked)
-# Real time and both cores are theirs while they run: one test after the other, but of those that mostly wait two at once.
+# Real time and both cores are theirs while they run: one test after the other, but of those that mostly wait several at once.
 readonly ALONE=(interop attendees recording garbage callers load)
+# Of the real clients those without a browser: they talk slowly and cost little.
+readonly PHONES=(languages:: linphone:: numbers:: trunks:: tools::sipp)
 together=()
 for source in tests/*/main.rs; do
     name=$(basename "$(dirname "$source")")
@@ -69,9 +71,13 @@ done
 tests web npm --prefix web test || true
 tests web-e2e npm --prefix web run e2e || true
 tests people-e2e npm --prefix web run e2e-server || true
+tests interop-phones cargo test "${CARGO[@]}" --test interop -- --test-threads=3 "${PHONES[@]}" || true
 for name in "${ALONE[@]}"; do
-    threads=1
-    if [[ $name == attendees ]]; then threads=2; fi
-    tests "$name" cargo test "${CARGO[@]}" --test "$name" -- --test-threads=$threads || true
+    options=(--test-threads=1)
+    case $name in
+    attendees) options=(--test-threads=2) ;;
+    interop) options+=("${PHONES[@]/#/--skip=}") ;;
+    esac
+    tests "$name" cargo test "${CARGO[@]}" --test "$name" -- "${options[@]}" || true
 done
 finish

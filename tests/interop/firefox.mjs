@@ -30,20 +30,20 @@ function film(colours) {
   if (!devices) return;
   const ask = devices.getUserMedia.bind(devices);
   const filmed = () => {
-    const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 360 });
+    const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 180 });
     const pen = canvas.getContext('2d');
     let at = 0;
     const paint = () => {
       colours.forEach(([red, green, blue], index) => {
         pen.fillStyle = `rgb(${red},${green},${blue})`;
-        pen.fillRect((index % 2) * 320, Math.floor(index / 2) * 180, 320, 180);
+        pen.fillRect((index % 2) * 160, Math.floor(index / 2) * 90, 160, 90);
       });
       pen.fillStyle = '#fff';
-      pen.fillRect((at = (at + 8) % 632), 176, 8, 8);
+      pen.fillRect((at = (at + 4) % 316), 88, 4, 4);
     };
     paint();
-    setInterval(paint, 40);
-    return canvas.captureStream(25).getTracks();
+    setInterval(paint, 66);
+    return canvas.captureStream(15).getTracks();
   };
   devices.getUserMedia = async (wanted) => {
     const heard = wanted.audio ? (await ask({ audio: wanted.audio })).getTracks() : [];

@@ -4,6 +4,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use plenum_tests::baresip::Baresip;
+use plenum_tests::real_time::in_real_time;
 use plenum_tests::server::Server;
 use plenum_tests::tone::{Recording, sine};
 use plenum_tests::workspace::scratch;
@@ -33,41 +34,44 @@ pub(crate) fn loudest(heard: &Recording, hertz: f64) -> f64 {
 
 #[test]
 fn the_language_chosen_by_key_is_heard_at_the_attendant_and_in_the_conference() {
-    let folder = scratch("languages").unwrap();
-    let prompts = folder.join("prompts");
-    for (name, hertz) in PROMPTS.into_iter().chain([OTHER]) {
-        let path = prompts.join(format!("{name}.wav"));
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        sine(hertz, -20.0, 0.8, 16_000).write(&path).unwrap();
-    }
-    let microphone = folder.join("silence.wav");
-    sine(300.0, -90.0, 90.0, 48_000).write(&microphone).unwrap();
-    let dir = prompts.to_str().unwrap();
-    let settings = [
-        ("PLENUM_PROMPTS__DIR", dir),
-        ("PLENUM_SIP__LANGUAGES", "en,es"),
-    ];
-    let server = Server::start_overridden(&folder, 20, &settings).unwrap();
-    let conference = server.conference("Idiomas").unwrap();
-    let mut phone = Baresip::start(&folder.join("baresip"), &microphone, "pcmu/8000/1").unwrap();
-    phone.dial(&format!("sip:plenum@{}", server.sip)).unwrap();
-    // The welcome and both choices, to their end.
-    sleep(Duration::from_secs(6));
-    phone.key("2").unwrap();
-    sleep(Duration::from_secs(2));
-    phone.key(&format!("{}#", conference.id)).unwrap();
-    sleep(Duration::from_secs(2));
-    phone.key(&format!("{}#", conference.guest_pin)).unwrap();
-    sleep(Duration::from_secs(4));
-    phone.key("*6").unwrap();
-    sleep(Duration::from_secs(3));
-    let heard = phone.hang_up().unwrap();
-    heard.write(&folder.join("heard.wav")).unwrap();
-    for (name, hertz) in PROMPTS {
-        let level = loudest(&heard, hertz);
-        assert!(level > -26.0, "{name} at {level:.1} dBFS");
-    }
-    let level = loudest(&heard, OTHER.1);
-    assert!(level < -34.0, "{} at {level:.1} dBFS", OTHER.0);
-    server.stop().unwrap();
+    in_real_time(|| {
+        let folder = scratch("languages").unwrap();
+        let prompts = folder.join("prompts");
+        for (name, hertz) in PROMPTS.into_iter().chain([OTHER]) {
+            let path = prompts.join(format!("{name}.wav"));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            sine(hertz, -20.0, 0.8, 16_000).write(&path).unwrap();
+        }
+        let microphone = folder.join("silence.wav");
+        sine(300.0, -90.0, 90.0, 48_000).write(&microphone).unwrap();
+        let dir = prompts.to_str().unwrap();
+        let settings = [
+            ("PLENUM_PROMPTS__DIR", dir),
+            ("PLENUM_SIP__LANGUAGES", "en,es"),
+        ];
+        let server = Server::start_overridden(&folder, 20, &settings).unwrap();
+        let conference = server.conference("Idiomas").unwrap();
+        let mut phone =
+            Baresip::start(&folder.join("baresip"), &microphone, "pcmu/8000/1").unwrap();
+        phone.dial(&format!("sip:plenum@{}", server.sip)).unwrap();
+        // The welcome and both choices, to their end.
+        sleep(Duration::from_secs(6));
+        phone.key("2").unwrap();
+        sleep(Duration::from_secs(2));
+        phone.key(&format!("{}#", conference.id)).unwrap();
+        sleep(Duration::from_secs(2));
+        phone.key(&format!("{}#", conference.guest_pin)).unwrap();
+        sleep(Duration::from_secs(4));
+        phone.key("*6").unwrap();
+        sleep(Duration::from_secs(3));
+        let heard = phone.hang_up().unwrap();
+        heard.write(&folder.join("heard.wav")).unwrap();
+        for (name, hertz) in PROMPTS {
+            let level = loudest(&heard, hertz);
+            assert!(level > -26.0, "{name} at {level:.1} dBFS");
+        }
+        let level = loudest(&heard, OTHER.1);
+        assert!(level < -34.0, "{} at {level:.1} dBFS", OTHER.0);
+        server.stop().unwrap();
+    });
 }

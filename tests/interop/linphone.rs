@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use plenum_tests::linphone::{Keys, Linphone};
 use plenum_tests::process::eventually;
+use plenum_tests::real_time::in_real_time;
 use plenum_tests::server::{Conference, Server};
 use plenum_tests::tone::{judge, sine};
 use plenum_tests::workspace::scratch;
@@ -56,52 +57,56 @@ fn enter(mut phone: Linphone, server: &Server, conference: &Conference) -> Linph
 
 #[test]
 fn linphones_with_info_and_with_events_key_themselves_in_and_hear_each_other() {
-    let folder = scratch("linphone").unwrap();
-    let server = Server::start(&folder, 20).unwrap();
-    let conference = server.conference("Linphones").unwrap();
-    let ann = join(&folder, &server, &conference, ("ann", ANN, Keys::Info));
-    let ben = join(&folder, &server, &conference, ("ben", BEN, Keys::Events));
-    std::thread::sleep(Duration::from_secs(10));
-    let heard = [ann.hang_up().unwrap(), ben.hang_up().unwrap()];
-    let verdicts = [
-        judge("Ann", &heard[0].last(4.0).unwrap(), ANN, &[BEN]),
-        judge(
-            "Ben",
-            &heard[1].last(5.0).unwrap().between(0.0, 3.0).unwrap(),
-            BEN,
-            &[ANN],
-        ),
-    ];
-    assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
-    server.stop().unwrap();
+    in_real_time(|| {
+        let folder = scratch("linphone").unwrap();
+        let server = Server::start(&folder, 20).unwrap();
+        let conference = server.conference("Linphones").unwrap();
+        let ann = join(&folder, &server, &conference, ("ann", ANN, Keys::Info));
+        let ben = join(&folder, &server, &conference, ("ben", BEN, Keys::Events));
+        std::thread::sleep(Duration::from_secs(10));
+        let heard = [ann.hang_up().unwrap(), ben.hang_up().unwrap()];
+        let verdicts = [
+            judge("Ann", &heard[0].last(4.0).unwrap(), ANN, &[BEN]),
+            judge(
+                "Ben",
+                &heard[1].last(5.0).unwrap().between(0.0, 3.0).unwrap(),
+                BEN,
+                &[ANN],
+            ),
+        ];
+        assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
+        server.stop().unwrap();
+    });
 }
 
 #[test]
 fn linphones_that_encrypt_with_256_bits_alone_hear_each_other_where_srtp_is_required() {
-    let folder = scratch("linphone-256").unwrap();
-    let trunk =
-        "\n[[sip.trunks]]\nname = \"here\"\naddresses = [\"127.0.0.1\"]\nsrtp = \"required\"\n";
-    let server = Server::start_with(&folder, 20, trunk).unwrap();
-    let conference = server.conference("Secrets").unwrap();
-    let [ann, ben] = [("ann", ANN), ("ben", BEN)].map(|(name, tone)| {
-        let microphone = folder.join(format!("{name}.wav"));
-        sine(tone, -20.0, 120.0, 16_000).write(&microphone).unwrap();
-        let suite = "AES_256_CM_HMAC_SHA1_80";
-        let phone = Linphone::start_encrypted(&folder.join(name), &microphone, suite).unwrap();
-        enter(phone, &server, &conference)
+    in_real_time(|| {
+        let folder = scratch("linphone-256").unwrap();
+        let trunk =
+            "\n[[sip.trunks]]\nname = \"here\"\naddresses = [\"127.0.0.1\"]\nsrtp = \"required\"\n";
+        let server = Server::start_with(&folder, 20, trunk).unwrap();
+        let conference = server.conference("Secrets").unwrap();
+        let [ann, ben] = [("ann", ANN), ("ben", BEN)].map(|(name, tone)| {
+            let microphone = folder.join(format!("{name}.wav"));
+            sine(tone, -20.0, 120.0, 16_000).write(&microphone).unwrap();
+            let suite = "AES_256_CM_HMAC_SHA1_80";
+            let phone = Linphone::start_encrypted(&folder.join(name), &microphone, suite).unwrap();
+            enter(phone, &server, &conference)
+        });
+        std::thread::sleep(Duration::from_secs(8));
+        let heard = [ann.hang_up().unwrap(), ben.hang_up().unwrap()];
+        let verdicts = [
+            judge("Ann", &heard[0].last(4.0).unwrap(), ANN, &[BEN]),
+            judge(
+                "Ben",
+                &heard[1].last(5.0).unwrap().between(0.0, 3.0).unwrap(),
+                BEN,
+                &[ANN],
+            ),
+        ];
+        assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
+        assert!(!server.log_tail().contains("inline"), "keys are in the log");
+        server.stop().unwrap();
     });
-    std::thread::sleep(Duration::from_secs(8));
-    let heard = [ann.hang_up().unwrap(), ben.hang_up().unwrap()];
-    let verdicts = [
-        judge("Ann", &heard[0].last(4.0).unwrap(), ANN, &[BEN]),
-        judge(
-            "Ben",
-            &heard[1].last(5.0).unwrap().between(0.0, 3.0).unwrap(),
-            BEN,
-            &[ANN],
-        ),
-    ];
-    assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
-    assert!(!server.log_tail().contains("inline"), "keys are in the log");
-    server.stop().unwrap();
 }

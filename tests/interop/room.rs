@@ -9,6 +9,7 @@ use plenum_tests::baresip::Baresip;
 use plenum_tests::browser::{Browsers, Colours, Picture, write_camera};
 use plenum_tests::pcap::Performance;
 use plenum_tests::process::eventually;
+use plenum_tests::real_time::in_real_time;
 use plenum_tests::server::Server;
 use plenum_tests::sipp::{Calls, Sipp};
 use plenum_tests::tone::{judge, sine};
@@ -127,82 +128,84 @@ fn settle(browsers: &mut Browsers, baresip: &mut Baresip) {
 
 #[test]
 fn two_browsers_and_two_phones_hear_exactly_the_others_and_see_each_other() {
-    let folder = scratch("room").unwrap();
-    let Gathering {
-        server,
-        mut browsers,
-        mut baresip,
-        sipp,
-        sipp_started,
-    } = gather(&folder);
-    settle(&mut browsers, &mut baresip);
-    let settled = sipp_started.elapsed().as_secs_f64();
+    in_real_time(|| {
+        let folder = scratch("room").unwrap();
+        let Gathering {
+            server,
+            mut browsers,
+            mut baresip,
+            sipp,
+            sipp_started,
+        } = gather(&folder);
+        settle(&mut browsers, &mut baresip);
+        let settled = sipp_started.elapsed().as_secs_f64();
 
-    let ann = browsers.record("ann", 6).unwrap();
-    let ben = browsers.record("ben", 6).unwrap();
-    let ann_sees = browsers.look("ann").unwrap();
-    let ben_sees = browsers.look("ben").unwrap();
-    // The last sender report is at most five seconds old, with a little for the clocks of a busy machine.
-    let hearing = browsers.hearing("ann").unwrap();
-    let behind = hearing.received.checked_sub(hearing.sent);
-    assert!(
-        hearing.reports >= 4 && behind.is_some_and(|behind| behind <= 350) && hearing.lost == 0,
-        "sender reports do not count what was sent: {hearing:?}"
-    );
-    browsers
-        .screenshot("ann", &folder.join("room.png"))
-        .unwrap();
-    baresip.check_in_call().unwrap();
-    let baresip = baresip.hang_up().unwrap();
-    let ears = sipp.finish(Duration::from_secs(60)).unwrap();
-    let [ear] = <[_; 1]>::try_from(ears).unwrap();
-    let sipp = ear.finish().unwrap();
-
-    for (name, heard) in [
-        ("ann", &ann),
-        ("ben", &ben),
-        ("baresip", &baresip),
-        ("sipp", &sipp),
-    ] {
-        heard
-            .write(&folder.join(format!("{name}-heard.wav")))
+        let ann = browsers.record("ann", 6).unwrap();
+        let ben = browsers.record("ben", 6).unwrap();
+        let ann_sees = browsers.look("ann").unwrap();
+        let ben_sees = browsers.look("ben").unwrap();
+        // The last sender report is at most five seconds old, with a little for the clocks of a busy machine.
+        let hearing = browsers.hearing("ann").unwrap();
+        let behind = hearing.received.checked_sub(hearing.sent);
+        assert!(
+            hearing.reports >= 4 && behind.is_some_and(|behind| behind <= 350) && hearing.lost == 0,
+            "sender reports do not count what was sent: {hearing:?}"
+        );
+        browsers
+            .screenshot("ann", &folder.join("room.png"))
             .unwrap();
-    }
-    assert!(
-        sees(&ann_sees, &BEN_CAMERA),
-        "Ann does not see Ben: {ann_sees:?}"
-    );
-    assert!(
-        sees(&ben_sees, &ANN_CAMERA),
-        "Ben does not see Ann: {ben_sees:?}"
-    );
-    assert!(
-        !sees(&ann_sees, &ANN_CAMERA),
-        "Ann sees herself: {ann_sees:?}"
-    );
-    assert!(
-        !sees(&ben_sees, &BEN_CAMERA),
-        "Ben sees himself: {ben_sees:?}"
-    );
-    let verdicts = [
-        judge("Ann", &ann.last(4.0).unwrap(), ANN, &others(ANN)),
-        judge("Ben", &ben.last(4.0).unwrap(), BEN, &others(BEN)),
-        judge(
-            "baresip",
-            &baresip.last(8.0).unwrap(),
-            BARESIP,
-            &others(BARESIP),
-        ),
-        judge(
-            "sipp",
-            &sipp.between(settled, 8.0).unwrap(),
-            SIPP,
-            &others(SIPP),
-        ),
-    ];
-    for verdict in &verdicts {
-        println!("{verdict:?}");
-    }
-    assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
-    server.stop().unwrap();
+        baresip.check_in_call().unwrap();
+        let baresip = baresip.hang_up().unwrap();
+        let ears = sipp.finish(Duration::from_secs(60)).unwrap();
+        let [ear] = <[_; 1]>::try_from(ears).unwrap();
+        let sipp = ear.finish().unwrap();
+
+        for (name, heard) in [
+            ("ann", &ann),
+            ("ben", &ben),
+            ("baresip", &baresip),
+            ("sipp", &sipp),
+        ] {
+            heard
+                .write(&folder.join(format!("{name}-heard.wav")))
+                .unwrap();
+        }
+        assert!(
+            sees(&ann_sees, &BEN_CAMERA),
+            "Ann does not see Ben: {ann_sees:?}"
+        );
+        assert!(
+            sees(&ben_sees, &ANN_CAMERA),
+            "Ben does not see Ann: {ben_sees:?}"
+        );
+        assert!(
+            !sees(&ann_sees, &ANN_CAMERA),
+            "Ann sees herself: {ann_sees:?}"
+        );
+        assert!(
+            !sees(&ben_sees, &BEN_CAMERA),
+            "Ben sees himself: {ben_sees:?}"
+        );
+        let verdicts = [
+            judge("Ann", &ann.last(4.0).unwrap(), ANN, &others(ANN)),
+            judge("Ben", &ben.last(4.0).unwrap(), BEN, &others(BEN)),
+            judge(
+                "baresip",
+                &baresip.last(8.0).unwrap(),
+                BARESIP,
+                &others(BARESIP),
+            ),
+            judge(
+                "sipp",
+                &sipp.between(settled, 8.0).unwrap(),
+                SIPP,
+                &others(SIPP),
+            ),
+        ];
+        for verdict in &verdicts {
+            println!("{verdict:?}");
+        }
+        assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
+        server.stop().unwrap();
+    });
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use plenum_tests::baresip::Baresip;
 use plenum_tests::browser::{Browsers, write_camera};
 use plenum_tests::process::eventually;
+use plenum_tests::real_time::in_real_time;
 use plenum_tests::server::Server;
 use plenum_tests::tone::sine;
 use plenum_tests::workspace::scratch;
@@ -40,67 +41,69 @@ fn film(path: &Path) {
 
 #[test]
 fn baresip_and_a_page_are_tiles_of_a_picture_that_both_see() {
-    let folder = scratch("sip-video").unwrap();
-    let server = Server::start_with(&folder, 20, &quarters::config("composite")).unwrap();
-    let conference = server.conference("Video phone").unwrap();
-    let page = server.page(&conference);
-    let mut browsers = Browsers::start(&folder).unwrap();
-    let microphone = folder.join("ann.wav");
-    let camera = folder.join("ann.y4m");
-    sine(523.0, -20.0, 60.0, 48_000).write(&microphone).unwrap();
-    write_camera(&camera, &[ANN; 4]).unwrap();
-    browsers.open("ann", &microphone, &camera).unwrap();
-    browsers
-        .join("ann", &page, "Ann", &conference.guest_pin)
-        .unwrap();
+    in_real_time(|| {
+        let folder = scratch("sip-video").unwrap();
+        let server = Server::start_with(&folder, 20, &quarters::config("composite")).unwrap();
+        let conference = server.conference("Video phone").unwrap();
+        let page = server.page(&conference);
+        let mut browsers = Browsers::start(&folder).unwrap();
+        let microphone = folder.join("ann.wav");
+        let camera = folder.join("ann.y4m");
+        sine(523.0, -20.0, 60.0, 48_000).write(&microphone).unwrap();
+        write_camera(&camera, &[ANN; 4]).unwrap();
+        browsers.open("ann", &microphone, &camera).unwrap();
+        browsers
+            .join("ann", &page, "Ann", &conference.guest_pin)
+            .unwrap();
 
-    let microphone = folder.join("phone.wav");
-    let camera = folder.join("phone.y4m");
-    sine(1_171.0, -20.0, 180.0, 48_000)
-        .write(&microphone)
+        let microphone = folder.join("phone.wav");
+        let camera = folder.join("phone.y4m");
+        sine(1_171.0, -20.0, 180.0, 48_000)
+            .write(&microphone)
+            .unwrap();
+        film(&camera);
+        let mut phone = Baresip::start_with_camera(
+            &folder.join("baresip"),
+            &microphone,
+            "opus/48000/1",
+            &camera,
+        )
         .unwrap();
-    film(&camera);
-    let mut phone = Baresip::start_with_camera(
-        &folder.join("baresip"),
-        &microphone,
-        "opus/48000/1",
-        &camera,
-    )
-    .unwrap();
-    phone.dial(&format!("sip:plenum@{}", server.sip)).unwrap();
-    // The attendant is heard; a picture comes with the conference.
-    phone
-        .key(&format!("{}#{}#", conference.id, conference.guest_pin))
+        phone.dial(&format!("sip:plenum@{}", server.sip)).unwrap();
+        // The attendant is heard; a picture comes with the conference.
+        phone
+            .key(&format!("{}#{}#", conference.id, conference.guest_pin))
+            .unwrap();
+        eventually(
+            "the phone in Ann's picture",
+            Duration::from_secs(25),
+            || {
+                let pictures = browsers.look("ann")?;
+                anyhow::ensure!(
+                    pictures
+                        .iter()
+                        .any(|picture| picture.shows(&[ANN, PHONE, GROUND, GROUND])
+                            && picture.frames >= 8),
+                    "Ann sees {pictures:?}"
+                );
+                phone.check_in_call()
+            },
+        )
         .unwrap();
-    eventually(
-        "the phone in Ann's picture",
-        Duration::from_secs(25),
-        || {
-            let pictures = browsers.look("ann")?;
+        eventually("a picture at the phone", Duration::from_secs(10), || {
+            let log = phone.log();
             anyhow::ensure!(
-                pictures
-                    .iter()
-                    .any(|picture| picture.shows(&[ANN, PHONE, GROUND, GROUND])
-                        && picture.frames >= 8),
-                "Ann sees {pictures:?}"
+                log.contains("receiving with resolution 1280 x 720"),
+                "{log}"
             );
-            phone.check_in_call()
-        },
-    )
-    .unwrap();
-    eventually("a picture at the phone", Duration::from_secs(10), || {
-        let log = phone.log();
-        anyhow::ensure!(
-            log.contains("receiving with resolution 1280 x 720"),
-            "{log}"
-        );
-        Ok(())
-    })
-    .unwrap();
-    phone.snapshot(&folder.join("phone-sees.png")).unwrap();
-    browsers
-        .screenshot("ann", &folder.join("ann-sees.png"))
+            Ok(())
+        })
         .unwrap();
-    phone.hang_up().unwrap();
-    server.stop().unwrap();
+        phone.snapshot(&folder.join("phone-sees.png")).unwrap();
+        browsers
+            .screenshot("ann", &folder.join("ann-sees.png"))
+            .unwrap();
+        phone.hang_up().unwrap();
+        server.stop().unwrap();
+    });
 }

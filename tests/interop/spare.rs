@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use plenum_tests::browser::{Browsers, Colours};
 use plenum_tests::process::eventually;
+use plenum_tests::real_time::in_real_time;
 
 use crate::line::{Camera, Line};
 
@@ -23,43 +24,45 @@ fn rate(browsers: &mut Browsers) -> anyhow::Result<u64> {
 
 #[test]
 fn a_page_sends_no_more_sizes_of_its_camera_than_are_seen() {
-    let mut line = Line::start("spare", "");
-    line.enter("ann", 523.0, &Camera::Busy((1_280, 720), &ANN));
-    line.relay.narrow(NARROW);
-    line.enter("dee", 787.0, &Camera::Plain(&DEE));
-    let Line {
-        server,
-        relay,
-        mut browsers,
-        ..
-    } = line;
-    let mut most = 0;
-    let spare = eventually("the smallest size alone", Duration::from_secs(45), || {
-        let sent = rate(&mut browsers)?;
-        most = most.max(sent);
-        anyhow::ensure!(sent < 250_000, "{sent} bit/s, {most} before");
-        Ok(sent)
-    })
-    .unwrap();
-    println!("{most} bit/s with all sizes, {spare} with the smallest");
-    assert!(most > 3 * spare);
-    let seen = browsers.look("dee").unwrap();
-    let small = seen
-        .iter()
-        .any(|picture| picture.size == (320, 180) && picture.shows(&ANN) && picture.frames >= 5);
-    assert!(small, "Dee sees {seen:?}");
-    relay.widen();
-    eventually("the largest again", Duration::from_secs(40), || {
-        let seen = browsers.look("dee")?;
-        let large = seen.iter().any(|picture| {
-            picture.size == (1_280, 720) && picture.shows(&ANN) && picture.frames >= 5
+    in_real_time(|| {
+        let mut line = Line::start("spare", "");
+        line.enter("ann", 523.0, &Camera::Busy((1_280, 720), &ANN));
+        line.relay.narrow(NARROW);
+        line.enter("dee", 787.0, &Camera::Plain(&DEE));
+        let Line {
+            server,
+            relay,
+            mut browsers,
+            ..
+        } = line;
+        let mut most = 0;
+        let spare = eventually("the smallest size alone", Duration::from_secs(45), || {
+            let sent = rate(&mut browsers)?;
+            most = most.max(sent);
+            anyhow::ensure!(sent < 250_000, "{sent} bit/s, {most} before");
+            Ok(sent)
+        })
+        .unwrap();
+        println!("{most} bit/s with all sizes, {spare} with the smallest");
+        assert!(most > 3 * spare);
+        let seen = browsers.look("dee").unwrap();
+        let small = seen.iter().any(|picture| {
+            picture.size == (320, 180) && picture.shows(&ANN) && picture.frames >= 5
         });
-        anyhow::ensure!(large, "Dee sees {seen:?}");
-        Ok(())
-    })
-    .unwrap();
-    let again = rate(&mut browsers).unwrap();
-    println!("{again} bit/s with all sizes again");
-    assert!(again > 3 * spare);
-    server.stop().unwrap();
+        assert!(small, "Dee sees {seen:?}");
+        relay.widen();
+        eventually("the largest again", Duration::from_secs(40), || {
+            let seen = browsers.look("dee")?;
+            let large = seen.iter().any(|picture| {
+                picture.size == (1_280, 720) && picture.shows(&ANN) && picture.frames >= 5
+            });
+            anyhow::ensure!(large, "Dee sees {seen:?}");
+            Ok(())
+        })
+        .unwrap();
+        let again = rate(&mut browsers).unwrap();
+        println!("{again} bit/s with all sizes again");
+        assert!(again > 3 * spare);
+        server.stop().unwrap();
+    });
 }

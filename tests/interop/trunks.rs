@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use plenum_tests::baresip::Baresip;
 use plenum_tests::process::eventually;
+use plenum_tests::real_time::in_real_time;
 use plenum_tests::server::{Conference, Server};
 use plenum_tests::tone::{judge, sine};
 use plenum_tests::workspace::scratch;
@@ -67,72 +68,78 @@ fn wait_for_callers(server: &Server, callers: f64) {
 
 #[test]
 fn phones_over_tls_hear_each_other_and_outlive_a_new_certificate() {
-    let folder = scratch("sip-tls").unwrap();
-    let server =
-        Server::start_overridden(&folder, 20, &[("PLENUM_SIP__TLS", "self-signed")]).unwrap();
-    let conference = server.conference("Secure").unwrap();
-    let mut ann = join(
-        &folder,
-        &server,
-        &conference,
-        ("ann", ANN, "pcmu/8000/1", ""),
-    );
-    let ben = join(
-        &folder,
-        &server,
-        &conference,
-        ("ben", BEN, "opus/48000/1", ""),
-    );
-    wait_for_callers(&server, 2.0);
-    let mut stranger = TcpStream::connect(server.sips).unwrap();
-    stranger
-        .set_read_timeout(Some(Duration::from_secs(8)))
+    in_real_time(|| {
+        let folder = scratch("sip-tls").unwrap();
+        let server =
+            Server::start_overridden(&folder, 20, &[("PLENUM_SIP__TLS", "self-signed")]).unwrap();
+        let conference = server.conference("Secure").unwrap();
+        let mut ann = join(
+            &folder,
+            &server,
+            &conference,
+            ("ann", ANN, "pcmu/8000/1", ""),
+        );
+        let ben = join(
+            &folder,
+            &server,
+            &conference,
+            ("ben", BEN, "opus/48000/1", ""),
+        );
+        wait_for_callers(&server, 2.0);
+        let mut stranger = TcpStream::connect(server.sips).unwrap();
+        stranger
+            .set_read_timeout(Some(Duration::from_secs(8)))
+            .unwrap();
+        renew_certificate(&folder);
+        let read = stranger.read(&mut [0]);
+        assert!(
+            matches!(read, Ok(0)),
+            "who shows no handshake is cut off: {read:?}"
+        );
+        eventually("the new certificate", Duration::from_secs(10), || {
+            anyhow::ensure!(server.log_tail().contains("certificate renewed"));
+            Ok(())
+        })
         .unwrap();
-    renew_certificate(&folder);
-    let read = stranger.read(&mut [0]);
-    assert!(
-        matches!(read, Ok(0)),
-        "who shows no handshake is cut off: {read:?}"
-    );
-    eventually("the new certificate", Duration::from_secs(10), || {
-        anyhow::ensure!(server.log_tail().contains("certificate renewed"));
-        Ok(())
-    })
-    .unwrap();
-    let carl = join(
-        &folder,
-        &server,
-        &conference,
-        ("carl", 787.0, "pcma/8000/1", ""),
-    );
-    wait_for_callers(&server, 3.0);
-    carl.hang_up().unwrap();
-    wait_for_callers(&server, 2.0);
-    std::thread::sleep(Duration::from_secs(5));
-    ann.check_in_call().unwrap();
-    let heard = [ann.hang_up().unwrap(), ben.hang_up().unwrap()];
-    let verdicts = [
-        judge("Ann", &heard[0].last(4.0).unwrap(), ANN, &[BEN]),
-        judge("Ben", &heard[1].last(4.0).unwrap(), BEN, &[ANN]),
-    ];
-    assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
-    server.stop().unwrap();
+        let carl = join(
+            &folder,
+            &server,
+            &conference,
+            ("carl", 787.0, "pcma/8000/1", ""),
+        );
+        wait_for_callers(&server, 3.0);
+        carl.hang_up().unwrap();
+        wait_for_callers(&server, 2.0);
+        std::thread::sleep(Duration::from_secs(5));
+        ann.check_in_call().unwrap();
+        let heard = [ann.hang_up().unwrap(), ben.hang_up().unwrap()];
+        let verdicts = [
+            judge("Ann", &heard[0].last(4.0).unwrap(), ANN, &[BEN]),
+            judge("Ben", &heard[1].last(4.0).unwrap(), BEN, &[ANN]),
+        ];
+        assert!(verdicts.iter().all(Result::is_ok), "{verdicts:#?}");
+        server.stop().unwrap();
+    });
 }
 
 #[test]
 fn an_encrypted_phone_and_a_plain_one_hear_each_other_and_hold_changes_no_key() {
-    // baresip counts its reports anew after each re-INVITE, so that one or two look like copies.
-    encrypted_and_plain("sip-srtp", "srtp-mand", "SRTP is Enabled", 3.5);
+    in_real_time(|| {
+        // baresip counts its reports anew after each re-INVITE, so that one or two look like copies.
+        encrypted_and_plain("sip-srtp", "srtp-mand", "SRTP is Enabled", 3.5);
+    });
 }
 
 #[test]
 fn a_phone_whose_keys_come_of_a_handshake_is_heard_and_hears() {
-    encrypted_and_plain(
-        "sip-dtls",
-        "dtls_srtp",
-        "DTLS-SRTP complete (audio/RTP)",
-        3.5,
-    );
+    in_real_time(|| {
+        encrypted_and_plain(
+            "sip-dtls",
+            "dtls_srtp",
+            "DTLS-SRTP complete (audio/RTP)",
+            3.5,
+        );
+    });
 }
 
 /// One phone encrypts in this way of baresip's, whose log then says `sign`, the other does not; `unauthentic` packets may be dropped.

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod pcap;
 pub mod ports;
 pub mod process;
+pub mod real_time;
 pub mod recorder;
 pub mod relay;
 pub mod rush;

@@ -12,11 +12,12 @@ export async function answerer(browser) {
 
     const colours = ['#3b4a8f', '#2f6f62', '#8f4a3b', '#5f3b8f']
     const pictures = colours.map((colour, at) => {
-      const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 360 })
+      const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 180 })
       const pen = canvas.getContext('2d')
+      pen.scale(0.5, 0.5)
       let turn = 0
       setInterval(() => {
-        turn += 0.05
+        turn += 0.2
         pen.fillStyle = colour
         pen.fillRect(0, 0, 640, 360)
         pen.fillStyle = '#f2c9a6'
@@ -27,8 +28,8 @@ export async function answerer(browser) {
         pen.beginPath()
         pen.ellipse(320 + 10 * Math.sin(turn + at), 340, 150, 110, 0, 0, 7)
         pen.fill()
-      }, 50)
-      return canvas.captureStream(20).getVideoTracks()[0]
+      }, 200)
+      return canvas.captureStream(5).getVideoTracks()[0]
     })
     const context = new AudioContext()
     const tone = new OscillatorNode(context, { frequency: 440 })

@@ -10,6 +10,7 @@ export const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
   '--use-fake-ui-for-media-stream',
-  '--use-fake-device-for-media-stream',
+  // Few pictures a second: stories ask whether one is there, and everything is drawn and encoded by the processor.
+  '--use-fake-device-for-media-stream=fps=5',
   '--disable-features=WebRtcHideLocalIpsWithMdns',
 ]

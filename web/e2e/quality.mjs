@@ -15,7 +15,7 @@ export const quality = {
     const slot = mock.mids[mock.cameras.indexOf('p_ann')]
     await media.stall(id, slot)
     const mark = ann.getByRole('img', { name: 'The picture stands still: nothing comes from Ann Becker' })
-    await mark.waitFor({ timeout: 15_000 })
+    await mark.waitFor({ timeout: 30_000 })
     await accessible(page, 'a picture that stands still')
     await shot(page, 'quality-still')
   },
