@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # How far one server goes: rooms of growing size on the loopback, the generator (`plenum load`) on the same machine, a fresh server for
 # each row. Under 12 minutes as it is. SCALE_SECONDS measures each row longer (10). SCALE_PHONES, SCALE_BROWSERS, SCALE_CONTINUOUS (browsers whose
-# silence is 50 packets a second) and SCALE_TALKING are the sizes of the four kinds of room; SCALE="100 500" stands for the first two. An empty
-# list leaves a kind out. SCALE_JOIN_RATE is how many join per second.
+# silence is 50 packets a second) and SCALE_TALKING are the sizes of the four kinds of room; SCALE="100 500" stands for the first two. SCALE_ROOMS is
+# how many rooms of ten callers are held at once. An empty list leaves a kind out. SCALE_JOIN_RATE is how many join per second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,7 @@ readonly PHONES=${SCALE_PHONES-${SCALE-50 100 200 400 800}}
 readonly BROWSERS=${SCALE_BROWSERS-${SCALE-100 500 1000 2000}}
 readonly CONTINUOUS=${SCALE_CONTINUOUS-500 1000}
 readonly TALKING=${SCALE_TALKING-50 100 200}
+readonly ROOMS=${SCALE_ROOMS-100}
 # Per cent of one core per leg.
 readonly GOAL_G711=0.12 GOAL_OPUS=0.13 GOAL_TALKING=0.25
 
@@ -41,6 +42,9 @@ printf '%s cores, %s s each; CPU in %% of one core, goals in %% of one core per 
 python3 scripts/load_row.py --head
 for count in $PHONES; do
     row "$count G.711 callers, 3 talk" $GOAL_G711 "$count" --browsers 0 --phones "$count" --codec pcmu
+done
+for count in $ROOMS; do
+    row "$((10 * count)) G.711 callers, $count rooms, 3 talk" - $((10 * count)) --browsers 0 --phones $((10 * count)) --conferences "$count" --codec pcmu
 done
 for count in $BROWSERS; do
     row "$count browsers, 3 talk" $GOAL_OPUS "$count" --browsers "$count"

@@ -70,6 +70,9 @@ pub struct Plan {
     /// Make a conference without PIN for this run with the API key in this file, and delete it at the end
     #[arg(long, value_name = "FILE", conflicts_with_all = ["conference", "pin"])]
     api_key_file: Option<PathBuf>,
+    /// Make so many conferences and spread the legs over them; each has its own talkers, the first is listened to
+    #[arg(long, default_value_t = 1)]
+    conferences: usize,
     /// The server is Janus: browsers join this room of its AudioBridge
     #[arg(long, value_name = "ROOM", conflicts_with_all = ["conference", "api_key_file"])]
     janus: Option<u64>,
@@ -79,7 +82,7 @@ pub struct Plan {
     /// SIP legs
     #[arg(long, default_value_t = 0)]
     phones: usize,
-    /// How many of all legs talk, browsers first; the others send silence
+    /// How many of a conference's legs talk, browsers first; the others send silence
     #[arg(long, default_value_t = 3)]
     talkers: usize,
     /// Silent browsers send 50 packets a second even if the server asks for DTX
@@ -160,7 +163,7 @@ impl Plan {
     }
 
     const fn part(&self, index: usize) -> Part {
-        if index >= self.talkers {
+        if index / self.conferences >= self.talkers {
             Part::Silent
         } else if index == 0 {
             Part::Measured
@@ -169,7 +172,7 @@ impl Plan {
         }
     }
 
-    /// The last of each kind, half of each when there are both.
+    /// The last of each kind in the first conference, half of each when there are both.
     fn is_sampled(&self, index: usize) -> bool {
         let phones = match (self.browsers, self.phones) {
             (0, _) => self.sampled,
@@ -177,14 +180,24 @@ impl Plan {
             _ => self.sampled / 2,
         };
         let browsers = self.sampled - phones.min(self.sampled);
-        match self.species(index) {
-            Species::Browser => index + browsers >= self.browsers,
-            Species::Phone => index + phones >= self.legs(),
-        }
+        let (wanted, end) = match self.species(index) {
+            Species::Browser => (browsers, self.browsers),
+            Species::Phone => (phones, self.legs()),
+        };
+        let later = end.saturating_sub(1) / self.conferences - index / self.conferences;
+        index.is_multiple_of(self.conferences) && later < wanted
     }
 
     fn check(&self) -> anyhow::Result<()> {
         ensure!(self.legs() > 0, "--browsers or --phones: at least one leg");
+        ensure!(
+            (1..=self.legs()).contains(&self.conferences),
+            "--conferences: at least one, and a leg for each"
+        );
+        ensure!(
+            self.conferences == 1 || self.api_key_file.is_some(),
+            "--conferences: several take --api-key-file, to make them"
+        );
         ensure!(
             self.join_rate > 0.0 && self.join_rate.is_finite(),
             "--join-rate: more than 0"
@@ -237,11 +250,11 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
     Ok(sum_up(plan, &observed, &run, &outcomes, scores))
 }
 
-/// The conference of a run.
+/// The conferences of a run.
 struct Made {
     entrance: Entrance,
-    /// What to delete it with.
-    key: Option<(String, String)>,
+    /// What to delete them with.
+    key: Option<String>,
 }
 
 impl Made {
@@ -259,39 +272,62 @@ impl Made {
                 pin: plan.pin.clone(),
             };
             return Ok(Self {
-                entrance: Entrance::Plenum(door),
+                entrance: Entrance::Plenum(vec![door]),
                 key: None,
             });
         };
         let key = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
         let key = key.trim().to_owned();
-        let wanted = json!({ "name": "plenum load", "guest_pin": "" }).to_string();
-        let (status, body) = target
-            .request("POST", "/api/v1/conferences", Some(&key), &wanted)
-            .await?;
-        ensure!(
-            status == 201,
-            "the API makes no conference ({status}): {body}"
-        );
-        let made: Value = serde_json::from_str(&body).context("the API's answer")?;
-        let conference = made["id"].as_str().context("no id in the API's answer")?;
-        let door = Door {
-            conference: conference.to_owned(),
-            pin: None,
+        let mut made = Self {
+            entrance: Entrance::Plenum(Vec::new()),
+            key: Some(key.clone()),
         };
-        Ok(Self {
-            key: Some((key, door.conference.clone())),
-            entrance: Entrance::Plenum(door),
-        })
+        for _ in 0..plan.conferences {
+            match make(target, &key).await {
+                Ok(door) => made.add(door),
+                Err(error) => {
+                    made.delete(target).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(made)
+    }
+
+    fn add(&mut self, door: Door) {
+        if let Entrance::Plenum(doors) = &mut self.entrance {
+            doors.push(door);
+        }
     }
 
     async fn delete(&self, target: &Target) {
-        if let Some((key, conference)) = &self.key {
+        let (Some(key), Entrance::Plenum(doors)) = (&self.key, &self.entrance) else {
+            return;
+        };
+        for Door { conference, .. } in doors {
             let path = format!("/api/v1/conferences/{conference}");
             // A server that is gone has no conference either.
             let _ = target.request("DELETE", &path, Some(key), "").await;
         }
     }
+}
+
+/// Makes one conference without PIN.
+async fn make(target: &Target, key: &str) -> anyhow::Result<Door> {
+    let wanted = json!({ "name": "plenum load", "guest_pin": "" }).to_string();
+    let (status, body) = target
+        .request("POST", "/api/v1/conferences", Some(key), &wanted)
+        .await?;
+    ensure!(
+        status == 201,
+        "the API makes no conference ({status}): {body}"
+    );
+    let made: Value = serde_json::from_str(&body).context("the API's answer")?;
+    let conference = made["id"].as_str().context("no id in the API's answer")?;
+    Ok(Door {
+        conference: conference.to_owned(),
+        pin: None,
+    })
 }
 
 /// What was seen of a run.
@@ -431,7 +467,8 @@ fn sum_up(
     Report {
         browsers: plan.browsers,
         phones: plan.phones,
-        talkers: plan.talkers.min(plan.legs()),
+        conferences: plan.conferences,
+        talkers: (plan.talkers * plan.conferences).min(plan.legs()),
         sampled: outcomes
             .iter()
             .filter(|outcome| outcome.ear.is_some())
@@ -495,6 +532,22 @@ mod tests {
     }
 
     #[test]
+    fn each_conference_has_its_talkers_and_the_first_is_listened_to() {
+        let plan = plan("--browsers 6 --phones 5 --conferences 3 --talkers 1 --sampled 2");
+        let talkers: Vec<usize> = (0..11)
+            .filter(|index| plan.part(*index) != Part::Silent)
+            .collect();
+        assert_eq!(talkers, [0, 1, 2]);
+        assert_eq!(plan.part(0), Part::Measured);
+        let sampled: Vec<usize> = (0..11).filter(|index| plan.is_sampled(*index)).collect();
+        assert_eq!(
+            sampled,
+            [3, 9],
+            "the last browser and the last phone of the first"
+        );
+    }
+
+    #[test]
     fn a_plan_that_makes_no_sense_is_refused_by_name() {
         for (line, name) in [
             ("--browsers 0", "--browsers"),
@@ -502,6 +555,9 @@ mod tests {
             ("--seconds 0", "--seconds"),
             ("--loss 100", "--loss"),
             ("--jitter 5000", "--jitter"),
+            ("--conferences 0", "--conferences"),
+            ("--browsers 2 --conferences 3", "--conferences"),
+            ("--browsers 4 --conferences 3", "--api-key-file"),
         ] {
             let refused = plan(line).check().map_err(|error| error.to_string());
             assert!(refused.is_err_and(|text| text.contains(name)), "{line}");

@@ -33,8 +33,11 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// How browsers get in.
 #[derive(Clone)]
 pub(super) enum Entrance {
-    Plenum(Door),
-    Janus { room: u64 },
+    /// Leg after leg takes the next one.
+    Plenum(Vec<Door>),
+    Janus {
+        room: u64,
+    },
 }
 
 /// A leg's signalling after it has joined.
@@ -50,7 +53,6 @@ struct Shared {
     entrance: Entrance,
     identity: Identity,
     exchange: Option<Exchange>,
-    number: Number,
     opus: Arc<Voice>,
     phone: Arc<Voice>,
     orders: Vec<SyncSender<Order>>,
@@ -113,7 +115,6 @@ impl Crew {
         };
         let shared = Shared {
             target: target.clone(),
-            number: number(plan, &entrance, codec),
             entrance,
             identity: Identity::generate()?,
             exchange,
@@ -254,20 +255,17 @@ impl Crew {
 }
 
 /// What is dialled: the conference itself on a trunk that is `direct`, else the attendant with keys.
-fn number(plan: &Plan, entrance: &Entrance, codec: AudioCodec) -> Number {
-    let (conference, pin) = match entrance {
-        Entrance::Plenum(door) => (door.conference.clone(), door.pin.clone()),
-        Entrance::Janus { room } => (room.to_string(), None),
-    };
-    let digits = match (plan.direct, pin) {
+fn number(plan: &Plan, door: &Door) -> Number {
+    let conference = &door.conference;
+    let digits = match (plan.direct, &door.pin) {
         (true, _) => String::new(),
         (false, Some(pin)) => format!("{conference}#{pin}#"),
         (false, None) => format!("{conference}#"),
     };
     Number {
-        user: conference,
+        user: conference.clone(),
         digits,
-        codec,
+        codec: AudioCodec::from(plan.codec),
     }
 }
 
@@ -284,6 +282,14 @@ async fn stay(seat: Seat, leave: watch::Receiver<bool>) -> End {
 }
 
 impl Shared {
+    /// Whose turn it is; `None` at Janus.
+    fn door(&self, index: usize) -> Option<&Door> {
+        match &self.entrance {
+            Entrance::Plenum(doors) => doors.get(index.checked_rem(doors.len())?),
+            Entrance::Janus { .. } => None,
+        }
+    }
+
     /// Lets a leg in and hands its media over.
     async fn enter(&self, index: usize) -> anyhow::Result<Seat> {
         let began = Instant::now();
@@ -294,7 +300,8 @@ impl Shared {
                 let name = format!("Load {index}");
                 let (target, identity) = (&self.target, &self.identity);
                 let (seat, socket, peer) = match &self.entrance {
-                    Entrance::Plenum(door) => {
+                    Entrance::Plenum(_) => {
+                        let door = self.door(index).context("no conference")?;
                         let joined = browser::join(target, door, &name, identity).await;
                         let (session, socket, peer) = joined.context("a browser")?;
                         (Seat::Plenum(session), socket, peer)
@@ -311,16 +318,11 @@ impl Shared {
             }
             Species::Phone => {
                 let exchange = self.exchange.as_ref().context("no SIP")?;
-                let called = exchange.call(&self.number, index).await;
+                let number = number(plan, self.door(index).context("no conference")?);
+                let called = exchange.call(&number, index).await;
                 let (call, socket, line, payload_type) = called.context("a phone")?;
                 let way = Way::Phone(line);
-                (
-                    Seat::Phone(call),
-                    socket,
-                    way,
-                    self.number.codec,
-                    payload_type,
-                )
+                (Seat::Phone(call), socket, way, number.codec, payload_type)
             }
         };
         let voice = match species {

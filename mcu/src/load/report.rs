@@ -42,6 +42,8 @@ pub struct Report {
     pub browsers: usize,
     /// See `browsers`.
     pub phones: usize,
+    /// Conferences they are spread over.
+    pub conferences: usize,
     /// See `browsers`.
     pub talkers: usize,
     /// See `browsers`.
@@ -132,8 +134,16 @@ impl std::fmt::Display for Report {
         row(
             "Legs",
             format!(
-                "{} browsers, {} phones ({}); {} talk; {:.0} s",
-                self.browsers, self.phones, self.phone_codec, self.talkers, self.seconds
+                "{} browsers, {} phones ({}) in {}; {} talk; {:.0} s",
+                self.browsers,
+                self.phones,
+                self.phone_codec,
+                match self.conferences {
+                    1 => "one conference".to_owned(),
+                    several => format!("{several} conferences"),
+                },
+                self.talkers,
+                self.seconds
             ),
         )?;
         row(
