@@ -75,7 +75,7 @@ tests interop-phones cargo test "${CARGO[@]}" --test interop -- --test-threads=3
 for name in "${ALONE[@]}"; do
     options=(--test-threads=1)
     case $name in
-    attendees) options=(--test-threads=2) ;;
+    attendees) options=(--test-threads=3) ;;
     interop) options+=("${PHONES[@]/#/--skip=}") ;;
     esac
     tests "$name" cargo test "${CARGO[@]}" --test "$name" -- "${options[@]}" || true
