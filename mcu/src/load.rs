@@ -162,6 +162,11 @@ impl Plan {
         }
     }
 
+    /// Where in the speech of `length` samples a leg begins: no two talkers of one conference say the same at once.
+    fn position(&self, index: usize, length: usize) -> usize {
+        index / self.conferences * length / self.talkers.max(1) % length
+    }
+
     const fn part(&self, index: usize) -> Part {
         if index / self.conferences >= self.talkers {
             Part::Silent
@@ -278,36 +283,25 @@ impl Made {
         };
         let key = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
         let key = key.trim().to_owned();
-        let mut made = Self {
-            entrance: Entrance::Plenum(Vec::new()),
-            key: Some(key.clone()),
-        };
+        let mut doors = Vec::with_capacity(plan.conferences);
         for _ in 0..plan.conferences {
             match make(target, &key).await {
-                Ok(door) => made.add(door),
+                Ok(door) => doors.push(door),
                 Err(error) => {
-                    made.delete(target).await;
+                    delete(target, &key, &doors).await;
                     return Err(error);
                 }
             }
         }
-        Ok(made)
-    }
-
-    fn add(&mut self, door: Door) {
-        if let Entrance::Plenum(doors) = &mut self.entrance {
-            doors.push(door);
-        }
+        Ok(Self {
+            entrance: Entrance::Plenum(doors),
+            key: Some(key),
+        })
     }
 
     async fn delete(&self, target: &Target) {
-        let (Some(key), Entrance::Plenum(doors)) = (&self.key, &self.entrance) else {
-            return;
-        };
-        for Door { conference, .. } in doors {
-            let path = format!("/api/v1/conferences/{conference}");
-            // A server that is gone has no conference either.
-            let _ = target.request("DELETE", &path, Some(key), "").await;
+        if let (Some(key), Entrance::Plenum(doors)) = (&self.key, &self.entrance) {
+            delete(target, key, doors).await;
         }
     }
 }
@@ -328,6 +322,14 @@ async fn make(target: &Target, key: &str) -> anyhow::Result<Door> {
         conference: conference.to_owned(),
         pin: None,
     })
+}
+
+async fn delete(target: &Target, key: &str, doors: &[Door]) {
+    for Door { conference, .. } in doors {
+        let path = format!("/api/v1/conferences/{conference}");
+        // A server that is gone has no conference either.
+        let _ = target.request("DELETE", &path, Some(key), "").await;
+    }
 }
 
 /// What was seen of a run.
@@ -468,7 +470,10 @@ fn sum_up(
         browsers: plan.browsers,
         phones: plan.phones,
         conferences: plan.conferences,
-        talkers: (plan.talkers * plan.conferences).min(plan.legs()),
+        talkers: plan
+            .talkers
+            .saturating_mul(plan.conferences)
+            .min(plan.legs()),
         sampled: outcomes
             .iter()
             .filter(|outcome| outcome.ear.is_some())
@@ -545,6 +550,13 @@ mod tests {
             [3, 9],
             "the last browser and the last phone of the first"
         );
+    }
+
+    #[test]
+    fn talkers_of_one_conference_say_different_things() {
+        let plan = plan("--browsers 12 --conferences 3 --talkers 3");
+        let positions = [0, 3, 6].map(|index| plan.position(index, 900));
+        assert_eq!(positions, [0, 300, 600]);
     }
 
     #[test]

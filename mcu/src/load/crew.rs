@@ -339,7 +339,7 @@ impl Shared {
             way,
             codec,
             payload_type,
-            position: index * voice.speech.len() / plan.talkers.max(1) % voice.speech.len(),
+            position: plan.position(index, voice.speech.len()),
             voice,
             part,
             pauses,
