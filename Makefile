@@ -40,7 +40,7 @@ lint: ## Formatting and clippy, as `make test` checks them
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
 	cd web && npm run typecheck && npm run lint
 
-bench: ## Figures against the floors of the design: name value unit floor ratio
+bench: ## Figures against the floors of the design: name value unit floor ratio (VIDEO_CLIPS, real cameras' Y4M files with : between)
 	@scripts/deps.sh build bench
 	@scripts/bench.sh
 	@scripts/bench-calls.sh

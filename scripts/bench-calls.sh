@@ -14,6 +14,7 @@ folder=$(mktemp -d)
 asks=true # the attendant answers
 # shellcheck source=scripts/serve_bench.sh
 source scripts/serve_bench.sh
+build_bare
 trap 'stop_server; rm -rf "$folder"' EXIT
 
 cpu_ticks() { sed 's/.*) //' "/proc/$server_pid/stat" | awk '{ print $12 + $13 }'; }
@@ -36,9 +37,11 @@ call() {
 serve
 : >"$folder/waits"
 call $ROUND 0
+before=$(bare)
 ticks=$(cpu_ticks)
 call $ROUND 0
 setup=$(($(cpu_ticks) - ticks))
+slower=$(slower "$before" "$(bare)")
 : >"$folder/waits"
 for ((round = 0; round < ROUNDS; round++)); do
     call $ROUND "$STAY"
@@ -53,4 +56,4 @@ for name in plenum_calls plenum_media_legs plenum_media_rooms; do
         exit 1
     fi
 done
-sort -n "$folder/waits" | python3 scripts/calls_rows.py "$folder/samples" "$((setup * 10))" "$ROUND"
+sort -n "$folder/waits" | python3 scripts/calls_rows.py "$folder/samples" "$((setup * 10))" "$ROUND" "$slower"

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""One row of a table from a report of `plenum load --json` on standard input: load_row.py LABEL GOAL_PER_LEG, or load_row.py --head
+"""One row of a table from a report of `plenum load --json` on standard input: load_row.py LABEL GOAL_PER_LEG [SLOWER], or load_row.py --head
 
-The goal is in per cent of one core per leg; `-` for none. ms/join is the server's CPU time until all were in, media included, per leg.
+The goal is in per cent of one core per leg on the design's machine; `-` for none. SLOWER is how many times slower this machine is than that one,
+and `of goal` the part of the goal, so much larger, that was taken. ms/join is the server's CPU time until all were in, media included, per leg.
 """
 
 import json
@@ -13,6 +14,8 @@ COLUMNS = (
     ("CPU %", 6),
     ("%/leg", 6),
     ("goal", 5),
+    ("slower", 6),
+    ("of goal", 7),
     ("KiB/leg", 7),
     ("loss %", 6),
     ("gaps", 5),
@@ -39,9 +42,10 @@ def main():
     if sys.argv[1:] == ["--head"]:
         line([name for name, _ in COLUMNS])
         return
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         raise SystemExit(__doc__)
-    label, goal = sys.argv[1:]
+    label, goal = sys.argv[1:3]
+    slower = float(sys.argv[3]) if len(sys.argv) == 4 else None
     report = json.load(sys.stdin)
     legs = report["browsers"] + report["phones"]
     server = report["server"]
@@ -56,6 +60,8 @@ def main():
             f"{server['cpu_percent']:.1f}" if server else "-",
             f"{server['cpu_percent_per_leg']:.3f}" if server else "-",
             goal,
+            f"{slower:.1f}x" if slower else "-",
+            f"{server['cpu_percent_per_leg'] / (float(goal) * slower):.2f}" if server and slower and goal != "-" else "-",
             f"{server['rss_kib_per_leg']:.0f}" if server else "-",
             f"{report['lost_percent']:.3f}",
             report["gaps"],

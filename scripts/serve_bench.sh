@@ -1,4 +1,5 @@
-# Sourced by bench-scale.sh and bench-peers.sh: starts a `plenum serve` of its own on the loopback, and ends it.
+# Sourced by bench-scale.sh, bench-peers.sh and bench-calls.sh: starts a `plenum serve` of its own on the loopback, and ends it; and says how fast
+# this machine is now.
 #
 # Needs: $folder, a scratch folder, and $plenum, the binary; with $asks set, callers meet the attendant. Gives: $server_pid, $page, $sip, $key.
 
@@ -53,3 +54,11 @@ stop_server() {
     fi
     rm -rf "$folder/plenum"
 }
+
+# Goals are of the design's machine, on which a bare G.711 frame there and back took 9.5 us. Virtual machines are slower, and not always as much.
+readonly BARE_DESIGN=9.5
+build_bare() { cargo build --quiet --release --workspace --locked --bin leg; }
+# What it takes of this one now, in us.
+bare() { "${CARGO_TARGET_DIR:-target}/release/leg" bare | awk '{ print $2 }'; }
+# How many times slower this machine is by these measurements.
+slower() { printf '%s\n' "$@" | awk -v design=$BARE_DESIGN '{ sum += $1 } END { print sum / NR / design }'; }

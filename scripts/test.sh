@@ -51,7 +51,7 @@ readonly CARGO=(--release --workspace --locked)
 # Real time and both cores are theirs while they run: one test after the other, but of those that mostly wait several at once.
 readonly ALONE=(interop attendees recording garbage callers load)
 # Of the real clients those without a browser: they talk slowly and cost little.
-readonly PHONES=(languages:: linphone:: numbers:: trunks:: tools::sipp)
+readonly PHONES=(languages:: linphone:: numbers:: transfer:: trunks:: tools::sipp)
 together=()
 for source in tests/*/main.rs; do
     name=$(basename "$(dirname "$source")")

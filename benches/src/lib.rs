@@ -1,17 +1,18 @@
 //! How figures are printed against their floors, and what several benches measure with.
 
-pub mod pesq;
-pub mod speech;
-
+pub mod clip;
 pub mod crowd;
 pub mod floor;
+pub mod pesq;
 pub mod process;
 pub mod scene;
 pub mod server;
+pub mod speech;
 
 use std::fmt;
+use std::time::Duration;
 
-use anyhow::Context;
+use rustix::time::{ClockId, clock_gettime};
 
 /// A measured figure: `name value unit floor ratio`, with one decimal unless the format asks for more.
 #[derive(Debug, Clone, Copy)]
@@ -56,11 +57,11 @@ pub fn print(name: &str, value: f64, unit: &str, floor: f64) {
 }
 
 /// Time that this thread has spent on a processor: unlike a clock's it does not count what others do on the machine.
-///
-/// # Errors
-/// When the kernel does not tell it.
-pub fn thread_time() -> anyhow::Result<std::time::Duration> {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanos = told.split(' ').next().context("no time in schedstat")?;
-    Ok(std::time::Duration::from_nanos(nanos.parse()?))
+#[must_use]
+pub fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        time.tv_nsec.unsigned_abs().try_into().unwrap_or(0),
+    )
 }

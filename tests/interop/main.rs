@@ -24,6 +24,7 @@ mod sizes;
 mod spare;
 mod stills;
 mod tools;
+mod transfer;
 mod trunks;
 mod vanished;
 mod views;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -30,6 +31,8 @@ pub enum Keys {
 pub struct Linphone {
     process: Guarded,
     heard: PathBuf,
+    /// Its SIP address.
+    pub sip: SocketAddr,
 }
 
 impl Linphone {
@@ -38,7 +41,27 @@ impl Linphone {
     /// # Errors
     /// When it is not installed.
     pub fn start(folder: &Path, microphone: &Path, keys: Keys) -> Result<Self> {
-        Self::launch(folder, microphone, keys, "")
+        Self::launch(folder, microphone, (keys, "linphone"), "")
+    }
+
+    /// The same as a phone of number `user` that picks up by itself; all its own calls go to `proxy`, wherever their address leads.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_as(
+        folder: &Path,
+        microphone: &Path,
+        user: &str,
+        proxy: Option<SocketAddr>,
+    ) -> Result<Self> {
+        let more = proxy.map_or_else(String::new, |proxy| {
+            format!(
+                "[proxy_0]\nreg_proxy=<sip:{proxy}>\nreg_route=<sip:{proxy};lr>\nreg_identity=sip:{user}@127.0.0.1\nreg_sendregister=0\n"
+            )
+        });
+        let mut phone = Self::launch(folder, microphone, (Keys::Events, user), &more)?;
+        phone.command("autoanswer enable")?;
+        Ok(phone)
     }
 
     /// The same with media encrypted by SRTP, its keys in SDP, in this suite alone, such as `AES_256_CM_HMAC_SHA1_80`.
@@ -47,16 +70,22 @@ impl Linphone {
     /// As [`Self::start`].
     pub fn start_encrypted(folder: &Path, microphone: &Path, suite: &str) -> Result<Self> {
         let more = format!("[sip]\nmedia_encryption=srtp\nsrtp_crypto_suites={suite}\n");
-        Self::launch(folder, microphone, Keys::Events, &more)
+        Self::launch(folder, microphone, (Keys::Events, "linphone"), &more)
     }
 
-    fn launch(folder: &Path, microphone: &Path, keys: Keys, more: &str) -> Result<Self> {
+    fn launch(
+        folder: &Path,
+        microphone: &Path,
+        (keys, user): (Keys, &str),
+        more: &str,
+    ) -> Result<Self> {
         let program = workspace::program("linphonec", "linphone-cli")?;
         // Without its folder for data its core does not start, and says nothing of it.
         fs::create_dir_all(folder.join(".local/share/linphone"))
             .with_context(|| format!("creating {}", folder.display()))?;
         let rc = folder.join("linphonerc");
-        fs::write(&rc, config(ports::block(4)?, keys) + more)?;
+        let port = ports::block(4)?;
+        fs::write(&rc, config(port, keys, user) + more)?;
         let mut command = Command::new(program);
         command
             .env("HOME", folder)
@@ -65,7 +94,12 @@ impl Linphone {
             .stdin(Stdio::piped());
         let process = Guarded::start("linphonec", command, &folder.join("linphonec.log"))?;
         let heard = folder.join("heard.wav");
-        let mut phone = Self { process, heard };
+        let sip = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut phone = Self {
+            process,
+            heard,
+            sip,
+        };
         phone.command("soundcard use files")?;
         phone.command(&format!("play {}", microphone.display()))?;
         phone.command(&format!("record {}", phone.heard.display()))?;
@@ -78,6 +112,28 @@ impl Linphone {
     /// When linphonec is gone.
     pub fn dial(&mut self, uri: &str) -> Result<()> {
         self.command(&format!("call {uri}"))
+    }
+
+    /// Puts the call on hold, for another one.
+    ///
+    /// # Errors
+    /// When linphonec is gone.
+    pub fn pause(&mut self) -> Result<()> {
+        self.command("pause")
+    }
+
+    /// Has whom it has its call `moved` with take its own place in `to` (attended transfer). Calls count from 1.
+    ///
+    /// # Errors
+    /// When linphonec is gone.
+    pub fn transfer(&mut self, moved: u8, to: u8) -> Result<()> {
+        self.command(&format!("transfer {moved} --to-call {to}"))
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log_tail()
     }
 
     /// Keys `digits`. It is busy with each for a second, and sends the next one by SIP INFO only if it was idle before that.
@@ -118,7 +174,7 @@ impl Linphone {
     }
 }
 
-fn config(port: u16, keys: Keys) -> String {
+fn config(port: u16, keys: Keys, user: &str) -> String {
     let info = u8::from(keys == Keys::Info);
     let events = 1 - info;
     let rtp = port + 2;
@@ -129,7 +185,7 @@ fn config(port: u16, keys: Keys) -> String {
          sip_tls_port=0\n\
          use_ipv6=0\n\
          guess_hostname=0\n\
-         contact=sip:linphone@127.0.0.1\n\
+         contact=sip:{user}@127.0.0.1\n\
          use_info={info}\n\
          use_rfc2833={events}\n\
          [net]\n\

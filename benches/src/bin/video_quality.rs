@@ -4,10 +4,12 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use plenum_benches::Figure;
+use plenum_benches::clip::Clip;
 use plenum_benches::scene::{self, scene};
 use plenum_codecs::MediaTime;
 use plenum_codecs::video::I420Picture;
@@ -43,6 +45,12 @@ const OUTAGE: Duration = Duration::from_secs(10);
 const PICTURES: u64 = 300;
 const WARMING: u64 = 60;
 const TILE: (u16, u16) = (640, 360);
+/// Of the whole picture of four tiles, bit/s, …
+const BITRATE: u32 = 1_500_000;
+/// … and how like its source a tile is to be, in dB.
+const SHARP: f64 = 34.0;
+/// Real cameras' clips (Y4M), with a colon between their paths.
+const CLIPS: &str = "VIDEO_CLIPS";
 
 /// A server with one conference behind a relay, and who is in it.
 struct Hall {
@@ -237,8 +245,8 @@ async fn outage(hall: &Hall) -> Result<()> {
     Ok(())
 }
 
-/// Mean PSNR of the upper left of four tiles in dB, luma, after H.264 of so many bit/s.
-fn tile_psnr(bitrate: u32) -> Result<f64> {
+/// Mean PSNR of the upper left of four tiles in dB, luma, after H.264 of so many bit/s. `show` paints the pictures of the four.
+fn tile_psnr(bitrate: u32, show: impl Fn(u8, u64, &mut I420Picture)) -> Result<f64> {
     let mut layouts = Layouts::built_in();
     let tiles = ["0,0,1,1", "1,0,1,1", "0,1,1,1", "1,1,1,1"];
     layouts.add("quarters", "2x2", tiles)?;
@@ -260,7 +268,6 @@ fn tile_psnr(bitrate: u32) -> Result<f64> {
         frame_rate: 30,
     })?;
     let mut decoder = H264Decoder::new()?;
-    let texture = scene::texture();
     let mut pictures = [(); 4].map(|()| I420Picture::black(TILE.0, TILE.1));
     let mut sum = (0.0, 0_u32);
     for number in 0..PICTURES {
@@ -268,7 +275,7 @@ fn tile_psnr(bitrate: u32) -> Result<f64> {
             let picture = picture
                 .as_mut()
                 .map_err(|error| anyhow::anyhow!("{error}"))?;
-            scene(leg, number, picture, &texture);
+            show(leg, number, picture);
             composer.set_picture(LegId(leg.into()), picture);
         }
         composer.compose();
@@ -307,13 +314,37 @@ fn psnr(source: &I420Picture, shown: &I420Picture) -> f64 {
     10.0 * (255.0_f64.powi(2) / mean.max(1e-6)).log10()
 }
 
+/// Of a made-up scene, and of the clips of real cameras that [`CLIPS`] names: each in the tile compared, the next ones beside it.
+fn tiles() -> Result<()> {
+    let texture = scene::texture();
+    let made_up = tile_psnr(BITRATE, |leg, number, picture| {
+        scene(leg, number, picture, &texture);
+    })?;
+    print("video_tile_psnr_1500_kbps", made_up, "dB", SHARP);
+    let paths: Vec<PathBuf> = std::env::var_os(CLIPS)
+        .map(|paths| std::env::split_paths(&paths).collect())
+        .unwrap_or_default();
+    let clips = paths.iter().map(|path| Clip::read(path, TILE.0, TILE.1));
+    let clips: Vec<Clip> = clips.collect::<Result<_>>()?;
+    for (first, path) in paths.iter().enumerate() {
+        let clip = tile_psnr(BITRATE, |leg, number, picture| {
+            let clip = &clips[(first + usize::from(leg)) % clips.len()];
+            picture.clone_from(clip.picture(usize::try_from(number).unwrap_or_default()));
+        })?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let name = name.replace(char::is_whitespace, "_");
+        print(
+            &format!("video_tile_psnr_1500_kbps_{name}"),
+            clip,
+            "dB",
+            SHARP,
+        );
+    }
+    Ok(())
+}
+
 fn main() -> Result<()> {
-    print(
-        "video_tile_psnr_1500_kbps",
-        tile_psnr(1_500_000)?,
-        "dB",
-        34.0,
-    );
+    tiles()?;
     let runtime = tokio::runtime::Runtime::new()?;
     // The relay has a runtime of its own, which is neither begun nor ended within another.
     let clean = Hall::open("video-clean")?;

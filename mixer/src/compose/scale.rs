@@ -6,9 +6,6 @@ use plenum_codecs::video::I420Picture;
 
 use super::layout::Rect;
 
-/// Weights have eight bits.
-const UNIT: u32 = 256;
-
 /// Rows that are stretched side by side, one in each lane of a vector.
 const BAND: usize = 8;
 
@@ -188,12 +185,19 @@ fn tap(at: usize, source: usize, target: usize) -> Tap {
 }
 
 /// Mixes two rows, `weight`/256 of the second.
-#[expect(clippy::cast_possible_truncation, reason = "a mean of octets is one")]
+#[expect(clippy::cast_possible_truncation, reason = "a weight is below 256")]
 fn blend(above: &[u8], below: &[u8], weight: u32, out: &mut [u8]) {
-    let (mine, other) = ((UNIT - weight) as u16, weight as u16);
+    let weight = weight as u16;
     for ((out, above), below) in out.iter_mut().zip(above).zip(below) {
-        *out = ((u16::from(*above) * mine + u16::from(*below) * other + 128) >> 8) as u8;
+        *out = mix(*above, *below, weight);
     }
+}
+
+/// Between two samples, `weight`/256 of the second. With one product: modulo 65,536 the sum is right, whatever the difference's sign.
+fn mix(first: u8, second: u8, weight: u16) -> u8 {
+    let (first, second) = (u16::from(first), u16::from(second));
+    let more = second.wrapping_sub(first).wrapping_mul(weight);
+    ((first << 8).wrapping_add(more).wrapping_add(128) >> 8) as u8
 }
 
 /// Eight rows of a band become columns: three times its halves are put into each other, octet by octet.
@@ -242,7 +246,7 @@ fn deal(pairs: &[u8], out: &mut [u8]) {
 /// Each column of the target between two of the source.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "weights and means of octets; written so, the lanes become one vector"
+    reason = "a weight is below 256; written so, the lanes become one vector"
 )]
 fn stretch(source: &[[u8; BAND]], columns: &[Tap], out: &mut [[u8; BAND]]) {
     for (out, tap) in out.iter_mut().zip(columns) {
@@ -253,10 +257,9 @@ fn stretch(source: &[[u8; BAND]], columns: &[Tap], out: &mut [[u8; BAND]]) {
         else {
             continue;
         };
-        let (mine, other) = ((UNIT - tap.weight) as u16, tap.weight as u16);
+        let weight = tap.weight as u16;
         for lane in 0..BAND {
-            let sum = u16::from(left[lane]) * mine + u16::from(right[lane]) * other;
-            out[lane] = ((sum + 128) >> 8) as u8;
+            out[lane] = mix(left[lane], right[lane], weight);
         }
     }
 }
@@ -327,6 +330,23 @@ mod tests {
             *pixel = (128.0 + 60.0 * (x * 20.0).sin() + 50.0 * (y * 14.0 + x * 5.0).cos()) as u8;
         }
         picture
+    }
+
+    #[test]
+    fn a_mix_is_the_rounded_mean_by_weight() {
+        for (first, second) in
+            (0..=255).flat_map(|first| (0..=255).map(move |second| (first, second)))
+        {
+            for weight in [0u16, 1, 85, 128, 170, 255] {
+                let sum = u32::from(first) * u32::from(256 - weight)
+                    + u32::from(second) * u32::from(weight);
+                assert_eq!(
+                    u32::from(mix(first, second, weight)),
+                    (sum + 128) >> 8,
+                    "{first} {second} {weight}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -33,6 +33,8 @@ const HUES: [Colour; 8] = [
 const SHADE: u8 = 168;
 /// A picture that would lose more than this of its area to fill its tile is shown whole instead, in per cent.
 const MOST_CROPPED: u32 = 36;
+/// Of a side, in per cent, that is cut off more so that a picture need not be scaled, or only be halved.
+const MOST_CUT: u32 = 3;
 
 /// What stands over somebody's picture, drawn once.
 #[derive(Debug)]
@@ -264,6 +266,13 @@ fn fit(picture: &I420Picture, tile: Rect, whole: bool) -> (Rect, Rect) {
     } else {
         (width, width * high / wide)
     };
+    // A gap between tiles makes them a little smaller than the sizes that cameras have: cut by that, a picture stays sharp, and is drawn
+    // for a fraction of the cost.
+    let cut = |side: u32, wanted: u32| wanted <= side && (side - wanted) * 100 <= side * MOST_CUT;
+    let mut halved = (0..=3).map(|times| (wide << times, high << times));
+    let (w, h) = halved
+        .find(|(wide, high)| cut(w, *wide) && cut(h, *high))
+        .unwrap_or((w, h));
     let from = Rect {
         x: pixels((width - w.min(width)) / 2),
         y: pixels((height - h.min(height)) / 2),
@@ -306,6 +315,27 @@ mod tests {
         let (from, into) = fitted(640, 480, false);
         assert_eq!((from.x, from.y, from.width, from.height), (0, 60, 640, 360));
         assert_eq!(into, TILE_RECT);
+    }
+
+    #[test]
+    fn a_picture_a_little_larger_than_its_tile_or_twice_that_is_cut_and_not_scaled() {
+        for (width, height, x, y, part) in [
+            (324, 184, 2, 2, (320, 180)),
+            (326, 244, 2, 32, (320, 180)),
+            (648, 364, 4, 2, (640, 360)),
+        ] {
+            let (from, into) = fitted(width, height, false);
+            assert_eq!((from.x, from.y), (x, y), "{width}x{height}");
+            assert_eq!(((from.width, from.height), into), (part, TILE_RECT));
+        }
+        // More than that is scaled, and so is what is smaller.
+        for (width, height) in [(340, 192), (318, 178)] {
+            let (from, _) = fitted(width, height, false);
+            assert!(
+                from.width >= width - 2 && from.height >= height - 2,
+                "{from:?}"
+            );
+        }
     }
 
     #[test]
