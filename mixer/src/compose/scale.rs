@@ -120,6 +120,15 @@ impl Scaler {
         stride: usize,
         (width, height): (usize, usize),
     ) {
+        if source.width == width && source.height == height {
+            for (y, line) in target.chunks_mut(stride).take(height).enumerate() {
+                let line = line.get_mut(..width);
+                if let Some((line, row)) = line.zip(source.row(y).get(..width)) {
+                    line.copy_from_slice(row);
+                }
+            }
+            return;
+        }
         if source.width == width {
             for (y, line) in target.chunks_mut(stride).take(height).enumerate() {
                 if let Some(line) = line.get_mut(..width) {
