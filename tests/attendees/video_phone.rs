@@ -93,9 +93,15 @@ async fn a_video_phone_sees_all_and_is_seen_asks_and_is_asked() {
     let ann = stage.enter(&stage.guest(), 0, true).await.unwrap();
     let phone = call(&stage, BOTH_WAYS);
     both_see_both(&ann, &phone).await;
-    let view = ann.bot.view();
-    let vera = view.person("Vera").unwrap();
-    assert!(vera.camera && vera.kind == "phone", "{vera:?}");
+    // The picture may be there before the news of who is in it.
+    until("the phone on the roster", SOON, || {
+        let view = ann.bot.view();
+        let vera = view.person("Vera")?;
+        ensure!(vera.camera && vera.kind == "phone", "{vera:?}");
+        Ok(())
+    })
+    .await
+    .unwrap();
     let seen = phone.seen();
     // Constrained Baseline, not above level 3.1, as offered.
     let [profile, constraints, level] = seen.profile.unwrap();
