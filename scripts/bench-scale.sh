@@ -40,7 +40,7 @@ row() {
     stop_server
 }
 
-printf '%s cores, %s s each; CPU in %% of one core, goals in %% of one core per leg of the design'"'"'s machine; gen.: the generator itself, late: its own lateness\n' \
+printf '%s cores, %s s each; CPU in %% of one core, goals in %% of one core per leg on the machine of the design; gen.: the generator itself, late: its own lateness\n' \
     "$(nproc)" "$SECONDS_EACH"
 python3 scripts/load_row.py --head
 for count in $PHONES; do

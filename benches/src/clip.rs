@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use plenum_codecs::video::I420Picture;
 use plenum_mixer::compose::{Rect, Scaler};
+use y4m::Colorspace::{C420, C420jpeg, C420mpeg2, C420paldv};
 
 /// Longer clips are cut, so that memory has a bound: 20 s of 30 pictures.
 const MOST: usize = 600;
@@ -28,7 +29,7 @@ impl Clip {
         let mut clip = y4m::decode(BufReader::new(file)).with_context(|| format!("{name}"))?;
         let space = clip.get_colorspace();
         ensure!(
-            clip.get_bit_depth() == 8 && format!("{space:?}").starts_with("C420"),
+            matches!(space, C420 | C420jpeg | C420mpeg2 | C420paldv),
             "{name} is {space:?}; 8 bits in 4:2:0 are wanted"
         );
         let (own_width, own_height) = (

@@ -51,8 +51,9 @@ impl<'a> View<'a> {
     fn between(&self, Tap { index, weight }: Tap, out: &mut [u8]) {
         let above = self.row(index as usize);
         if weight == 0 {
-            for (out, above) in out.iter_mut().zip(above) {
-                *out = *above;
+            let length = out.len().min(above.len());
+            if let (Some(out), Some(above)) = (out.get_mut(..length), above.get(..length)) {
+                out.copy_from_slice(above);
             }
         } else {
             blend(above, self.row(index as usize + 1), weight, out);
@@ -120,15 +121,6 @@ impl Scaler {
         stride: usize,
         (width, height): (usize, usize),
     ) {
-        if source.width == width && source.height == height {
-            for (y, line) in target.chunks_mut(stride).take(height).enumerate() {
-                let line = line.get_mut(..width);
-                if let Some((line, row)) = line.zip(source.row(y).get(..width)) {
-                    line.copy_from_slice(row);
-                }
-            }
-            return;
-        }
         if source.width == width {
             for (y, line) in target.chunks_mut(stride).take(height).enumerate() {
                 if let Some(line) = line.get_mut(..width) {
