@@ -349,7 +349,7 @@ export const en = {
     copyFailed: 'Copying is blocked; select the link instead.',
     link: 'Link',
     byPhone: 'By phone',
-    keyed: (id: string) => `then key ${id} #`,
+    keyed: (id: string) => `then key ${id} # and, if there is one, the PIN and #`,
   },
   byPhone: {
     title: 'Call in with your phone',
