@@ -48,8 +48,10 @@ async fn a_badge_shows_what_the_public_sees_of_who_allows_it(stage: Stage) {
     assert!(text.contains("anna of Example: Beschäftigt"), "{text}");
     let tag = headers["etag"].to_str().unwrap();
     assert_eq!(get(&stage, &path, Some(tag)).await.0, 304);
-    for _ in 0..400 {
-        get(&stage, "/badge/anna", None).await;
+    // How many exactly, the bucket's own tests say: here time passes, and every 50 ms one more is answered.
+    let mut answered = 0;
+    while get(&stage, "/badge/anna", None).await.0 != 429 {
+        answered += 1;
+        assert!(answered < 2000, "whoever asks without end is refused");
     }
-    assert_eq!(get(&stage, "/badge/anna", None).await.0, 429);
 }
