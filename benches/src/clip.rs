@@ -62,7 +62,7 @@ impl Clip {
                 into.copy_from_slice(from);
             }
             let mut picture = I420Picture::black(width, height)?;
-            scaler.scale(&source, from, &mut picture, into);
+            scaler.scale(source.view(), from, &mut picture, into);
             pictures.push(picture);
         }
         ensure!(!pictures.is_empty(), "{name} has no picture");

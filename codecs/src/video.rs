@@ -12,7 +12,7 @@ pub mod vp8;
 use bytes::Bytes;
 
 pub use assembly::MAX_FRAME;
-pub use picture::{I420Picture, MAX_SIDE, psnr};
+pub use picture::{I420Picture, I420View, MAX_SIDE, psnr};
 
 /// Units of the RTP timestamp per second, for all video.
 pub const CLOCK_RATE: u32 = 90_000;

@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let mut composer = Composer::new(1_280, 720, layout.clone(), fonts.clone())?;
             composer.set_people((0..count).map(person).collect());
             for at in (0..count).filter(|at| at % 4 != 2) {
-                composer.set_picture(leg(at), &portrait(at)?);
+                composer.set_picture(leg(at), portrait(at)?.view());
             }
             composer.set_talking(leg(1), true);
             composer.set_floor(leg(1));

@@ -7,6 +7,7 @@
 //!
 //! A tile is drawn anew only when something in it has changed. Codecs are the caller's, see the composer thread of `mcu`.
 
+mod blend;
 mod canvas;
 mod layout;
 mod overlay;
@@ -17,9 +18,10 @@ mod text;
 mod tile;
 
 use plenum_codecs::CodecError;
-use plenum_codecs::video::I420Picture;
+use plenum_codecs::video::{I420Picture, I420View};
 
 use crate::LegId;
+use tile::Due;
 
 pub use layout::{
     Arrangement, DEFAULT_LAYOUT, Layout, LayoutError, LayoutFaults, Layouts, Place, Rect, Role,
@@ -61,8 +63,13 @@ struct Tile {
     seat: Option<LegId>,
     /// Made when it is drawn.
     dress: Option<tile::Dress>,
-    /// To be drawn anew.
-    stale: bool,
+    due: Due,
+}
+
+impl Tile {
+    fn is_stale(&self) -> bool {
+        self.due != Due::Nothing
+    }
 }
 
 /// The canvas of a room and everybody on it.
@@ -169,7 +176,9 @@ impl Composer {
     }
 
     /// A new picture of somebody's camera, of any size. Who has no tile is ignored.
-    pub fn set_picture(&mut self, leg: LegId, picture: &I420Picture) {
+    ///
+    /// Drawn at once, while it is in the processor's cache, but for what stands over it.
+    pub fn set_picture(&mut self, leg: LegId, picture: I420View<'_>) {
         let tile = self.tiles.iter_mut().find(|tile| tile.seat == Some(leg));
         let member = self
             .members
@@ -177,9 +186,9 @@ impl Composer {
             .find(|member| member.person.leg == leg);
         if let (Some(tile), Some(member)) = (tile, member) {
             let whole = tile::is_whole(tile.place, leg);
-            let shown = &mut member.picture;
-            tile::fill(shown, picture, (tile.place, whole), &mut self.scaler);
-            tile.stale = true;
+            let targets = (&mut member.picture, &mut self.canvas);
+            let drawn = tile::fill(targets, picture, (tile.place, whole), &mut self.scaler);
+            tile.due = if drawn { Due::Signs } else { Due::Everything };
         }
     }
 
@@ -232,14 +241,16 @@ impl Composer {
                 height: self.canvas.height(),
             };
             canvas::fill(&mut self.canvas, whole, tile::GROUND);
-            self.tiles.iter_mut().for_each(|tile| tile.stale = true);
+            for tile in &mut self.tiles {
+                tile.due = Due::Everything;
+            }
             self.overlays.spoil(|_| true);
             drawn += usize::from(self.tiles.is_empty());
         }
         self.spoil_insets();
         self.spoil_overlays();
-        for tile in self.tiles.iter_mut().filter(|tile| tile.stale) {
-            tile.stale = false;
+        for tile in self.tiles.iter_mut().filter(|tile| tile.is_stale()) {
+            let due = std::mem::replace(&mut tile.due, Due::Nothing);
             drawn += 1;
             let member = tile
                 .seat
@@ -256,7 +267,7 @@ impl Composer {
             let whole = tile::is_whole(tile.place, member.person.leg);
             tile::draw(
                 &mut self.canvas,
-                (tile.place, whole),
+                (tile.place, whole, due),
                 (member.picture.as_ref(), dress, speaking),
                 &mut self.scaler,
             );
@@ -274,9 +285,12 @@ impl Composer {
                 .filter(|tile| tile.place.role == Role::Inset)
             {
                 let rect = inset.place.rect;
-                inset.stale |= below
+                if below
                     .iter()
-                    .any(|tile| tile.stale && tile.place.rect.overlaps(&rect));
+                    .any(|tile| tile.is_stale() && tile.place.rect.overlaps(&rect))
+                {
+                    inset.due = Due::Everything;
+                }
             }
         }
     }
@@ -286,7 +300,7 @@ impl Composer {
         loop {
             let tiles = &self.tiles;
             let drawn = |rect: Rect| {
-                let mut stale = tiles.iter().filter(|tile| tile.stale);
+                let mut stale = tiles.iter().filter(|tile| tile.is_stale());
                 stale.any(|tile| tile.place.rect.overlaps(&rect))
             };
             let spoiled = self.overlays.spoil(drawn);
@@ -295,9 +309,11 @@ impl Composer {
             }
             for rect in spoiled {
                 canvas::fill(&mut self.canvas, rect, tile::GROUND);
-                for tile in &mut self.tiles {
-                    tile.stale |= tile.place.rect.overlaps(&rect);
-                }
+                let below = self
+                    .tiles
+                    .iter_mut()
+                    .filter(|tile| tile.place.rect.overlaps(&rect));
+                below.for_each(|tile| tile.due = Due::Everything);
             }
             self.spoil_insets();
         }
@@ -317,7 +333,7 @@ impl Composer {
 
     fn spoil(&mut self, leg: LegId) {
         for tile in self.tiles.iter_mut().filter(|tile| tile.seat == Some(leg)) {
-            tile.stale = true;
+            tile.due = Due::Everything;
         }
     }
 
@@ -325,7 +341,7 @@ impl Composer {
     fn undress(&mut self, leg: LegId) {
         for tile in self.tiles.iter_mut().filter(|tile| tile.seat == Some(leg)) {
             tile.dress = None;
-            tile.stale = true;
+            tile.due = Due::Everything;
         }
     }
 
@@ -372,7 +388,7 @@ impl Composer {
                     place,
                     seat: None,
                     dress: None,
-                    stale: true,
+                    due: Due::Everything,
                 })
                 .collect();
         }
@@ -381,7 +397,7 @@ impl Composer {
                 continue;
             }
             tile.seat = seat;
-            tile.stale = true;
+            tile.due = Due::Everything;
             tile.dress = None;
         }
     }

@@ -540,7 +540,7 @@ impl Screen {
             decoder.decode(&frame.data).unwrap()
         };
         assert!(!decoded.needs_keyframe, "the decoder lost its picture");
-        let picture = decoded.picture.unwrap();
+        let picture = decoded.picture.unwrap().to_picture();
         self.pictures += 1;
         self.seen = Some(whose(&picture));
         assert_eq!(

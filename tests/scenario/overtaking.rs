@@ -129,7 +129,7 @@ impl Screen {
                 .get_or_insert_with(|| Vp8Decoder::new().unwrap());
             let decoded = decoder.decode(&frame.data).unwrap();
             assert!(!decoded.needs_keyframe, "the decoder lost its picture");
-            let picture = decoded.picture.unwrap();
+            let picture = decoded.picture.unwrap().to_picture();
             let luma = picture.planes()[0];
             let mean = luma.iter().map(|&y| u64::from(y)).sum::<u64>() / luma.len() as u64;
             self.sees = Some(LegId(if mean < 120 { 1 } else { 2 }));

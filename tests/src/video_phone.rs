@@ -546,15 +546,17 @@ impl Line {
             _ => None,
         });
         let decoded = self.decoder.decode(&frame.data)?;
-        if decoded.needs_keyframe || (frame.follows_loss && !frame.keyframe) {
+        let (picture, damaged) = (decoded.picture, decoded.needs_keyframe);
+        let picture = picture.map(|picture| picture.to_picture());
+        if damaged || (frame.follows_loss && !frame.keyframe) {
             self.ask()?;
         }
         self.change(|seen| {
             seen.profile = profile.or(seen.profile);
             seen.keyframes += u32::from(frame.keyframe);
-            if decoded.needs_keyframe {
+            if damaged {
                 seen.damaged += 1;
-            } else if let Some(picture) = decoded.picture {
+            } else if let Some(picture) = picture {
                 seen.pictures += 1;
                 seen.picture = Some(picture);
             }

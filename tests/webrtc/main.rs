@@ -156,7 +156,7 @@ impl Guest {
                 continue;
             };
             if let Some(picture) = decoded.picture {
-                luma = picture.planes()[0][80 * 48];
+                luma = picture.to_picture().planes()[0][80 * 48];
                 pictures += 1;
             }
         }

@@ -276,14 +276,15 @@ fn tile_psnr(bitrate: u32, show: impl Fn(u8, u64, &mut I420Picture)) -> Result<f
                 .as_mut()
                 .map_err(|error| anyhow::anyhow!("{error}"))?;
             show(leg, number, picture);
-            composer.set_picture(LegId(leg.into()), picture);
+            composer.set_picture(LegId(leg.into()), picture.view());
         }
         composer.compose();
         let at = MediaTime::from_micros(number * 1_000_000 / 30);
         let Some(frame) = encoder.encode(composer.canvas(), at)? else {
             continue;
         };
-        let shown = decoder.decode(&frame.data)?.picture.context("a picture")?;
+        let shown = decoder.decode(&frame.data)?.picture;
+        let shown = shown.context("a picture")?.to_picture();
         let source = pictures[0]
             .as_ref()
             .map_err(|error| anyhow::anyhow!("{error}"))?;

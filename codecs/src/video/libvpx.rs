@@ -8,11 +8,11 @@ use std::ptr;
 use bytes::Bytes;
 use vpx_sys as sys;
 
-use super::I420Picture;
-use super::decoder::Decoded;
+use super::decoder::{Decoded, Held};
 use super::encoder::{EncodedFrame, VideoSetting};
-use super::openh264::{copy_planes, same_size};
+use super::openh264::same_size;
 use super::picture::MAX_SIDE;
+use super::{I420Picture, I420View};
 use crate::error::CodecError;
 use crate::time::MediaTime;
 
@@ -306,7 +306,12 @@ fn wrap(picture: &I420Picture) -> Result<sys::vpx_image_t, CodecError> {
 /// Decoder of VP8, one thread.
 pub struct Vp8Decoder {
     context: Context,
+    /// Until the library is called again.
+    held: Option<Held>,
 }
+
+// SAFETY: as for `Context`; the pointers lead into its buffers and are followed by its owner alone.
+unsafe impl Send for Vp8Decoder {}
 
 impl std::fmt::Debug for Vp8Decoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -332,18 +337,30 @@ impl Vp8Decoder {
                 )
             }
         })?;
-        Ok(Self { context })
+        Ok(Self {
+            context,
+            held: None,
+        })
+    }
+
+    /// The picture that was decoded last, if the last call gave one.
+    #[must_use]
+    pub fn picture(&self) -> Option<I420View<'_>> {
+        // SAFETY: the image holds as many pixels in I420, with these strides, until the next call to the decoder, for which this object has
+        // to be borrowed exclusively.
+        self.held.map(|held| unsafe { held.view() })
     }
 
     /// Decodes one frame. A damaged one gives no picture and asks for a keyframe.
     ///
     /// # Errors
     /// [`CodecError::TooLarge`] when the frame or the picture it announces is.
-    pub fn decode(&mut self, frame: &[u8]) -> Result<Decoded, CodecError> {
-        const NOTHING: Decoded = Decoded {
+    pub fn decode(&mut self, frame: &[u8]) -> Result<Decoded<'_>, CodecError> {
+        const NOTHING: Decoded<'_> = Decoded {
             picture: None,
             needs_keyframe: true,
         };
+        self.held = None;
         let size = u32::try_from(frame.len())
             .ok()
             .filter(|_| frame.len() <= super::MAX_FRAME);
@@ -401,16 +418,10 @@ impl Vp8Decoder {
             .stride
             .map(|stride| usize::try_from(stride).unwrap_or(0));
         let planes = [image.planes[0], image.planes[1], image.planes[2]];
-        // SAFETY: the image holds d_w by d_h pixels in I420, with these strides, until the next call to the decoder.
-        let picture = unsafe {
-            copy_planes(
-                (side(image.d_w), side(image.d_h)),
-                planes,
-                [strides[0], strides[1], strides[2]],
-            )
-        }?;
+        let size = (side(image.d_w), side(image.d_h));
+        self.held = Held::new(size, planes, [strides[0], strides[1], strides[2]])?;
         Ok(Decoded {
-            picture: Some(picture),
+            picture: self.picture(),
             needs_keyframe: false,
         })
     }

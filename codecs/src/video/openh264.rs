@@ -14,9 +14,9 @@ use bytes::{Bytes, BytesMut};
 use openh264_sys2 as sys;
 use openh264_sys2::source::APILoader;
 
-use super::I420Picture;
-use super::decoder::Decoded;
+use super::decoder::{Decoded, Held};
 use super::encoder::{EncodedFrame, VideoSetting};
+use super::{I420Picture, I420View};
 use crate::error::CodecError;
 use crate::time::MediaTime;
 
@@ -348,6 +348,8 @@ const MAX_PIXELS: usize = 4_096 * 2_304;
 /// Decoder with error concealment; gives each picture at once.
 pub struct H264Decoder {
     decoder: *mut sys::ISVCDecoder,
+    /// Until the library is called again.
+    held: Option<Held>,
 }
 
 impl std::fmt::Debug for H264Decoder {
@@ -371,7 +373,10 @@ impl H264Decoder {
         if code != 0 || decoder.is_null() {
             return Err(failed("WelsCreateDecoder", code));
         }
-        let this = Self { decoder };
+        let this = Self {
+            decoder,
+            held: None,
+        };
         let mut level = sys::WELS_LOG_QUIET;
         let parameters = sys::SDecodingParam {
             uiTargetDqLayer: u8::MAX,
@@ -400,11 +405,20 @@ impl H264Decoder {
         Ok(this)
     }
 
+    /// The picture that was decoded last, if the last call gave one.
+    #[must_use]
+    pub fn picture(&self) -> Option<I420View<'_>> {
+        // SAFETY: the library has stated size and strides of what it points to, and changes it in a call only, for which this object has to
+        // be borrowed exclusively.
+        self.held.map(|held| unsafe { held.view() })
+    }
+
     /// Decodes one access unit in Annex B. Damage is concealed as well as can be and shows in [`Decoded::needs_keyframe`].
     ///
     /// # Errors
     /// [`CodecError::TooLarge`] when the access unit or its picture is, [`CodecError::Library`] when OpenH264 has no memory.
-    pub fn decode(&mut self, access_unit: &[u8]) -> Result<Decoded, CodecError> {
+    pub fn decode(&mut self, access_unit: &[u8]) -> Result<Decoded<'_>, CodecError> {
+        self.held = None;
         let size = c_int::try_from(access_unit.len())
             .ok()
             .filter(|_| access_unit.len() <= super::MAX_FRAME);
@@ -448,14 +462,12 @@ impl H264Decoder {
         if state & (sys::dsInvalidArgument | sys::dsInitialOptExpected | sys::dsOutOfMemory) != 0 {
             return Err(failed("DecodeFrameNoDelay", state.into()));
         }
-        let picture = if info.iBufferStatus == 1 {
-            // SAFETY: a status of 1 says that the planes hold a picture of the layout in `info`, until the next call.
-            unsafe { copy_picture(planes, &info) }?
-        } else {
-            None
-        };
+        // A status of 1 says that the planes hold a picture of the layout in `info`, until the next call.
+        if info.iBufferStatus == 1 {
+            self.held = held(planes, &info)?;
+        }
         Ok(Decoded {
-            picture,
+            picture: self.picture(),
             needs_keyframe: state != sys::dsErrorFree && state != sys::dsFramePending,
         })
     }
@@ -465,46 +477,14 @@ const fn this_of(decoder: &H264Decoder) -> *mut sys::ISVCDecoder {
     decoder.decoder
 }
 
-/// Copies a decoded picture out of the decoder's buffers.
-///
-/// # Safety
-/// The planes must hold a picture of the size and strides that `info` states.
-unsafe fn copy_picture(
-    planes: [*mut u8; 3],
-    info: &sys::SBufferInfo,
-) -> Result<Option<I420Picture>, CodecError> {
+/// Where the picture is that was decoded last.
+fn held(planes: [*mut u8; 3], info: &sys::SBufferInfo) -> Result<Option<Held>, CodecError> {
     // SAFETY: the union has one member.
     let layout = unsafe { info.UsrData.sSystemBuffer };
-    if planes.iter().any(|plane| plane.is_null()) {
-        return Ok(None);
-    }
     let side = |value: c_int| u16::try_from(value).unwrap_or(0);
     let stride = |plane: usize| usize::try_from(layout.iStride[plane]).unwrap_or(0);
     let size = (side(layout.iWidth), side(layout.iHeight));
-    let strides = [stride(0), stride(1), stride(1)];
-    // SAFETY: the caller's promise.
-    unsafe { copy_planes(size, planes, strides) }.map(Some)
-}
-
-/// Copies a picture out of a decoder's buffers.
-///
-/// # Safety
-/// Each plane must lead to as many rows of its stride in octets as such a picture has in it (of the last, its width is enough), which
-/// nobody writes to meanwhile.
-pub(super) unsafe fn copy_planes(
-    (width, height): (u16, u16),
-    planes: [*mut u8; 3],
-    strides: [usize; 3],
-) -> Result<I420Picture, CodecError> {
-    I420Picture::of_rows(width, height, |plane, row| {
-        let width = if plane == 0 {
-            usize::from(width)
-        } else {
-            usize::from(width).div_ceil(2)
-        };
-        // SAFETY: row * stride + width is within the plane by the caller's promise.
-        unsafe { std::slice::from_raw_parts(planes[plane].add(row * strides[plane]), width) }
-    })
+    Held::new(size, planes, [stride(0), stride(1), stride(1)])
 }
 
 impl Drop for H264Decoder {

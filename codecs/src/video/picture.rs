@@ -20,59 +20,16 @@ impl I420Picture {
     /// # Errors
     /// [`CodecError::Setting`] when a side is 0 or more than 4096.
     pub fn black(width: u16, height: u16) -> Result<Self, CodecError> {
+        check_size(width, height)?;
         let mut picture = Self {
             width,
             height,
             data: Vec::new(),
         };
-        picture.check()?;
-        let luma = usize::from(width) * usize::from(height);
+        let luma = picture.luma_size();
         picture.data.resize(luma, 16);
         picture.data.resize(luma + 2 * picture.chroma_size(), 128);
         Ok(picture)
-    }
-
-    /// A picture of given rows: of plane 0 from the top, then of planes 1 and 2. Rows are at least as long as the plane is wide.
-    ///
-    /// # Errors
-    /// As [`I420Picture::black`].
-    pub(super) fn of_rows<'a>(
-        width: u16,
-        height: u16,
-        row: impl Fn(usize, usize) -> &'a [u8],
-    ) -> Result<Self, CodecError> {
-        let mut picture = Self {
-            width,
-            height,
-            data: Vec::new(),
-        };
-        picture.check()?;
-        picture
-            .data
-            .reserve_exact(picture.luma_size() + 2 * picture.chroma_size());
-        for plane in 0..3 {
-            let stride = picture.stride(plane);
-            for y in 0..picture.rows(plane) {
-                picture.data.extend_from_slice(&row(plane, y)[..stride]);
-            }
-        }
-        Ok(picture)
-    }
-
-    fn check(&self) -> Result<(), CodecError> {
-        for (what, side) in [
-            ("picture width", self.width),
-            ("picture height", self.height),
-        ] {
-            if side == 0 || side > MAX_SIDE {
-                return Err(CodecError::Setting {
-                    what,
-                    value: i64::from(side),
-                    allowed: "1 to 4096",
-                });
-            }
-        }
-        Ok(())
     }
 
     /// Width in pixels.
@@ -123,12 +80,106 @@ impl I420Picture {
         [y, u, v]
     }
 
+    /// A look at it.
+    #[must_use]
+    pub fn view(&self) -> I420View<'_> {
+        I420View {
+            width: self.width,
+            height: self.height,
+            planes: self.planes(),
+            strides: [0, 1, 2].map(|plane| self.stride(plane)),
+        }
+    }
+
     /// The three planes for writing: Y, U, V.
     pub fn planes_mut(&mut self) -> [&mut [u8]; 3] {
         let (luma, size) = (self.luma_size(), self.chroma_size());
         let (y, chroma) = self.data.split_at_mut(luma);
         let (u, v) = chroma.split_at_mut(size);
         [y, u, v]
+    }
+}
+
+/// Width and height in samples of plane 0 (Y), 1 (U) or 2 (V) of a picture of that size.
+pub(super) fn plane_size((width, height): (u16, u16), plane: usize) -> (usize, usize) {
+    let side = |side: u16| match plane {
+        0 => usize::from(side),
+        _ => usize::from(side).div_ceil(2),
+    };
+    (side(width), side(height))
+}
+
+/// # Errors
+/// [`CodecError::Setting`] when a side is 0 or more than [`MAX_SIDE`].
+pub(super) fn check_size(width: u16, height: u16) -> Result<(), CodecError> {
+    for (what, side) in [("picture width", width), ("picture height", height)] {
+        if side == 0 || side > MAX_SIDE {
+            return Err(CodecError::Setting {
+                what,
+                value: i64::from(side),
+                allowed: "1 to 4096",
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A look at a picture in I420 that lies somewhere else, as in the buffers of a decoder: rows may have padding between them.
+#[derive(Debug, Clone, Copy)]
+pub struct I420View<'a> {
+    pub(super) width: u16,
+    pub(super) height: u16,
+    pub(super) planes: [&'a [u8]; 3],
+    pub(super) strides: [usize; 3],
+}
+
+impl<'a> I420View<'a> {
+    /// Width in pixels.
+    #[must_use]
+    pub const fn width(&self) -> u16 {
+        self.width
+    }
+
+    /// Height in pixels.
+    #[must_use]
+    pub const fn height(&self) -> u16 {
+        self.height
+    }
+
+    /// The rows of plane 0 (Y), 1 (U) or 2 (V), [`I420View::stride`] samples apart; the last one need not have its padding.
+    #[must_use]
+    pub const fn plane(&self, plane: usize) -> &'a [u8] {
+        self.planes[plane]
+    }
+
+    /// Samples from one row of a plane to the next.
+    #[must_use]
+    pub const fn stride(&self, plane: usize) -> usize {
+        self.strides[plane]
+    }
+
+    /// Width and height in samples of plane 0 (Y), 1 (U) or 2 (V).
+    #[must_use]
+    pub fn plane_size(&self, plane: usize) -> (usize, usize) {
+        plane_size((self.width, self.height), plane)
+    }
+
+    /// A picture of its own.
+    #[must_use]
+    pub fn to_picture(&self) -> I420Picture {
+        let mut data = Vec::new();
+        for plane in 0..3 {
+            let (width, rows) = self.plane_size(plane);
+            data.reserve_exact(width * rows);
+            for row in self.plane(plane).chunks(self.stride(plane)).take(rows) {
+                data.extend_from_slice(&row[..width]);
+            }
+        }
+        I420Picture {
+            width: self.width,
+            height: self.height,
+            data,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use plenum_codecs::video::decoder::{Decoded, H264Decoder, Vp8Decoder};
-use plenum_codecs::video::{I420Picture, VideoCodec, VideoFrame, h264, vp8};
+use plenum_codecs::video::{I420View, VideoCodec, VideoFrame, h264, vp8};
 use plenum_codecs::{CodecError, MediaPacket, MediaTime};
 
 use super::figures::Figures;
@@ -45,10 +45,17 @@ impl Stream {
         }
     }
 
-    fn decode(&mut self, frame: &VideoFrame) -> Result<Decoded, CodecError> {
+    fn decode(&mut self, frame: &VideoFrame) -> Result<Decoded<'_>, CodecError> {
         match self {
             Self::Vp8(_, decoder) => decoder.decode(&frame.data),
             Self::H264(_, decoder) => decoder.decode(&frame.data),
+        }
+    }
+
+    fn picture(&self) -> Option<I420View<'_>> {
+        match self {
+            Self::Vp8(_, decoder) => decoder.picture(),
+            Self::H264(_, decoder) => decoder.picture(),
         }
     }
 }
@@ -89,15 +96,17 @@ impl Camera {
         self.packets.push(now, packet, begins);
     }
 
-    /// The newest picture that can be had now. Those before it are decoded, as they are referred to, and dropped.
-    pub(crate) fn picture(&mut self, now: MediaTime, figures: &Figures) -> Option<I420Picture> {
-        let mut newest = None;
+    /// The newest picture that can be had now, where its decoder has it. Those before it are decoded, as they are referred to, and not seen.
+    pub(crate) fn picture(&mut self, now: MediaTime, figures: &Figures) -> Option<I420View<'_>> {
+        let mut newest = false;
         while let Some(packet) = self.packets.pop(now) {
-            if let Some(picture) = self.take(&packet, figures) {
-                newest = Some(picture);
-            }
+            newest = match self.take(&packet, figures) {
+                Step::Waits => newest,
+                Step::Shows => true,
+                Step::Breaks => false,
+            };
         }
-        newest
+        self.stream.as_ref().filter(|_| newest)?.picture()
     }
 
     /// Whether a keyframe is to be asked for now.
@@ -111,8 +120,10 @@ impl Camera {
         asks
     }
 
-    fn take(&mut self, packet: &MediaPacket, figures: &Figures) -> Option<I420Picture> {
-        let stream = self.stream.as_mut()?;
+    fn take(&mut self, packet: &MediaPacket, figures: &Figures) -> Step {
+        let Some(stream) = self.stream.as_mut() else {
+            return Step::Waits;
+        };
         // Unwind-safe by rule: after a panic nobody sees the decoder again.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             advance(stream, packet, self.lost, figures)
@@ -123,59 +134,77 @@ impl Camera {
             self.faults += 1;
             self.lost = true;
             self.stream = None;
-            return None;
+            return Step::Breaks;
         };
-        let (picture, lost) = outcome;
+        let (step, lost) = outcome;
         self.lost = lost;
-        picture
+        step
     }
 }
 
-/// The picture that a packet completes, and whether the camera is lost until a keyframe comes.
+/// What a packet did to the picture that the decoder has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Nothing.
+    Waits,
+    /// There is a new one.
+    Shows,
+    /// There is none any more, or none to be shown.
+    Breaks,
+}
+
+/// What a packet does, and whether the camera is lost until a keyframe comes.
 fn advance(
     stream: &mut Stream,
     packet: &MediaPacket,
     lost: bool,
     figures: &Figures,
-) -> (Option<I420Picture>, bool) {
+) -> (Step, bool) {
     let frame = match stream.frame(packet) {
         Ok(Some(frame)) => frame,
-        Ok(None) => return (None, lost),
+        Ok(None) => return (Step::Waits, lost),
         Err(error) => {
             tracing::trace!(%error, "a camera's packet was dropped");
             figures.damaged.inc();
-            return (None, true);
+            return (Step::Waits, true);
         }
     };
     // A picture that refers to one that is missing would smear over the tile: the last whole one stays there instead.
     if !frame.keyframe && (lost || frame.follows_loss) {
         figures.damaged.inc();
-        return (None, true);
+        return (Step::Waits, true);
     }
+    decode(stream, &frame, figures)
+}
+
+/// The same for a frame that can be decoded.
+fn decode(stream: &mut Stream, frame: &VideoFrame, figures: &Figures) -> (Step, bool) {
     figures.decodes.of(stream.codec()).inc();
-    match stream.decode(&frame) {
+    match stream.decode(frame) {
         Ok(decoded) => {
             if decoded.needs_keyframe {
                 figures.damaged.inc();
             }
-            let picture = decoded.picture.filter(|_| !decoded.needs_keyframe);
-            if picture.as_ref().is_some_and(is_too_large) {
+            if decoded.picture.is_some_and(is_too_large) {
                 tracing::debug!("a camera's picture is too large for a composite");
                 figures.damaged.inc();
-                return (None, true);
+                return (Step::Breaks, true);
             }
-            (picture, decoded.needs_keyframe)
+            match decoded.picture {
+                Some(_) if !decoded.needs_keyframe => (Step::Shows, false),
+                _ => (Step::Breaks, decoded.needs_keyframe),
+            }
         }
         Err(error) => {
             tracing::trace!(%error, "a camera's picture was not decoded");
             figures.damaged.inc();
-            (None, true)
+            (Step::Breaks, true)
         }
     }
 }
 
 /// After one the camera is lost, so that what refers to it is not decoded.
-fn is_too_large(picture: &I420Picture) -> bool {
+fn is_too_large(picture: I420View<'_>) -> bool {
     usize::from(picture.width()) * usize::from(picture.height()) > MOST_PIXELS
 }
 
@@ -186,6 +215,7 @@ fn is_too_large(picture: &I420Picture) -> bool {
     reason = "a test stops at the first surprise, and its numbers are small"
 )]
 mod tests {
+    use plenum_codecs::video::I420Picture;
     use plenum_codecs::video::encoder::{H264Encoder, VideoSetting, Vp8Encoder};
     use prometheus::Registry;
 

@@ -52,7 +52,7 @@ impl Shrink {
         };
         let into = whole(&self.picture);
         self.scaler
-            .scale(canvas, whole(canvas), &mut self.picture, into);
+            .scale(canvas.view(), whole(canvas), &mut self.picture, into);
         Some(&self.picture)
     }
 }

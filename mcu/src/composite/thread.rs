@@ -357,7 +357,7 @@ impl Work {
         let camera = self.cameras.entry(leg).or_insert_with(Camera::new);
         camera.push(now, codec, packet);
         if let Some(picture) = camera.picture(now, &self.shared.figures) {
-            self.composer.set_picture(leg, &picture);
+            self.composer.set_picture(leg, picture);
             self.cadence.changed(Instant::now());
         }
         if camera.asks(now) {
@@ -377,7 +377,7 @@ impl Work {
         for (leg, camera) in &mut self.cameras {
             // What was waited for in vain is given up by now.
             if let Some(picture) = camera.picture(at, figures) {
-                self.composer.set_picture(*leg, &picture);
+                self.composer.set_picture(*leg, picture);
             }
         }
         let (overlays, composer) = (&mut self.overlays, &mut self.composer);

@@ -1,35 +1,18 @@
 //! Scales I420 pictures into a part of a canvas: halved by boxes as often as that fits, then bilinear.
-//!
-//! Its loops are over slices of equal length, so that the compiler makes vector instructions of them.
 
-use plenum_codecs::video::I420Picture;
+use plenum_codecs::video::{I420Picture, I420View};
 
+use super::blend::{self, Columns, PADDING, Tap, tap};
 use super::layout::Rect;
-
-/// Rows that are stretched side by side, one in each lane of a vector.
-const BAND: usize = 8;
 
 /// Memory for scaling, kept from picture to picture.
 #[derive(Debug, Default)]
 pub struct Scaler {
     halved: [Vec<u8>; 3],
-    /// Rows of a band, one after the other, and room to turn them.
-    band: Vec<u8>,
-    spare: Vec<u8>,
-    /// The same by columns, before and after stretching.
-    turned: Vec<[u8; BAND]>,
-    stretched: Vec<[u8; BAND]>,
-    columns: Vec<Tap>,
-    /// Source and target length that `columns` are for.
-    columns_for: (usize, usize),
-}
-
-/// Where a target sample lies between two samples of the source.
-#[derive(Debug, Clone, Copy)]
-struct Tap {
-    index: u32,
-    /// Of the sample after `index`, of 256.
-    weight: u32,
+    /// A row of the source's width.
+    row: Vec<u8>,
+    /// Of luma and of chroma.
+    columns: [Columns; 2],
 }
 
 /// A part of a plane.
@@ -49,15 +32,65 @@ impl<'a> View<'a> {
 
     /// A row between two rows.
     fn between(&self, Tap { index, weight }: Tap, out: &mut [u8]) {
-        let above = self.row(index as usize);
+        let above = self.row(index);
         if weight == 0 {
             let length = out.len().min(above.len());
             if let (Some(out), Some(above)) = (out.get_mut(..length), above.get(..length)) {
                 out.copy_from_slice(above);
             }
         } else {
-            blend(above, self.row(index as usize + 1), weight, out);
+            blend::rows(above, self.row(index + 1), weight, out);
         }
+    }
+}
+
+/// The part of a plane that is written, and the same part of another picture, which becomes the same: while a row is in the processor's
+/// cache that costs little.
+#[derive(Debug)]
+struct Target<'a> {
+    data: &'a mut [u8],
+    stride: usize,
+    copy: Option<(&'a mut [u8], usize)>,
+}
+
+impl Target<'_> {
+    /// A line that was written, copied to where it is wanted, too.
+    fn copy(&mut self, y: usize, width: usize) {
+        let Some((copy, stride)) = &mut self.copy else {
+            return;
+        };
+        let line = |stride: usize| y * stride..y * stride + width;
+        let lines = (
+            self.data.get(line(self.stride)),
+            copy.get_mut(line(*stride)),
+        );
+        if let (Some(from), Some(into)) = lines {
+            into.copy_from_slice(from);
+        }
+    }
+}
+
+/// A part of a picture, to be written.
+#[derive(Debug)]
+pub(super) struct Part<'a> {
+    pub(super) picture: &'a mut I420Picture,
+    pub(super) rect: Rect,
+}
+
+impl Part<'_> {
+    /// Of each plane what begins with the part's first sample, and the stride; empty when the part lies outside.
+    fn planes(&mut self) -> [(&mut [u8], usize); 3] {
+        let Rect { x, y, width, .. } = self.rect;
+        let strides = [0, 1, 2].map(|plane| self.picture.stride(plane));
+        let mut plane = 0;
+        self.picture.planes_mut().map(|data| {
+            let (shrink, stride) = (usize::from(plane > 0), strides[plane]);
+            plane += 1;
+            let part = |value: u16| usize::from(value) >> shrink;
+            let inside = part(x) + part(width) <= stride;
+            let begun = data.get_mut(part(y) * stride + part(x)..);
+            (begun.filter(|_| inside).unwrap_or_default(), stride)
+        })
     }
 }
 
@@ -65,43 +98,55 @@ impl Scaler {
     /// Fills `into` of the canvas with the part `from` of a picture. Nothing happens when either lies outside.
     pub fn scale(
         &mut self,
-        picture: &I420Picture,
+        picture: I420View<'_>,
         from: Rect,
         canvas: &mut I420Picture,
         into: Rect,
     ) {
-        let strides = [canvas.stride(0), canvas.stride(1), canvas.stride(2)];
-        let targets = canvas.planes_mut();
-        for plane in 0..3 {
+        let part = Part {
+            picture: canvas,
+            rect: into,
+        };
+        self.scale_twice(picture, from, part, None);
+    }
+
+    /// The same into parts of two pictures, of one size.
+    pub(super) fn scale_twice(
+        &mut self,
+        picture: I420View<'_>,
+        from: Rect,
+        mut into: Part<'_>,
+        mut copy: Option<Part<'_>>,
+    ) {
+        let size = (into.rect.width, into.rect.height);
+        let mut copies = copy.as_mut().map(Part::planes).map(IntoIterator::into_iter);
+        for (plane, (data, stride)) in into.planes().into_iter().enumerate() {
+            let copy = copies.as_mut().and_then(Iterator::next);
             let shrink = usize::from(plane > 0);
             let part = |value: u16| usize::from(value) >> shrink;
-            let stride = picture.stride(plane);
-            let start = part(from.y) * stride + part(from.x);
+            let (wide, high) = picture.plane_size(plane);
+            let start = part(from.y) * picture.stride(plane) + part(from.x);
             let source = View {
-                data: picture.planes()[plane].get(start..).unwrap_or(&[]),
-                stride,
-                width: part(from.width).min(stride.saturating_sub(part(from.x))),
-                height: part(from.height).min(picture.rows(plane).saturating_sub(part(from.y))),
+                data: picture.plane(plane).get(start..).unwrap_or_default(),
+                stride: picture.stride(plane),
+                width: part(from.width).min(wide.saturating_sub(part(from.x))),
+                height: part(from.height).min(high.saturating_sub(part(from.y))),
             };
-            let stride = strides[plane];
-            let start = part(into.y) * stride + part(into.x);
-            let Some(target) = targets[plane].get_mut(start..) else {
-                return;
-            };
-            let (width, height) = (part(into.width), part(into.height));
-            if source.width == 0 || source.height == 0 || width == 0 || width > stride {
+            let size = (part(size.0), part(size.1));
+            if source.width == 0 || source.height == 0 || size.0 == 0 || data.is_empty() {
                 return;
             }
-            self.plane(source, target, stride, (width, height));
+            let mut target = Target { data, stride, copy };
+            self.plane(source, &mut target, size, shrink);
         }
     }
 
     fn plane(
         &mut self,
         source: View<'_>,
-        target: &mut [u8],
-        stride: usize,
+        target: &mut Target<'_>,
         (width, height): (usize, usize),
+        kind: usize,
     ) {
         let [mut first, mut second, mut third] = std::mem::take(&mut self.halved);
         let mut current = source;
@@ -110,157 +155,34 @@ impl Scaler {
                 current = halve(current, halved);
             }
         }
-        self.bilinear(current, target, stride, (width, height));
+        self.bilinear(current, target, (width, height), kind);
         self.halved = [first, second, third];
     }
 
     fn bilinear(
         &mut self,
         source: View<'_>,
-        target: &mut [u8],
-        stride: usize,
+        target: &mut Target<'_>,
         (width, height): (usize, usize),
+        kind: usize,
     ) {
-        if source.width == width {
-            for (y, line) in target.chunks_mut(stride).take(height).enumerate() {
-                if let Some(line) = line.get_mut(..width) {
-                    source.between(tap(y, source.height, height), line);
-                }
+        let (row, columns) = (&mut self.row, &mut self.columns[kind]);
+        columns.prepare(source.width, width);
+        row.resize(source.width + PADDING, 0);
+        for y in 0..height {
+            let start = y * target.stride;
+            let Some(line) = target.data.get_mut(start..start + width) else {
+                return;
+            };
+            let tap = tap(y, source.height, height);
+            if source.width == width {
+                source.between(tap, line);
+            } else if let Some((own, padding)) = row.split_at_mut_checked(source.width) {
+                source.between(tap, own);
+                padding.fill(own.last().copied().unwrap_or_default());
+                columns.stretch(row, line);
             }
-            return;
-        }
-        if self.columns_for != (source.width, width) {
-            self.columns.clear();
-            self.columns
-                .extend((0..width).map(|x| tap(x, source.width, width)));
-            self.columns_for = (source.width, width);
-        }
-        let padded = source.width.next_multiple_of(BAND);
-        let wide = width.next_multiple_of(BAND);
-        let most = padded.max(wide) * BAND;
-        self.band.resize(most, 0);
-        self.spare.resize(most, 0);
-        // The sample after the last is looked at, and counts nothing.
-        self.turned.resize(padded + BAND, [0; BAND]);
-        self.stretched.resize(wide, [0; BAND]);
-        for (band, lines) in target
-            .chunks_mut(stride * BAND)
-            .take(height.div_ceil(BAND))
-            .enumerate()
-        {
-            for (row, out) in self.band.chunks_exact_mut(padded).take(BAND).enumerate() {
-                let y = (band * BAND + row).min(height - 1);
-                if let Some(out) = out.get_mut(..source.width) {
-                    source.between(tap(y, source.height, height), out);
-                }
-            }
-            let (rows, spare) = (&mut self.band, &mut self.spare);
-            turn_in(rows, spare, padded, &mut self.turned);
-            stretch(&self.turned, &self.columns, &mut self.stretched);
-            turn_out(&self.stretched, rows, spare);
-            let left = height - band * BAND;
-            for (line, row) in lines
-                .chunks_mut(stride)
-                .zip(spare.chunks_exact(wide))
-                .take(left.min(BAND))
-            {
-                if let (Some(line), Some(row)) = (line.get_mut(..width), row.get(..width)) {
-                    line.copy_from_slice(row);
-                }
-            }
-        }
-    }
-}
-
-/// The centre of target sample `at` of `target` lies there among `source` samples; the sample after the last is never needed.
-fn tap(at: usize, source: usize, target: usize) -> Tap {
-    let (at, source, target) = (at as u64, source as u64, target.max(1) as u64);
-    // (at + ½) · source / target − ½, in 1/256.
-    let place = ((2 * at + 1) * source * 128 / target).saturating_sub(128);
-    let most = source.saturating_sub(1) * 256;
-    let place = place.min(most);
-    Tap {
-        index: u32::try_from(place >> 8).unwrap_or(0),
-        weight: u32::try_from(place & 255).unwrap_or(0),
-    }
-}
-
-/// Mixes two rows, `weight`/256 of the second.
-#[expect(clippy::cast_possible_truncation, reason = "a weight is below 256")]
-fn blend(above: &[u8], below: &[u8], weight: u32, out: &mut [u8]) {
-    let weight = weight as u16;
-    for ((out, above), below) in out.iter_mut().zip(above).zip(below) {
-        *out = mix(*above, *below, weight);
-    }
-}
-
-/// Between two samples, `weight`/256 of the second. With one product: modulo 65,536 the sum is right, whatever the difference's sign.
-fn mix(first: u8, second: u8, weight: u16) -> u8 {
-    let (first, second) = (u16::from(first), u16::from(second));
-    let more = second.wrapping_sub(first).wrapping_mul(weight);
-    ((first << 8).wrapping_add(more).wrapping_add(128) >> 8) as u8
-}
-
-/// Eight rows of a band become columns: three times its halves are put into each other, octet by octet.
-fn turn_in(band: &mut [u8], spare: &mut [u8], width: usize, columns: &mut [[u8; BAND]]) {
-    let length = width * BAND;
-    let (Some(band), Some(spare)) = (band.get_mut(..length), spare.get_mut(..length)) else {
-        return;
-    };
-    interleave(band, spare);
-    interleave(spare, band);
-    interleave(band, columns.as_flattened_mut());
-}
-
-/// Columns become rows again, in `rows`.
-fn turn_out(columns: &[[u8; BAND]], spare: &mut [u8], rows: &mut [u8]) {
-    let columns = columns.as_flattened();
-    let length = columns.len();
-    let (Some(spare), Some(rows)) = (spare.get_mut(..length), rows.get_mut(..length)) else {
-        return;
-    };
-    deal(columns, rows);
-    deal(rows, spare);
-    deal(spare, rows);
-}
-
-/// One of the first half, one of the second, and so on: the compiler has instructions for that.
-fn interleave(halves: &[u8], out: &mut [u8]) {
-    let (first, second) = halves.split_at(halves.len() / 2);
-    let pairs = out.as_chunks_mut().0.iter_mut();
-    for ((pair, first), second) in pairs.zip(first).zip(second) {
-        *pair = [*first, *second];
-    }
-}
-
-/// The other way round.
-fn deal(pairs: &[u8], out: &mut [u8]) {
-    let (first, second) = out.split_at_mut(pairs.len() / 2);
-    let pairs = pairs.as_chunks().0.iter();
-    for ((pair, first), second) in pairs.zip(first).zip(second) {
-        // Written so, it becomes vector instructions.
-        let both = u16::from_le_bytes(*pair);
-        (*first, *second) = ((both & 0xff) as u8, (both >> 8) as u8);
-    }
-}
-
-/// Each column of the target between two of the source.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a weight is below 256; written so, the lanes become one vector"
-)]
-fn stretch(source: &[[u8; BAND]], columns: &[Tap], out: &mut [[u8; BAND]]) {
-    for (out, tap) in out.iter_mut().zip(columns) {
-        let at = tap.index as usize;
-        let Some([left, right]) = source
-            .get(at..at + 2)
-            .and_then(|pair| pair.first_chunk::<2>())
-        else {
-            continue;
-        };
-        let weight = tap.weight as u16;
-        for lane in 0..BAND {
-            out[lane] = mix(left[lane], right[lane], weight);
+            target.copy(y, width);
         }
     }
 }
@@ -334,42 +256,6 @@ mod tests {
     }
 
     #[test]
-    fn a_mix_is_the_rounded_mean_by_weight() {
-        for (first, second) in
-            (0..=255).flat_map(|first| (0..=255).map(move |second| (first, second)))
-        {
-            for weight in [0u16, 1, 85, 128, 170, 255] {
-                let sum = u32::from(first) * u32::from(256 - weight)
-                    + u32::from(second) * u32::from(weight);
-                assert_eq!(
-                    u32::from(mix(first, second, weight)),
-                    (sum + 128) >> 8,
-                    "{first} {second} {weight}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn turned_rows_are_columns_and_turned_again_rows() {
-        for width in [8, 16, 72, 640] {
-            let rows: Vec<u8> = (0..width * BAND)
-                .map(|at| (at * 7 + at / 251) as u8)
-                .collect();
-            let (mut band, mut spare) = (rows.clone(), vec![0; rows.len()]);
-            let mut columns = vec![[0; BAND]; width];
-            turn_in(&mut band, &mut spare, width, &mut columns);
-            for (x, column) in columns.iter().enumerate() {
-                for (row, octet) in column.iter().enumerate() {
-                    assert_eq!(*octet, rows[row * width + x], "{x}, {row} of {width}");
-                }
-            }
-            turn_out(&columns, &mut band, &mut spare);
-            assert_eq!(spare, rows, "{width}");
-        }
-    }
-
-    #[test]
     fn a_scaled_picture_is_the_same_scene() {
         let mut scaler = Scaler::default();
         for (from, to) in [
@@ -383,7 +269,7 @@ mod tests {
             let source = waves(from.0, from.1);
             let mut canvas = I420Picture::black(to.0, to.1).unwrap();
             let into = whole(&canvas);
-            scaler.scale(&source, whole(&source), &mut canvas, into);
+            scaler.scale(source.view(), whole(&source), &mut canvas, into);
             let quality = psnr(&canvas, &waves(to.0, to.1));
             // What halving leaves out of odd sizes moves the scene by less than a pixel.
             assert!(quality > 38.0, "{from:?} to {to:?}: {quality:.1} dB");
@@ -411,7 +297,7 @@ mod tests {
                 height: 40,
             },
         );
-        Scaler::default().scale(&source, from, &mut canvas, into);
+        Scaler::default().scale(source.view(), from, &mut canvas, into);
         for (at, pixel) in canvas.planes()[0].iter().enumerate() {
             let inside = (10..60).contains(&(at % 100)) && (20..60).contains(&(at / 100));
             assert_eq!(*pixel, if inside { 200 } else { 16 }, "at {at}");
@@ -425,13 +311,13 @@ mod tests {
             let source = I420Picture::black(width, height).unwrap();
             let mut canvas = I420Picture::black(64, 64).unwrap();
             let into = whole(&canvas);
-            scaler.scale(&source, whole(&source), &mut canvas, into);
+            scaler.scale(source.view(), whole(&source), &mut canvas, into);
             let away = Rect {
                 x: 60,
                 y: 60,
                 ..into
             };
-            scaler.scale(&source, away, &mut canvas, into);
+            scaler.scale(source.view(), away, &mut canvas, into);
         }
     }
 }

@@ -55,7 +55,7 @@ fn four(layout: &str) -> Composer {
     let mut composer = composer(layout);
     composer.set_people((1..=4).map(|leg| person(leg, "")).collect());
     for (leg, luma) in (1..).zip(COLOURS) {
-        composer.set_picture(LegId(leg), &flat(luma));
+        composer.set_picture(LegId(leg), flat(luma).view());
     }
     composer.compose();
     composer
@@ -85,7 +85,7 @@ fn each_picture_is_in_the_tile_of_its_sender_in_every_layout() {
 fn only_what_changed_is_drawn() {
     let mut composer = four("grid");
     assert_eq!(composer.compose(), 0);
-    composer.set_picture(LegId(2), &flat(90));
+    composer.set_picture(LegId(2), flat(90).view());
     assert_eq!(composer.compose(), 1);
     composer.set_talking(LegId(2), true);
     composer.set_talking(LegId(2), true);
@@ -94,7 +94,7 @@ fn only_what_changed_is_drawn() {
     assert_eq!(composer.compose(), 0, "in a grid nobody moves");
     composer.set_people((1..=4).map(|leg| person(leg, "")).collect());
     assert_eq!(composer.compose(), 0, "nobody is different");
-    composer.set_picture(LegId(77), &flat(90));
+    composer.set_picture(LegId(77), flat(90).view());
     assert_eq!(composer.compose(), 0, "a stranger");
 }
 
@@ -105,7 +105,7 @@ fn an_inset_stays_on_top() {
     let owner = inset.1.unwrap();
     let before = seen(&composer, inset.0.rect);
     let stage = composer.seats().next().unwrap().1.unwrap();
-    composer.set_picture(stage, &flat(33));
+    composer.set_picture(stage, flat(33).view());
     assert_eq!(composer.compose(), 4, "the stage, and all on top of it");
     assert_eq!(seen(&composer, inset.0.rect), before, "{owner:?}");
 }
@@ -166,7 +166,7 @@ fn a_screen_takes_the_stage_whoever_speaks_and_is_shown_whole() {
         // Wider than any tile: nothing of it is cropped, so the ground is seen above and below.
         let mut wide = I420Picture::black(400, 100).unwrap();
         wide.planes_mut()[0].fill(230);
-        composer.set_picture(screen, &wide);
+        composer.set_picture(screen, wide.view());
         composer.compose();
         let rect = stage(&composer).0.rect;
         let top = Rect { height: 20, ..rect };
@@ -200,11 +200,11 @@ fn an_overlay_stands_above_pictures_and_is_never_laid_on_itself() {
     let first = seen(&composer, corner);
     assert!(first > COLOURS[3], "{first} is a mark above {}", COLOURS[3]);
     for _ in 0..3 {
-        composer.set_picture(LegId(4), &flat(COLOURS[3]));
+        composer.set_picture(LegId(4), flat(COLOURS[3]).view());
         assert_eq!(composer.compose(), 1);
         assert_eq!(seen(&composer, corner), first);
     }
-    composer.set_picture(LegId(1), &flat(COLOURS[0]));
+    composer.set_picture(LegId(1), flat(COLOURS[0]).view());
     assert_eq!(composer.compose(), 1, "the mark is elsewhere");
 }
 
@@ -214,7 +214,7 @@ fn an_overlay_across_tiles_has_them_all_drawn() {
     composer.set_mark(&Mark::new(400, vec![[0, 0, 0, 100]; 400 * 20]).unwrap());
     composer.compose();
     let before = composer.canvas().planes().map(<[u8]>::to_vec);
-    composer.set_picture(LegId(4), &flat(COLOURS[3]));
+    composer.set_picture(LegId(4), flat(COLOURS[3]).view());
     assert_eq!(composer.compose(), 2, "both of the lower row");
     assert_eq!(composer.canvas().planes().map(<[u8]>::to_vec), before);
 }
@@ -227,7 +227,7 @@ fn a_clock_or_a_banner_that_is_gone_leaves_nothing_behind() {
     let grid = layouts.get("grid").unwrap().clone();
     let mut composer = Composer::new(640, 360, grid, fonts).unwrap();
     composer.set_people(vec![person(1, "")]);
-    composer.set_picture(LegId(1), &flat(COLOURS[0]));
+    composer.set_picture(LegId(1), flat(COLOURS[0]).view());
     composer.compose();
     let before = composer.canvas().planes().map(<[u8]>::to_vec);
     composer.set_time("12:30");

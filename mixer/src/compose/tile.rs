@@ -1,11 +1,11 @@
 //! One tile: somebody's picture or avatar, and the label and frame on it.
 
-use plenum_codecs::video::I420Picture;
+use plenum_codecs::video::{I420Picture, I420View};
 
 use super::Person;
 use super::canvas::{self, Colour, Stamp};
 use super::layout::{Place, Rect, Role};
-use super::scale::Scaler;
+use super::scale::{Part, Scaler};
 use super::sketch::{Sketch, muted_icon, phone_icon};
 use super::text::Text;
 use crate::LegId;
@@ -35,6 +35,15 @@ const SHADE: u8 = 168;
 const MOST_CROPPED: u32 = 36;
 /// Of a side, in per cent, that is cut off more so that a picture need not be scaled, or only be halved.
 const MOST_CUT: u32 = 3;
+
+/// What of a tile is to be drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    Nothing,
+    /// What stands over its picture, which is on the canvas already.
+    Signs,
+    Everything,
+}
 
 /// What stands over somebody's picture, drawn once.
 #[derive(Debug)]
@@ -159,40 +168,52 @@ pub(super) fn is_whole(place: Place, leg: LegId) -> bool {
     place.role == Role::Presentation || leg.is_screen()
 }
 
-/// Scales a picture to what is shown of it in a tile.
+/// Scales a picture to what is shown of it in a tile, and draws it on the canvas if it fills the tile. Says whether it has.
 pub(super) fn fill(
-    shown: &mut Option<I420Picture>,
-    picture: &I420Picture,
+    (shown, canvas): (&mut Option<I420Picture>, &mut I420Picture),
+    picture: I420View<'_>,
     (place, whole): (Place, bool),
     scaler: &mut Scaler,
-) {
-    let (from, into) = fit(picture, place.rect, whole);
+) -> bool {
+    let (from, into) = fit(picture.width(), picture.height(), place.rect, whole);
     let same = |shown: &I420Picture| (shown.width(), shown.height()) == (into.width, into.height);
     if !shown.as_ref().is_some_and(same) {
         // A tile always has a size that a picture can have.
         *shown = I420Picture::black(into.width, into.height).ok();
     }
-    if let Some(shown) = shown {
-        let all = Rect { x: 0, y: 0, ..into };
-        scaler.scale(picture, from, shown, all);
-    }
+    let Some(shown) = shown else {
+        return false;
+    };
+    let shown = Part {
+        picture: shown,
+        rect: Rect { x: 0, y: 0, ..into },
+    };
+    let fills = into == place.rect;
+    let drawn = fills.then_some(Part {
+        picture: canvas,
+        rect: into,
+    });
+    scaler.scale_twice(picture, from, shown, drawn);
+    fills
 }
 
-/// Draws a tile anew. What is shown of a picture fits the tile, unless that has changed its size since.
+/// Draws a tile anew, or what stands over a picture that [`fill`] has drawn. What is shown of a picture fits the tile, unless that has
+/// changed its size since.
 pub(super) fn draw(
     canvas: &mut I420Picture,
-    (place, whole): (Place, bool),
+    (place, whole, due): (Place, bool, Due),
     (picture, dress, speaking): (Option<&I420Picture>, &Dress, bool),
     scaler: &mut Scaler,
 ) {
     let rect = place.rect;
     match picture {
+        Some(_) if due == Due::Signs => {}
         Some(picture) => {
-            let (from, into) = fit(picture, rect, whole);
+            let (from, into) = fit(picture.width(), picture.height(), rect, whole);
             if into != rect {
                 canvas::fill(canvas, rect, TILE);
             }
-            scaler.scale(picture, from, canvas, into);
+            scaler.scale(picture.view(), from, canvas, into);
         }
         None => {
             canvas::fill(canvas, rect, TILE);
@@ -225,16 +246,16 @@ pub(super) fn clear(canvas: &mut I420Picture, place: Place) {
 ///
 /// A picture fills its tile and loses what does not fit of its edges, unless that were too much (a phone held upright) or nothing
 /// may be lost (what is presented): then it is shown whole, with bars beside it.
-fn fit(picture: &I420Picture, tile: Rect, whole: bool) -> (Rect, Rect) {
-    let (width, height) = (u32::from(picture.width()), u32::from(picture.height()));
-    let (wide, high) = (u32::from(tile.width).max(1), u32::from(tile.height).max(1));
-    let pixels = |value: u32| u16::try_from(value & !1).unwrap_or(u16::MAX);
+fn fit(width: u16, height: u16, tile: Rect, whole: bool) -> (Rect, Rect) {
     let all = Rect {
         x: 0,
         y: 0,
-        width: picture.width(),
-        height: picture.height(),
+        width,
+        height,
     };
+    let (width, height) = (u32::from(width), u32::from(height));
+    let (wide, high) = (u32::from(tile.width).max(1), u32::from(tile.height).max(1));
+    let pixels = |value: u32| u16::try_from(value & !1).unwrap_or(u16::MAX);
     // Both shapes as areas that can be compared.
     let (own, wanted) = (width * high, wide * height);
     let (more, less) = (own.max(wanted).max(1), own.min(wanted));
@@ -276,14 +297,13 @@ fn fit(picture: &I420Picture, tile: Rect, whole: bool) -> (Rect, Rect) {
     let from = Rect {
         x: pixels((width - w.min(width)) / 2),
         y: pixels((height - h.min(height)) / 2),
-        width: u16::try_from(w.clamp(1, width)).unwrap_or(picture.width()),
-        height: u16::try_from(h.clamp(1, height)).unwrap_or(picture.height()),
+        width: u16::try_from(w.clamp(1, width)).unwrap_or(all.width),
+        height: u16::try_from(h.clamp(1, height)).unwrap_or(all.height),
     };
     (from, tile)
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests {
     use super::*;
 
@@ -295,11 +315,7 @@ mod tests {
     };
 
     fn fitted(width: u16, height: u16, whole: bool) -> (Rect, Rect) {
-        fit(
-            &I420Picture::black(width, height).unwrap(),
-            TILE_RECT,
-            whole,
-        )
+        fit(width, height, TILE_RECT, whole)
     }
 
     #[test]

@@ -112,7 +112,7 @@ mod tests {
                 continue;
             };
             let picture = decoder.decode(&frame.data).unwrap().picture.unwrap();
-            assert_eq!(Mark::read(&picture), Some(mark));
+            assert_eq!(Mark::read(&picture.to_picture()), Some(mark));
         }
     }
 

@@ -291,6 +291,7 @@ pub(super) async fn watch(
             sight.broken += 1;
             continue;
         };
+        let picture = picture.to_picture();
         sight.pictures += 1;
         match Mark::read(&picture) {
             _ if damaged => sight.broken += 1,

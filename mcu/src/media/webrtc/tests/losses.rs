@@ -353,8 +353,7 @@ impl Call {
             );
             stream.write_rtp(write.marker(index == last).nackable(true));
         }
-        if let Some(picture) = self.composer.picture(at, &self.figures) {
-            drop(picture);
+        if self.composer.picture(at, &self.figures).is_some() {
             self.sights[2].shows(self.now);
         }
         let Some(rendition) = self.rendition else {
