@@ -177,7 +177,7 @@ impl Composer {
 
     /// A new picture of somebody's camera, of any size. Who has no tile is ignored.
     ///
-    /// Drawn at once, while it is in the processor's cache, but for what stands over it.
+    /// One that fills its tile is drawn at once, while it is in the processor's cache; what stands over it is not.
     pub fn set_picture(&mut self, leg: LegId, picture: I420View<'_>) {
         let tile = self.tiles.iter_mut().find(|tile| tile.seat == Some(leg));
         let member = self
@@ -319,7 +319,7 @@ impl Composer {
         }
     }
 
-    /// The picture as composed last.
+    /// The picture as [`Composer::compose`] left it; after [`Composer::set_picture`] it lacks what stands over tiles.
     #[must_use]
     pub fn canvas(&self) -> &I420Picture {
         &self.canvas

@@ -69,6 +69,13 @@ impl Decoder {
             Self::H264(decoder) => decoder.decode(frame),
         }
     }
+
+    fn picture(&self) -> Option<I420View<'_>> {
+        match self {
+            Self::Vp8(decoder) => decoder.picture(),
+            Self::H264(decoder) => decoder.picture(),
+        }
+    }
 }
 
 const CODECS: [VideoCodec; 2] = [VideoCodec::Vp8, VideoCodec::H264];
@@ -246,6 +253,23 @@ fn a_decoder_that_lacks_something_asks_for_a_keyframe() {
     let delta = encoder.encode(&picture(1, 0), 1).unwrap();
     let decoded = decoder.decode(&delta.data).unwrap();
     assert!(decoded.needs_keyframe && decoded.picture.is_none());
+    assert!(decoder.picture().is_none());
+}
+
+#[test]
+fn a_decoder_has_its_newest_picture_until_it_is_called_again() {
+    for codec in CODECS {
+        let mut encoder = Encoder::new(codec, SETTING).unwrap();
+        let frame = encoder.encode(&picture(0, 0), 0).unwrap();
+        let mut decoder = Decoder::new(codec);
+        assert!(decoder.picture().is_none());
+        decoder.decode(&frame.data).unwrap();
+        let shown = decoder.picture().unwrap().to_picture();
+        assert!(psnr(&picture(0, 0), &shown) > 30.0, "{codec:?}");
+        assert!(decoder.picture().is_some());
+        assert!(decoder.decode(&[0; MAX_FRAME + 1]).is_err());
+        assert!(decoder.picture().is_none(), "{codec:?}");
+    }
 }
 
 #[test]

@@ -52,8 +52,8 @@ impl Held {
     /// A look at the picture.
     ///
     /// # Safety
-    /// Each plane must lead to as many rows of its stride in octets as such a picture has in it (of the last, its width is enough), which
-    /// nobody writes to nor frees during `'a`.
+    /// Each plane must lead to as many rows of its stride in octets as such a picture has in it (of the last, its width is enough), all of
+    /// them written once, which nobody writes to nor frees during `'a`.
     pub(super) unsafe fn view<'a>(self) -> I420View<'a> {
         let mut view = I420View {
             width: self.size.0,

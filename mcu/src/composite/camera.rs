@@ -96,17 +96,14 @@ impl Camera {
         self.packets.push(now, packet, begins);
     }
 
-    /// The newest picture that can be had now, where its decoder has it. Those before it are decoded, as they are referred to, and not seen.
+    /// The next picture that can be had now, where its decoder has it: until there is none, as what is referred to has to be decoded anyway.
     pub(crate) fn picture(&mut self, now: MediaTime, figures: &Figures) -> Option<I420View<'_>> {
-        let mut newest = false;
         while let Some(packet) = self.packets.pop(now) {
-            newest = match self.take(&packet, figures) {
-                Step::Waits => newest,
-                Step::Shows => true,
-                Step::Breaks => false,
-            };
+            if self.take(&packet, figures) {
+                return self.stream.as_ref()?.picture();
+            }
         }
-        self.stream.as_ref().filter(|_| newest)?.picture()
+        None
     }
 
     /// Whether a keyframe is to be asked for now.
@@ -120,9 +117,10 @@ impl Camera {
         asks
     }
 
-    fn take(&mut self, packet: &MediaPacket, figures: &Figures) -> Step {
+    /// Says whether the decoder has a picture now that is to be seen.
+    fn take(&mut self, packet: &MediaPacket, figures: &Figures) -> bool {
         let Some(stream) = self.stream.as_mut() else {
-            return Step::Waits;
+            return false;
         };
         // Unwind-safe by rule: after a panic nobody sees the decoder again.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -134,51 +132,40 @@ impl Camera {
             self.faults += 1;
             self.lost = true;
             self.stream = None;
-            return Step::Breaks;
+            return false;
         };
-        let (step, lost) = outcome;
+        let (seen, lost) = outcome;
         self.lost = lost;
-        step
+        seen
     }
 }
 
-/// What a packet did to the picture that the decoder has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    /// Nothing.
-    Waits,
-    /// There is a new one.
-    Shows,
-    /// There is none any more, or none to be shown.
-    Breaks,
-}
-
-/// What a packet does, and whether the camera is lost until a keyframe comes.
+/// Whether a packet completes a picture that is to be seen, and whether the camera is lost until a keyframe comes.
 fn advance(
     stream: &mut Stream,
     packet: &MediaPacket,
     lost: bool,
     figures: &Figures,
-) -> (Step, bool) {
+) -> (bool, bool) {
     let frame = match stream.frame(packet) {
         Ok(Some(frame)) => frame,
-        Ok(None) => return (Step::Waits, lost),
+        Ok(None) => return (false, lost),
         Err(error) => {
             tracing::trace!(%error, "a camera's packet was dropped");
             figures.damaged.inc();
-            return (Step::Waits, true);
+            return (false, true);
         }
     };
     // A picture that refers to one that is missing would smear over the tile: the last whole one stays there instead.
     if !frame.keyframe && (lost || frame.follows_loss) {
         figures.damaged.inc();
-        return (Step::Waits, true);
+        return (false, true);
     }
     decode(stream, &frame, figures)
 }
 
 /// The same for a frame that can be decoded.
-fn decode(stream: &mut Stream, frame: &VideoFrame, figures: &Figures) -> (Step, bool) {
+fn decode(stream: &mut Stream, frame: &VideoFrame, figures: &Figures) -> (bool, bool) {
     figures.decodes.of(stream.codec()).inc();
     match stream.decode(frame) {
         Ok(decoded) => {
@@ -188,17 +175,15 @@ fn decode(stream: &mut Stream, frame: &VideoFrame, figures: &Figures) -> (Step, 
             if decoded.picture.is_some_and(is_too_large) {
                 tracing::debug!("a camera's picture is too large for a composite");
                 figures.damaged.inc();
-                return (Step::Breaks, true);
+                return (false, true);
             }
-            match decoded.picture {
-                Some(_) if !decoded.needs_keyframe => (Step::Shows, false),
-                _ => (Step::Breaks, decoded.needs_keyframe),
-            }
+            let lost = decoded.needs_keyframe;
+            (decoded.picture.is_some() && !lost, lost)
         }
         Err(error) => {
             tracing::trace!(%error, "a camera's picture was not decoded");
             figures.damaged.inc();
-            (Step::Breaks, true)
+            (false, true)
         }
     }
 }
@@ -288,11 +273,9 @@ mod tests {
         for packet in packets {
             let now = MediaTime::from_millis(u64::from(packet.timestamp / 90));
             camera.push(now, codec, packet);
-            shown.extend(
-                camera
-                    .picture(now, figures)
-                    .map(|picture| (picture.width(), picture.height())),
-            );
+            while let Some(picture) = camera.picture(now, figures) {
+                shown.push((picture.width(), picture.height()));
+            }
         }
         shown
     }
@@ -313,6 +296,27 @@ mod tests {
                 assert!(seen.iter().all(|size| *size == (side, side)), "{seen:?}");
                 assert!(!camera.lost);
             }
+        }
+    }
+
+    #[test]
+    fn pictures_that_waited_for_a_packet_come_one_after_the_other() {
+        let figures = Figures::register(&Registry::new()).unwrap();
+        for codec in CODECS {
+            let (mut camera, mut sender) = (Camera::new(), Sender::default());
+            let mut packets = sender.packets(codec, 64, 4);
+            packets.truncate(packets.len() - 1); // the last one is not whole
+            let late = packets.remove(1);
+            packets.push(late);
+            let now = MediaTime::from_millis(140);
+            for packet in packets {
+                camera.push(now, codec, packet);
+            }
+            let mut pictures = 0;
+            while camera.picture(now, &figures).is_some() {
+                pictures += 1;
+            }
+            assert_eq!(pictures, 3, "{codec:?}");
         }
     }
 

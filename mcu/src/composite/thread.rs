@@ -356,7 +356,7 @@ impl Work {
         }
         let camera = self.cameras.entry(leg).or_insert_with(Camera::new);
         camera.push(now, codec, packet);
-        if let Some(picture) = camera.picture(now, &self.shared.figures) {
+        while let Some(picture) = camera.picture(now, &self.shared.figures) {
             self.composer.set_picture(leg, picture);
             self.cadence.changed(Instant::now());
         }
@@ -376,7 +376,7 @@ impl Work {
         let at = clock::now();
         for (leg, camera) in &mut self.cameras {
             // What was waited for in vain is given up by now.
-            if let Some(picture) = camera.picture(at, figures) {
+            while let Some(picture) = camera.picture(at, figures) {
                 self.composer.set_picture(*leg, picture);
             }
         }

@@ -62,10 +62,12 @@ pub(super) struct Columns {
     lengths: (usize, usize),
     taps: Vec<Tap>,
     /// The same for each eight samples of the target; none when they lie too far from each other.
+    #[cfg(target_arch = "x86_64")]
     steps: Vec<Step>,
 }
 
 /// Eight samples between two each of sixteen neighbours.
+#[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy, Default)]
 struct Step {
     /// The first of the sixteen.
@@ -75,6 +77,7 @@ struct Step {
     weights: [u8; 16],
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Step {
     const SAMPLES: usize = 8;
 
@@ -87,10 +90,11 @@ impl Step {
         let pairs = step.chosen.as_chunks_mut().0.iter_mut();
         for ((pair, weights), tap) in pairs.zip(step.weights.as_chunks_mut().0).zip(taps) {
             let at = u8::try_from(tap.index - start).ok().filter(|at| *at < 15)?;
-            // A weight of 128 is one too many for an octet with a sign.
-            let weight = tap.weight.max(1);
-            *pair = [at, at + 1];
-            *weights = [ONE - weight, weight];
+            (*pair, *weights) = match tap.weight {
+                // A weight of 128 is one too many for an octet with a sign.
+                0 => ([at, at], [ONE / 2, ONE / 2]),
+                weight => ([at, at + 1], [ONE - weight, weight]),
+            };
         }
         Some(step)
     }
@@ -106,8 +110,11 @@ impl Columns {
         self.taps.clear();
         self.taps
             .extend((0..target).map(|at| tap(at, source, target)));
-        let steps: Option<Vec<Step>> = self.taps.chunks(Step::SAMPLES).map(Step::new).collect();
-        self.steps = steps.unwrap_or_default();
+        #[cfg(target_arch = "x86_64")]
+        {
+            let steps: Option<Vec<Step>> = self.taps.chunks(Step::SAMPLES).map(Step::new).collect();
+            self.steps = steps.unwrap_or_default();
+        }
     }
 
     /// Stretches or squeezes a row, of which the last sample stands another [`PADDING`] times behind it.
@@ -124,13 +131,13 @@ impl Columns {
     fn stretch_anywhere(&self, row: &[u8], out: &mut [u8]) {
         for (out, tap) in out.iter_mut().zip(&self.taps) {
             if let Some([first, second]) = row.get(tap.index..).and_then(|row| row.first_chunk()) {
-                *out = mix(*first, *second, tap.weight.max(1));
+                *out = mix(*first, *second, tap.weight);
             }
         }
     }
 }
 
-/// With `pmaddubsw` and `pshufb`, which processors have since 2006.
+/// With `pmaddubsw` and `pshufb`, of SSSE3: all processors of the last decade have them.
 #[cfg(target_arch = "x86_64")]
 mod vector {
     use std::arch::x86_64::{
@@ -257,6 +264,8 @@ mod tests {
         for (source, target) in [
             (640, 424),
             (320, 212),
+            (480, 319),
+            (600, 318),
             (639, 320),
             (320, 213),
             (64, 1_000),

@@ -124,13 +124,15 @@ impl Scaler {
             let copy = copies.as_mut().and_then(Iterator::next);
             let shrink = usize::from(plane > 0);
             let part = |value: u16| usize::from(value) >> shrink;
+            // Of an odd side the last sample has chroma, too.
+            let shrunk = u16::from(plane > 0);
             let (wide, high) = picture.plane_size(plane);
             let start = part(from.y) * picture.stride(plane) + part(from.x);
             let source = View {
                 data: picture.plane(plane).get(start..).unwrap_or_default(),
                 stride: picture.stride(plane),
-                width: part(from.width).min(wide.saturating_sub(part(from.x))),
-                height: part(from.height).min(high.saturating_sub(part(from.y))),
+                width: part(from.width + shrunk).min(wide.saturating_sub(part(from.x))),
+                height: part(from.height + shrunk).min(high.saturating_sub(part(from.y))),
             };
             let size = (part(size.0), part(size.1));
             if source.width == 0 || source.height == 0 || size.0 == 0 || data.is_empty() {
@@ -167,8 +169,10 @@ impl Scaler {
         kind: usize,
     ) {
         let (row, columns) = (&mut self.row, &mut self.columns[kind]);
-        columns.prepare(source.width, width);
-        row.resize(source.width + PADDING, 0);
+        if source.width != width {
+            columns.prepare(source.width, width);
+            row.resize(source.width + PADDING, 0);
+        }
         for y in 0..height {
             let start = y * target.stride;
             let Some(line) = target.data.get_mut(start..start + width) else {

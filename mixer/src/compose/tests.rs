@@ -261,3 +261,74 @@ fn a_mark_has_whole_rows_and_sensible_sides() {
         assert!(Mark::new(width, vec![[0; 4]; pixels]).is_none(), "{width}");
     }
 }
+
+/// Noise, so that each pixel of it has its place.
+fn noise(width: u16, height: u16, random: &mut fastrand::Rng) -> I420Picture {
+    let mut picture = I420Picture::black(width, height).unwrap();
+    for plane in picture.planes_mut() {
+        random.fill(plane);
+    }
+    picture
+}
+
+#[test]
+fn whatever_happens_the_canvas_is_as_if_drawn_anew() {
+    let layouts = Layouts::built_in();
+    let names: Vec<&str> = layouts.names().collect();
+    let mut random = fastrand::Rng::with_seed(156);
+    let mut composer = composer("picture-in-picture");
+    composer.set_mark(&Mark::new(61, vec![[200, 10, 90, 120]; 61 * 40]).unwrap());
+    let mut people = Vec::new();
+    for round in 0..1_500 {
+        let mut leg = LegId(random.u64(1..=6));
+        if random.u8(..8) == 0 {
+            leg = leg.screen();
+        }
+        match random.u8(..20) {
+            0 => {
+                let known = people.iter().position(|person: &Person| person.leg == leg);
+                match known {
+                    Some(at) => drop(people.remove(at)),
+                    None => people.push(Person {
+                        leg,
+                        ..person(0, "")
+                    }),
+                }
+                composer.set_people(people.clone());
+            }
+            1 => {
+                for person in people.iter_mut().filter(|person| person.leg == leg) {
+                    person.muted = !person.muted;
+                    person.camera = random.u8(..3) > 0;
+                }
+                composer.set_people(people.clone());
+            }
+            2 => composer.set_talking(leg, random.bool()),
+            3 => composer.set_floor(leg),
+            4 => {
+                let name = names[random.usize(..names.len())];
+                composer.set_layout(layouts.get(name).unwrap().clone());
+            }
+            5 => composer.drop_picture(leg),
+            _ => {
+                let sizes = [
+                    (320, 180),
+                    (640, 360),
+                    (90, 160),
+                    (33, 17),
+                    (2, 1),
+                    (638, 358),
+                ];
+                let (width, height) = sizes[random.usize(..sizes.len())];
+                composer.set_picture(leg, noise(width, height, &mut random).view());
+            }
+        }
+        if random.bool() {
+            composer.compose();
+            let canvas = composer.canvas().clone();
+            composer.anew = true;
+            composer.compose();
+            assert!(canvas == *composer.canvas(), "in round {round}");
+        }
+    }
+}

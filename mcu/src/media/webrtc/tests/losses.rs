@@ -353,7 +353,7 @@ impl Call {
             );
             stream.write_rtp(write.marker(index == last).nackable(true));
         }
-        if self.composer.picture(at, &self.figures).is_some() {
+        while self.composer.picture(at, &self.figures).is_some() {
             self.sights[2].shows(self.now);
         }
         let Some(rendition) = self.rendition else {
@@ -422,7 +422,7 @@ impl Call {
                 }
                 RoomOutput::Compose(Compose::Camera { codec, packet, .. }) => {
                     self.composer.push(at, codec, packet);
-                    if self.composer.picture(at, &self.figures).is_some() {
+                    while self.composer.picture(at, &self.figures).is_some() {
                         self.sights[2].shows(self.now);
                     }
                     if self.composer.asks(at) {
