@@ -17,8 +17,7 @@ const SILENT: f64 = -65.0;
 async fn levels(listener: &Actor, talkers: &[&Actor]) -> Result<Vec<f64>> {
     sleep(Duration::from_secs(1)).await;
     listener.bot.peer.senses.forget_sound();
-    sleep(Duration::from_millis(1_700)).await;
-    let heard = listener.bot.peer.senses.heard();
+    let heard = listener.bot.peer.senses.heard_of(1.5).await?;
     let level = |talker: &&Actor| heard.level(talker.tone);
     talkers.iter().map(level).collect()
 }
@@ -79,9 +78,9 @@ async fn an_announcement_is_heard_by_all() {
     for actor in [&host, &bob] {
         actor.bot.peer.senses.forget_sound();
     }
-    sleep(Duration::from_millis(1_700)).await;
     for actor in [&host, &bob] {
-        let level = actor.bot.peer.senses.heard().level(2_100.0).unwrap();
+        let heard = actor.bot.peer.senses.heard_of(1.5).await.unwrap();
+        let level = heard.level(2_100.0).unwrap();
         assert!(level > -40.0, "{} hears it at {level} dB", actor.name);
     }
 }

@@ -121,8 +121,7 @@ async fn mute_is_seen_in_the_roster_and_silences() {
         if on {
             sleep(Duration::from_secs(1)).await;
             cast[1].bot.peer.senses.forget_sound();
-            sleep(Duration::from_millis(1_500)).await;
-            let heard = cast[1].bot.peer.senses.heard();
+            let heard = cast[1].bot.peer.senses.heard_of(1.5).await.unwrap();
             let level = heard.level(cast[0].tone).unwrap();
             assert!(level < -70.0, "Ann is muted and heard at {level} dB");
         }

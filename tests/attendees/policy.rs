@@ -37,8 +37,13 @@ async fn a_conference_without_video_shows_none_until_its_rule_is_another() {
         .await
         .unwrap();
     assert_eq!(patch(&stage, "", &json!({ "composite": true })), 409);
-    sleep(Duration::from_millis(300)).await;
-    assert_eq!(cast[0].bot.view().errors.len(), 2, "the screen");
+    until("the screen's refusal", SOON, || {
+        let errors = cast[0].bot.view().errors;
+        ensure!(errors.len() == 2, "{errors:?}");
+        Ok(())
+    })
+    .await
+    .unwrap();
 
     assert_eq!(patch(&stage, "", &json!({ "video": "switched" })), 204);
     sees(&cast[0], &[&cast[1]]).await.unwrap();

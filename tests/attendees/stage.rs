@@ -7,10 +7,26 @@ use anyhow::{Context as _, Result, ensure};
 use plenum_tests::attendee::{Attendee, Ticket, Voice, until};
 use plenum_tests::server::{Conference, Server};
 use plenum_tests::{tone, workspace};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// Time for things that take one round trip and a few packets.
 pub(crate) const SOON: Duration = Duration::from_secs(8);
+
+/// A count once it has stood still: what was under way has come.
+pub(crate) async fn at_rest<T: PartialEq>(count: impl Fn() -> T) -> T {
+    let mut before = count();
+    let rest = async {
+        loop {
+            sleep(Duration::from_millis(300)).await;
+            let now = count();
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+    };
+    timeout(SOON, rest).await.expect("it never rests")
+}
 
 /// Their names, tones in Hz and pictures; at least 100 Hz apart, none a multiple of another.
 const CAST: [(&str, u32, u8); 4] = [

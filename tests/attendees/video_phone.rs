@@ -8,7 +8,7 @@ use plenum_tests::attendee::{Mark, until};
 use plenum_tests::video_phone::{BOTH_WAYS, Terms, VideoPhone};
 use tokio::time::{sleep, timeout};
 
-use crate::stage::{Actor, SOON, Stage};
+use crate::stage::{Actor, SOON, Stage, at_rest};
 
 /// A trunk whose calls join at once, and tiles in the shape of marks: 640x256 of 1280x720, one below the other.
 const CONFIG: &str = r#"
@@ -118,7 +118,7 @@ async fn a_video_phone_sees_all_and_is_seen_asks_and_is_asked() {
         } else {
             phone.ask_by_pli().unwrap();
         }
-        until("the keyframe asked for", Duration::from_secs(2), || {
+        until("the keyframe asked for", SOON, || {
             ensure!(phone.seen().keyframes > before, "none");
             Ok(())
         })
@@ -147,7 +147,7 @@ async fn a_video_phone_sees_all_and_is_seen_asks_and_is_asked() {
     })
     .await
     .unwrap();
-    let before = phone.seen().packets;
+    let before = at_rest(|| phone.seen().packets).await;
     sleep(Duration::from_millis(800)).await;
     assert_eq!(phone.seen().packets, before, "sent to a phone on hold");
     assert!(phone.seen().answer.contains("a=inactive"));

@@ -8,7 +8,7 @@ use plenum_tests::video_phone::{BOTH_WAYS, VideoPhone};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::stage::{Actor, SOON, Stage, sees};
+use crate::stage::{Actor, SOON, Stage, at_rest, sees};
 
 /// Cameras unless somebody wants something else; tiles of the picture in the shape of marks: 640x256 of 1280x720.
 const CONFIG: &str = r#"
@@ -101,8 +101,7 @@ async fn each_sees_what_they_choose_and_a_composer_runs_only_while_it_is_seen() 
     .await
     .unwrap();
     assert_eq!(bob.bot.view().errors, ["forbidden"]);
-    sleep(Duration::from_millis(300)).await;
-    let before = packets(bob);
+    let before = at_rest(|| packets(bob)).await;
     sleep(Duration::from_secs(1)).await;
     assert_eq!(packets(bob), before, "sent to who sees no video");
     sees_picture(cleo, all).await.unwrap();

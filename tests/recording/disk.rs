@@ -54,8 +54,7 @@ impl Drop for SmallDisk {
 
 async fn hears(who: &Attendee, tone_of_other: u32, own: u32) {
     who.peer.senses.forget_sound();
-    sleep(Duration::from_millis(1_500)).await;
-    let heard = who.peer.senses.heard();
+    let heard = who.peer.senses.heard_of(1.5).await.unwrap();
     tone::judge(
         "after the failure",
         &heard,

@@ -94,19 +94,19 @@ async fn an_expired_pin_is_as_wrong_as_any() {
             .0,
         422
     );
-    let expires = in_millis(1_500);
-    let soon = json!({ "guest_pin_expires_ms": expires });
-    assert_eq!(
-        rest(server.http, &folder.0, "PATCH", PATH, Some(soon))
-            .await
-            .0,
-        204
-    );
+    let expire = async |at: u64| {
+        let body = json!({ "guest_pin_expires_ms": at });
+        let patched = rest(server.http, &folder.0, "PATCH", PATH, Some(body));
+        assert_eq!(patched.await.0, 204);
+    };
+    let expires = in_millis(600_000);
+    expire(expires).await;
     let (_, shown) = rest(server.http, &folder.0, "GET", PATH, None).await;
     assert_eq!(shown["guest_pin_expires_ms"], expires);
     assert_eq!(shown["host_pin_expires_ms"], Value::Null);
     assert_eq!(attempt("1111").await["type"], "joined");
-    tokio::time::sleep(Duration::from_millis(1_600)).await;
+    expire(in_millis(2_000)).await;
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
     assert_eq!(
         attempt("1111").await["code"],
         "wrong_pin",
@@ -175,10 +175,10 @@ async fn a_personal_pin_names_its_bearer_until_it_is_replaced_taken_back_or_expi
         "taken back"
     );
 
-    let soon = json!({ "user": "yan", "name": "Yan", "expires_ms": in_millis(1_000) });
+    let soon = json!({ "user": "yan", "name": "Yan", "expires_ms": in_millis(2_000) });
     let (_, brief) = issue(soon).await;
     assert_eq!(brief["role"], "guest");
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
     assert_eq!(
         attempt(&brief["digits"]).await.1["code"],
         "wrong_pin",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use plenum_codecs::MediaPacket;
 use plenum_codecs::audio::{AudioCodec, AudioDecoder, FRAME};
 use plenum_codecs::sequence::Unwrapper;
@@ -17,6 +17,7 @@ use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::feed::Feed;
 use super::picture::{Mark, WIDTH};
+use super::until;
 use crate::tone::Recording;
 
 /// Samples kept: the last 30 s.
@@ -150,6 +151,22 @@ impl Senses {
             samples: lock(&self.sound).samples.clone(),
             rate: 48_000,
         }
+    }
+
+    /// What was heard since it was forgotten, as soon as it is as many seconds.
+    ///
+    /// # Errors
+    /// When there is not as much after ten seconds more.
+    pub async fn heard_of(&self, seconds: f64) -> Result<Recording> {
+        let limit = Duration::from_secs_f64(seconds + 10.0);
+        until("sound", limit, || {
+            let heard = self.heard();
+            #[expect(clippy::cast_precision_loss, reason = "seconds of sound")]
+            let length = heard.samples.len() as f64 / f64::from(heard.rate);
+            ensure!(length >= seconds, "{length:.2} s of {seconds} s");
+            Ok(heard)
+        })
+        .await
     }
 
     /// Counters of the sound.
