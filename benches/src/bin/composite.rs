@@ -1,5 +1,6 @@
 //! What composing costs beyond its codecs: nine cameras decoded, composed and encoded, against the bare codec calls on the same pictures;
-//! and what a picture costs when only one tile of it has changed; full HD from the cameras' 360p. In CPU time of the thread.
+//! and what a picture costs when only one tile of it has changed; full HD from the cameras' 360p. In CPU time of the thread. With an
+//! argument only the lines whose names contain it.
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
@@ -238,32 +239,8 @@ fn one_tile() -> anyhow::Result<f64> {
     Ok(mean(thread_time() - begun, ONE_TILE))
 }
 
-fn main() -> anyhow::Result<()> {
-    let cases = [
-        ("composite_9x720p_h264", CANVAS, Codec::H264, (1_280, 720)),
-        ("composite_9x720p_vp8", CANVAS, Codec::Vp8, (1_280, 720)),
-        ("composite_1080p30_h264", FULL_HD, Codec::H264, (640, 360)),
-        ("composite_1080p30_vp8", FULL_HD, Codec::Vp8, (640, 360)),
-        ("composite_9x360p_h264", CANVAS, Codec::H264, (640, 360)),
-        ("composite_9x360p_vp8", CANVAS, Codec::Vp8, (640, 360)),
-    ];
-    let mut nine = 0.0;
-    for (name, canvas, codec, size) in cases {
-        let Costs {
-            bare,
-            whole,
-            compose,
-        } = measure(canvas, codec, size, 30)?;
-        let figure = Figure {
-            name,
-            value: whole,
-            unit: "ms",
-            floor: bare,
-        };
-        println!("{figure:.2}");
-        nine = compose;
-        eprintln!("{name}: of it {compose:.2} ms between the codecs");
-    }
+/// What nine easy streams take of a core.
+fn easy_streams() -> anyhow::Result<()> {
     let easy = measure(CANVAS, Codec::H264, (1_280, 720), 25)?;
     let percent = |spent: f64| spent * 25.0 / 10.0;
     for (name, value) in [
@@ -282,6 +259,46 @@ fn main() -> anyhow::Result<()> {
             floor: EASY_PERCENT,
         };
         println!("{figure}");
+    }
+    Ok(())
+}
+
+fn main() -> anyhow::Result<()> {
+    let cases = [
+        ("composite_9x720p_h264", CANVAS, Codec::H264, (1_280, 720)),
+        ("composite_9x720p_vp8", CANVAS, Codec::Vp8, (1_280, 720)),
+        ("composite_1080p30_h264", FULL_HD, Codec::H264, (640, 360)),
+        ("composite_1080p30_vp8", FULL_HD, Codec::Vp8, (640, 360)),
+        ("composite_9x360p_h264", CANVAS, Codec::H264, (640, 360)),
+        ("composite_9x360p_vp8", CANVAS, Codec::Vp8, (640, 360)),
+    ];
+    let mut nine = 0.0;
+    let only = std::env::args().nth(1).unwrap_or_default();
+    let wanted = |name: &str| name.contains(&only);
+    for (name, canvas, codec, size) in cases {
+        if !wanted(name) {
+            continue;
+        }
+        let Costs {
+            bare,
+            whole,
+            compose,
+        } = measure(canvas, codec, size, 30)?;
+        let figure = Figure {
+            name,
+            value: whole,
+            unit: "ms",
+            floor: bare,
+        };
+        println!("{figure:.2}");
+        nine = compose;
+        eprintln!("{name}: of it {compose:.2} ms between the codecs");
+    }
+    if wanted("composite_9x720p25") {
+        easy_streams()?;
+    }
+    if !wanted("composite_one_tile_of_nine") {
+        return Ok(());
     }
     let figure = Figure {
         name: "composite_one_tile_of_nine",
