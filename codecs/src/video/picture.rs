@@ -47,21 +47,13 @@ impl I420Picture {
     /// Width in samples, which is also the stride, of plane 0 (Y), 1 (U) or 2 (V).
     #[must_use]
     pub const fn stride(&self, plane: usize) -> usize {
-        if plane == 0 {
-            self.width as usize
-        } else {
-            (self.width as usize).div_ceil(2)
-        }
+        plane_size((self.width, self.height), plane).0
     }
 
     /// Rows of plane 0 (Y), 1 (U) or 2 (V).
     #[must_use]
     pub const fn rows(&self, plane: usize) -> usize {
-        if plane == 0 {
-            self.height as usize
-        } else {
-            (self.height as usize).div_ceil(2)
-        }
+        plane_size((self.width, self.height), plane).1
     }
 
     const fn chroma_size(&self) -> usize {
@@ -101,12 +93,12 @@ impl I420Picture {
 }
 
 /// Width and height in samples of plane 0 (Y), 1 (U) or 2 (V) of a picture of that size.
-pub(super) fn plane_size((width, height): (u16, u16), plane: usize) -> (usize, usize) {
-    let side = |side: u16| match plane {
-        0 => usize::from(side),
-        _ => usize::from(side).div_ceil(2),
-    };
-    (side(width), side(height))
+pub(super) const fn plane_size((width, height): (u16, u16), plane: usize) -> (usize, usize) {
+    let (width, height) = (width as usize, height as usize);
+    match plane {
+        0 => (width, height),
+        _ => (width.div_ceil(2), height.div_ceil(2)),
+    }
 }
 
 /// # Errors
@@ -160,7 +152,7 @@ impl<'a> I420View<'a> {
 
     /// Width and height in samples of plane 0 (Y), 1 (U) or 2 (V).
     #[must_use]
-    pub fn plane_size(&self, plane: usize) -> (usize, usize) {
+    pub const fn plane_size(&self, plane: usize) -> (usize, usize) {
         plane_size((self.width, self.height), plane)
     }
 

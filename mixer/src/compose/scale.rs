@@ -81,11 +81,11 @@ impl Part<'_> {
     /// Of each plane what begins with the part's first sample, and the stride; empty when the part lies outside.
     fn planes(&mut self) -> [(&mut [u8], usize); 3] {
         let Rect { x, y, width, .. } = self.rect;
-        let strides = [0, 1, 2].map(|plane| self.picture.stride(plane));
-        let mut plane = 0;
-        self.picture.planes_mut().map(|data| {
-            let (shrink, stride) = (usize::from(plane > 0), strides[plane]);
-            plane += 1;
+        let strides = [0, 1].map(|plane| self.picture.stride(plane));
+        let [luma, u, v] = self.picture.planes_mut();
+        // Chroma is half as wide and as high.
+        [(luma, 0), (u, 1), (v, 1)].map(|(data, shrink)| {
+            let stride = strides[shrink];
             let part = |value: u16| usize::from(value) >> shrink;
             let inside = part(x) + part(width) <= stride;
             let begun = data.get_mut(part(y) * stride + part(x)..);
